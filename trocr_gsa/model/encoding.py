@@ -1,0 +1,183 @@
+"""Relative and centred encodings on frequencies that the group maps onto themselves.
+
+What is unusual: the frequencies Ω are whole orbits of H. So h⁻¹ acting on a displacement is a permutation of Ω, and the
+position term of an attention score splits, by the addition theorem, into a factor of the query times a factor of the key.
+Where −1 ∈ H, ω and −ω give the same cosine and the negated sine: half an orbit carries everything.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from .groups import PointGroup
+
+SHORTEST, LONGEST = 3.0, 96.0  # wavelengths in patches: a letter and its neighbour; most of a line
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """How H moves the frequencies of one orbit {r·ω₀ : r ∈ representatives}.
+
+    h · (r_s ω₀) = sign[h, t] · (r_t ω₀)  where  s = source[h, t]
+
+    Attributes:
+        representatives: (frequency,) long, elements of H; one of each pair ±r where −1 ∈ H.
+        source: (order, frequency) long.
+        sign: (order, frequency) of ±1.
+    """
+
+    representatives: Tensor
+    source: Tensor
+    sign: Tensor
+
+
+@lru_cache(maxsize=None)
+def orbit(group: PointGroup) -> Orbit:
+    """Return the orbit's table of a group."""
+    minus_one = group.element(180.0) if group.num_rotations % 2 == 0 else None
+    slot: dict[int, tuple[int, int]] = {}
+    representatives: list[int] = []
+    for element in range(group.order):
+        if element in slot:
+            continue
+        slot[element] = (len(representatives), 1)
+        if minus_one is not None:
+            slot[int(group.product[minus_one, element])] = (len(representatives), -1)
+        representatives.append(element)
+    source = torch.empty(group.order, len(representatives), dtype=torch.long)
+    sign = torch.empty(group.order, len(representatives))
+    for h in range(group.order):
+        for s, r in enumerate(representatives):
+            t, direction = slot[int(group.product[h, r])]
+            source[h, t], sign[h, t] = s, direction
+    return Orbit(torch.tensor(representatives), source, sign)
+
+
+def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
+    """Return one frequency an orbit, (orbit, 2) in radians per patch: wavelengths in geometric steps, along the axes.
+
+    A group without quarter turns gets its orbits along x and y in turn, or it would be blind to one of them. A group with
+    mirrors gets them tilted off the mirrors' axes, or two elements would move them alike.
+    """
+    sectors = max(1, 4 // group.num_rotations) if group.num_rotations in (1, 2, 4) else 1
+    sectors = min(sectors, 2)  # ω and −ω encode the same
+    steps = math.ceil(num_frequencies / sectors)
+    ratio = (LONGEST / SHORTEST) ** (1 / max(1, steps - 1))
+    tilt = math.pi / (4 * group.num_rotations) if group.has_mirrors else 0.0
+    rows = []
+    for index in range(num_frequencies):
+        radius = 2 * math.pi / (SHORTEST * ratio ** (index // sectors))
+        angle = tilt + (index % sectors) * math.pi / 2
+        rows.append((radius * math.cos(angle), radius * math.sin(angle)))
+    return torch.tensor(rows)
+
+
+class RelativeEncoding(nn.Module):
+    """The relative encoding, never evaluated per pair but handed to attention as its two bases.
+
+    ρᴾ(Δ, u) = Σ_ω∈Ω ( E^cos_ω cos ω·Δ + E^sin_ω sin ω·Δ ) + U_u
+
+    Args:
+        group: H, under which Ω is closed.
+        hidden_size: features of ρᴾ.
+        num_frequencies: number of orbits of H in Ω.
+        relative_pose: whether U is there; lifting has no relative pose.
+
+    Source: Schreiber 2023, §4–6; the Fourier form is ours, and any ρᴾ(Δ) on a bounded page is a limit of such sums.
+    """
+
+    def __init__(self, group: PointGroup, hidden_size: int, num_frequencies: int, relative_pose: bool) -> None:
+        super().__init__()
+        self.group = group
+        size = num_frequencies * len(orbit(group).representatives)
+        self.frequencies = nn.Parameter(initial_frequencies(group, num_frequencies))
+        self.cosine = nn.Parameter(torch.empty(size, hidden_size))
+        self.sine = nn.Parameter(torch.empty(size, hidden_size))
+        self.pose = nn.Parameter(torch.empty(group.order, hidden_size)) if relative_pose else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the bases small beside a normalised feature, so that content leads at first and position is not lost."""
+        for basis in (self.cosine, self.sine, self.pose):
+            if basis is not None:
+                nn.init.normal_(basis, std=0.2)
+
+    def forward(self, displacement: Tensor, element: Tensor | None = None) -> Tensor:
+        """Evaluate ρᴾ(Δ, u) itself: for tests and for people; attention uses `bases`.
+
+        Args:
+            displacement: (…, 2) in patches, x right, y up.
+            element: (…) long, u = h₁⁻¹h₂; None in lifting.
+
+        Returns: (…, hidden).
+        """
+        cosine, sine = self.waves(displacement)
+        encoding = cosine @ self.cosine + sine @ self.sine
+        return encoding if element is None or self.pose is None else encoding + self.pose[element]
+
+    def waves(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cos ω·x and sin ω·x, each (…, frequency), for positions (…, 2)."""
+        dtype = torch.promote_types(self.frequencies.dtype, torch.float32)
+        positions, frequencies = positions.to(dtype), self.orbit_frequencies().to(dtype)
+        # products written out: autocast would run a matrix product in half precision, where a phase is no phase
+        phase = positions[..., :1] * frequencies[:, 0] + positions[..., 1:] * frequencies[:, 1]
+        return phase.cos().to(self.cosine.dtype), phase.sin().to(self.cosine.dtype)
+
+    def orbit_frequencies(self) -> Tensor:
+        """Return Ω as (frequency, 2): every representative applied to every orbit's own frequency."""
+        matrices = self.group.matrices[orbit(self.group).representatives].to(self.frequencies)
+        return (matrices * self.frequencies[:, None, None, :]).sum(-1).flatten(0, 1)
+
+    def rotated(self, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the bases by every pose: ⟨q, ρ(h⁻¹Δ)⟩ needs, at the frequency hω, the basis that stood at ω.
+
+        Args:
+            cosine: (frequency, …), and sine alike.
+
+        Returns: two tensors (pose, frequency, …).
+        """
+        table = orbit(self.group)
+        source, sign = table.source.to(cosine.device), table.sign.to(cosine)
+        shape = (self.frequencies.shape[0], source.shape[1], *cosine.shape[1:])
+        moved = [basis.view(shape)[:, source].transpose(0, 1) for basis in (cosine, sine)]
+        sign = sign.view(sign.shape[0], 1, sign.shape[1], *[1] * (cosine.dim() - 1))
+        return moved[0].flatten(1, 2), (moved[1] * sign).flatten(1, 2)
+
+
+class CentredEncoding(nn.Module):
+    """An absolute position that turns with the page: a term for token (i, h) that sees x(i) from the pose h.
+
+    e(h⁻¹(x(i) − centre)),  e(Δ) = W [cos ω·Δ, sin ω·Δ]
+
+    Equivariant under H about the centre; translation equivariance is given up.
+
+    Args:
+        group: H.
+        hidden_size: features.
+        num_frequencies: orbits of H in Ω.
+    """
+
+    def __init__(self, group: PointGroup, hidden_size: int, num_frequencies: int) -> None:
+        super().__init__()
+        self.group = group
+        self.encoding = RelativeEncoding(group, hidden_size, num_frequencies, relative_pose=False)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Encode centred positions (…, position, 2), in patches, as (…, pose, position, hidden)."""
+        return self.encoding(seen_from_poses(positions, self.group))
+
+
+def seen_from_poses(positions: Tensor, group: PointGroup) -> Tensor:
+    """Return h⁻¹x for every pose h: (…, position, 2) -> (…, pose, position, 2)."""
+    matrices = group.matrices.to(positions)  # h⁻¹ = hᵀ; written out, as autocast would round a matrix product
+    return (positions[..., None, :, :, None] * matrices[:, None]).sum(-2)
+
+
+def grid_positions(rows: int, columns: int, device: torch.device | None = None) -> Tensor:
+    """Return the centres of a raster of patches, (rows · columns, 2): x right, y up, origin at the image's centre."""
+    y = (rows - 1) / 2 - torch.arange(rows, device=device, dtype=torch.float32)
+    x = torch.arange(columns, device=device, dtype=torch.float32) - (columns - 1) / 2
+    return torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1)
