@@ -1,0 +1,79 @@
+"""Configuration of the GSA-Net encoder."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+from .attention import POSE_SUMS
+from .groups import PointGroup
+
+
+@strict
+class GSANetConfig(PreTrainedConfig):
+    """What a GSA-Net is built from; named as transformers' ViTConfig where it means the same.
+
+    Args:
+        hidden_size: width of a token.
+        num_hidden_layers: L, layers after the lifting layer.
+        pose_layers: K ≤ L, how many of them attend across poses; the rest run on the most likely pose alone. K = L is the
+            literal GSA-Net; each of the K costs |H| times one of the rest.
+        num_attention_heads: heads; divides `hidden_size`.
+        intermediate_size: width of the MLP.
+        hidden_act: its activation.
+        patch_size: side of a patch, pixels.
+        num_channels: 1 for grey lines, 3 for colour.
+        group: C1 C2 C4 D1 D2 D4 (exact), C8 C12 C16 D8 (approximate).
+        pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.
+        num_frequencies: orbits of the group in the encodings' frequencies.
+        absolute_position: "centred" (a term that turns with the page), or "none" (translation equivariant).
+        neighbourhood: radius of attention in patches; None is the whole page.
+        neighbourhood_shape: "disc" or "square".
+        hidden_dropout_prob: dropout after attention and MLP.
+        layer_norm_eps: of every layer norm.
+        initializer_range: standard deviation of the initial weights.
+    """
+
+    model_type = "gsa-net"
+
+    hidden_size: int = 192
+    num_hidden_layers: int = 6
+    pose_layers: int = 1
+    num_attention_heads: int = 6
+    intermediate_size: int = 768
+    hidden_act: str = "gelu"
+    patch_size: int = 16
+    num_channels: int = 1
+    group: str = "C4"
+    pose_sum: str = "none"
+    num_frequencies: int = 6
+    absolute_position: str = "centred"
+    neighbourhood: float | int | None = None
+    neighbourhood_shape: str = "disc"
+    hidden_dropout_prob: float | int = 0.0
+    layer_norm_eps: float = 1e-6
+    initializer_range: float = 0.04
+
+    def __post_init__(self, **kwargs):
+        """Refuse what cannot be built.
+
+        Raises:
+            ValueError: if fields contradict one another; the field is named.
+        """
+        PointGroup.from_name(self.group)
+        heads = self.num_attention_heads
+        if heads < 1 or self.hidden_size % heads:
+            raise ValueError(
+                f"`hidden_size` must be a multiple of `num_attention_heads` = {heads}, got {self.hidden_size}."
+            )
+        if not 0 <= self.pose_layers <= self.num_hidden_layers:
+            raise ValueError(
+                f"`pose_layers` must lie between 0 and `num_hidden_layers` = {self.num_hidden_layers}, "
+                f"got {self.pose_layers}."
+            )
+        if self.pose_sum not in POSE_SUMS:
+            raise ValueError(f"`pose_sum` must be one of {', '.join(POSE_SUMS)}, got {self.pose_sum!r}.")
+        if self.absolute_position not in ("centred", "none"):
+            raise ValueError(f"`absolute_position` must be 'centred' or 'none', got {self.absolute_position!r}.")
+        for field in ("patch_size", "num_channels", "num_frequencies", "num_hidden_layers", "intermediate_size"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"`{field}` must be at least 1, got {getattr(self, field)}.")
+        super().__post_init__(**kwargs)

@@ -1,0 +1,50 @@
+"""Configuration of the reader: a GSA-Net encoder and a TrOCR decoder."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig, VisionEncoderDecoderConfig
+from transformers.configuration_utils import SubConfigSpec
+
+from .configuration_gsa_net import GSANetConfig
+
+
+@strict
+class TrOCRGSAConfig(VisionEncoderDecoderConfig):
+    """What a reader is built from.
+
+    Args:
+        encoder: a GSANetConfig, or its dictionary.
+        decoder: a TrOCRConfig, or its dictionary.
+        pad_token_id: padding of labels, and the CTC blank.
+        decoder_start_token_id: what decoding starts from.
+        eos_token_id: what it ends with.
+        ctc_steps_per_patch: CTC steps along one column of patches; 0 builds no CTC head.
+        ctc_loss_weight: of the CTC loss beside the decoder's.
+        pose_loss_weight: of the pose head's cross-entropy beside the decoder's.
+    """
+
+    model_type = "trocr-gsa"
+    sub_configs_defaults = {
+        "encoder": SubConfigSpec(config_class=GSANetConfig),
+        "decoder": SubConfigSpec(
+            config_class=AutoConfig, model_type="trocr", init_kwargs={"is_decoder": True, "add_cross_attention": True}
+        ),
+    }
+
+    encoder: PreTrainedConfig | dict | None = None
+    decoder: PreTrainedConfig | dict | None = None
+    pad_token_id: int | None = 0
+    decoder_start_token_id: int | None = 0
+    eos_token_id: int | list[int] | None = 1
+    ctc_steps_per_patch: int = 0
+    ctc_loss_weight: float | int = 1.0
+    pose_loss_weight: float | int = 0.3
+
+    def __post_init__(self, **kwargs):
+        """Refuse a CTC head of negative length.
+
+        Raises:
+            ValueError: if `ctc_steps_per_patch` is negative.
+        """
+        if self.ctc_steps_per_patch < 0:
+            raise ValueError(f"`ctc_steps_per_patch` must be 0 (no CTC head) or more, got {self.ctc_steps_per_patch}.")
+        super().__post_init__(**kwargs)

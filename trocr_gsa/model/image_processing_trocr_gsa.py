@@ -1,0 +1,109 @@
+"""From images of lines to sets of patches, in a way that commutes with turning the page.
+
+What is unusual: the *short* side becomes the line height, both ends of a side are padded alike, and a whole batch of lines
+lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from transformers import BatchFeature
+from transformers.image_processing_utils import BaseImageProcessor
+
+from .patches import cut_patches
+
+
+class TrOCRGSAImageProcessor(BaseImageProcessor):
+    """Resize, standardise, pad and cut lines.
+
+    Args:
+        line_height: pixels of the short side, a multiple of `patch_size`.
+        patch_size: side of a patch, pixels.
+        num_channels: 1 for grey, 3 for colour.
+        max_patches: patches above which a line is refused rather than read badly.
+
+    Raises:
+        ValueError: if `line_height` is no multiple of `patch_size`.
+    """
+
+    model_input_names = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
+
+    def __init__(
+        self, line_height: int = 48, patch_size: int = 16, num_channels: int = 1, max_patches: int = 1024, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if line_height % patch_size:
+            raise ValueError(f"`line_height` must be a multiple of `patch_size` = {patch_size}, got {line_height}.")
+        self.line_height = line_height
+        self.patch_size = patch_size
+        self.num_channels = num_channels
+        self.max_patches = max_patches
+
+    def num_patches(self, width: int, height: int) -> int:
+        """Return how many patches an image of that size in pixels becomes."""
+        rows, columns = (-(-side // self.patch_size) for side in self._resized(width, height))
+        return rows * columns
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        scale = self.line_height / min(width, height)
+        # an even side can be padded by the same amount at both ends
+        long_side = max(self.line_height, 2 * round(max(width, height) * scale / 2))
+        return (self.line_height, long_side) if width < height else (long_side, self.line_height)
+
+    def preprocess(self, images: Any, return_tensors: str | None = "pt", **_: Any) -> BatchFeature:
+        """Turn images into one padded set of patches.
+
+        Args:
+            images: one or many PIL images, or arrays (height, width) or (height, width, channel) in [0, 255].
+            return_tensors: "pt".
+
+        Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1;
+            pixel_attention_mask (batch, patch) bool; spatial_shapes (batch, 2) long.
+
+        Raises:
+            ValueError: if an image is too small, or so long that it would need more than `max_patches`.
+        """
+        images = images if isinstance(images, list | tuple) else [images]
+        patches, shapes = zip(*(self._line_to_patches(image, index) for index, image in enumerate(images)), strict=True)
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(line), dtype=torch.bool) for line in patches], True)
+        data = {
+            "pixel_values": torch.nn.utils.rnn.pad_sequence(list(patches), batch_first=True),
+            "pixel_attention_mask": mask,
+            "spatial_shapes": torch.stack(shapes),
+        }
+        return BatchFeature(data=data, tensor_type=return_tensors)
+
+    def _line_to_patches(self, image: Any, index: int) -> tuple[Tensor, Tensor]:
+        pixels = self._to_tensor(image)
+        height, width = pixels.shape[-2:]
+        if min(height, width) < 2:
+            raise ValueError(f"`images[{index}]` must be at least 2 pixels high and wide, got {width}×{height}.")
+        if (needed := self.num_patches(width, height)) > self.max_patches:
+            raise ValueError(
+                f"`images[{index}]` is {width}×{height} pixels and needs {needed} patches, more than `max_patches` = "
+                f"{self.max_patches}. Is it one line of text? Cut it, or raise `max_patches`."
+            )
+        new_width, new_height = self._resized(width, height)
+        if (new_width, new_height) != (width, height):
+            pixels = F.interpolate(
+                pixels[None], (new_height, new_width), mode="bilinear", antialias=True, align_corners=False
+            )[0]
+        pixels = (pixels - pixels.mean()) / pixels.std().clamp_min(1.0)  # below one grey level there is nothing to read
+        side_x, side_y = (-side % self.patch_size // 2 for side in (new_width, new_height))
+        paper = float(pixels.median())
+        pixels = F.pad(pixels, (side_x, side_x, side_y, side_y), value=paper)
+        patches, shapes = cut_patches(pixels[None], self.patch_size)
+        return patches[0], shapes[0]
+
+    def _to_tensor(self, image: Any) -> Tensor:
+        if isinstance(image, Image.Image):
+            image = np.asarray(image.convert("L" if self.num_channels == 1 else "RGB"))
+        pixels = torch.as_tensor(np.array(image, dtype=np.float32))
+        pixels = pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1)
+        if pixels.shape[0] != self.num_channels:
+            pixels = pixels.mean(0, keepdim=True).expand(self.num_channels, -1, -1)
+        return pixels

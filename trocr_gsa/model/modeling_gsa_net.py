@@ -1,0 +1,270 @@
+"""GSA-Net: a vision transformer whose tokens turn with the page.
+
+What is unusual, for a reader of transformers' ViT:
+- every patch is embedded once per pose, un-rotated by it, and attention lifts these to a field on the group;
+- the first K layers attend across poses; a pose head then says which way up the page is;
+- the other L−K layers see only the tokens of the likeliest pose, put back into reading order: choosing commutes with the
+  group, so the output is invariant at a fraction of the cost.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import ModelOutput
+
+from .attention import GroupSelfAttention, LiftingSelfAttention
+from .configuration_gsa_net import GSANetConfig
+from .encoding import CentredEncoding, RelativeEncoding, initial_frequencies, seen_from_poses
+from .groups import PointGroup
+from .patches import cut_patches, patch_positions, raster_order, see_from_poses
+
+
+@dataclass
+class GSANetModelOutput(ModelOutput):
+    """What the encoder hands to a decoder.
+
+    Attributes:
+        last_hidden_state: (batch, token, hidden): the chosen pose's positions, or with K = L every (pose, position).
+        attention_mask: (batch, token) float, to be added to attention logits: log p(pose) if all poses are there, and the
+            type's minimum where a token is padding.
+        pose_logits: (batch, pose), log p(h), prior included.
+        pose: (batch,) long, the likeliest element, or the labelled one.
+        pose_hidden_state: (batch, position, hidden), tokens of that pose in reading order.
+        pose_positions: (batch, position, 2), where these lie as seen from it.
+        pose_mask: (batch, position) bool, False at padding.
+    """
+
+    last_hidden_state: Tensor | None = None
+    attention_mask: Tensor | None = None
+    pose_logits: Tensor | None = None
+    pose: Tensor | None = None
+    pose_hidden_state: Tensor | None = None
+    pose_positions: Tensor | None = None
+    pose_mask: Tensor | None = None
+
+
+class GSANetEmbeddings(nn.Module):
+    """Patches as each pose sees them, embedded by one projection: e(i,h) = W·(h⁻¹·patch_i) [+ e(h⁻¹(x(i) − centre))]."""
+
+    def __init__(self, config: GSANetConfig, group: PointGroup) -> None:
+        super().__init__()
+        self.group = group
+        self.patch_size = config.patch_size
+        self.projection = nn.Linear(config.num_channels * config.patch_size**2, config.hidden_size)
+        centred = config.absolute_position == "centred"
+        self.position = CentredEncoding(group, config.hidden_size, config.num_frequencies) if centred else None
+
+    def forward(self, patches: Tensor, positions: Tensor) -> Tensor:
+        """Embed patches (batch, position, channel · p · p) at positions (batch, position, 2) -> (batch, pose, position, hidden)."""
+        features = self.projection(see_from_poses(patches, self.group, self.patch_size))
+        return features if self.position is None else features + self.position(positions)
+
+
+class GSANetMLP(nn.Module):
+    """fc2 act(fc1 f), the same for every pose."""
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.activation_fn = ACT2FN[config.hidden_act]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (…, hidden) one by one."""
+        return self.fc2(self.activation_fn(self.fc1(features)))
+
+
+class GSANetLayer(GradientCheckpointingLayer):
+    """A pre-norm transformer layer around an attention that is passed in: f + attention(norm f), then + mlp(norm ·)."""
+
+    def __init__(self, config: GSANetConfig, attention: LiftingSelfAttention | GroupSelfAttention) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = attention
+        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = GSANetMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+        """Map features (batch, pose, position, hidden) to the same."""
+        features = features + self.dropout(self.attention(self.layernorm_before(features), positions, mask))
+        return features + self.dropout(self.mlp(self.layernorm_after(features)))
+
+
+class GSANetPoseHead(nn.Module):
+    """Which way up: one invariant score per pose, the mean over positions of a small MLP, the same for every pose."""
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.score = nn.Linear(config.hidden_size, 1)
+        self.activation_fn = ACT2FN[config.hidden_act]
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Score features (batch, pose, position, hidden) under a mask (batch, position): (batch, pose)."""
+        scores = self.score(self.activation_fn(self.dense(self.layernorm(features)))).squeeze(-1)
+        weight = mask[:, None].to(scores)
+        return (scores * weight).sum(-1) / weight.sum(-1)
+
+
+class GSANetPreTrainedModel(PreTrainedModel):
+    """What every GSA-Net model shares: how weights start, what transformers may do with it."""
+
+    config_class = GSANetConfig
+    base_model_prefix = "gsa_net"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["GSANetLayer"]
+    _supports_sdpa = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, RelativeEncoding):
+            init.copy_(module.frequencies, initial_frequencies(module.group, module.frequencies.shape[0]))
+            for basis in (module.cosine, module.sine, module.pose):
+                if basis is not None:
+                    init.normal_(basis, std=0.2)
+
+
+class GSANetModel(GSANetPreTrainedModel):
+    """Encoder: lift, K group layers, pose, L−K layers on that pose.
+
+    f ← lift(e);  f ← layer_k(f), k ≤ K;  log p(h) = log_softmax_h (score(f(·,h)) + prior(h));
+    K < L: f ← f(·, argmax p), in reading order, through the other layers.
+
+    Args:
+        config: what it is built from.
+
+    Source: Schreiber 2023, §4–6; Romero & Cordonnier 2020, §5; choosing a pose in between is ours, after learned
+        canonicalisation (Kaba et al. 2022).
+    """
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__(config)
+        self.group = group = PointGroup.from_name(config.group)
+        around = (config.neighbourhood, config.neighbourhood_shape, config._attn_implementation or "sdpa")
+        size, heads, frequencies = config.hidden_size, config.num_attention_heads, config.num_frequencies
+        upright = PointGroup.from_name("C1")
+        # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
+        upright_frequencies = self.orbit_size * frequencies
+        self.embeddings = GSANetEmbeddings(config, group)
+        self.lifting = GSANetLayer(config, LiftingSelfAttention(group, size, heads, frequencies, *around))
+        self.pose_layers = nn.ModuleList(
+            GSANetLayer(config, GroupSelfAttention(group, size, heads, config.pose_sum, frequencies, *around))
+            for _ in range(config.pose_layers)
+        )
+        self.pose_head = GSANetPoseHead(config)
+        self.layers = nn.ModuleList(
+            GSANetLayer(config, LiftingSelfAttention(upright, size, heads, upright_frequencies, *around))
+            for _ in range(config.num_hidden_layers - config.pose_layers)
+        )
+        self.layernorm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+        self.post_init()
+
+    @property
+    def orbit_size(self) -> int:
+        """Frequencies in one orbit of the group, ±ω counted once."""
+        minus_one = self.group.num_rotations % 2 == 0
+        return self.group.order // 2 if minus_one else self.group.order
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the patch projection."""
+        return self.embeddings.projection
+
+    def set_attn_implementation(self, attn_implementation: str | dict, *args: Any, **kwargs: Any) -> None:
+        """Switch between "sdpa" and "eager"; both compute the same equation."""
+        super().set_attn_implementation(attn_implementation, *args, **kwargs)
+        for module in self.modules():
+            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
+                module.attn_implementation = self.config._attn_implementation or "sdpa"
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        pose_labels: Tensor | None = None,
+        pose_bias: Tensor | None = None,
+        **_: Any,
+    ) -> GSANetModelOutput:
+        """Encode lines.
+
+        Args:
+            pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
+            pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
+            pose_labels: (batch,) long, the element by which each image is turned from upright; None: the likeliest.
+            pose_bias: (pose,) or (batch, pose), log of a prior over poses, added to their scores.
+
+        Raises:
+            ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
+        """
+        patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
+        positions = patch_positions(shapes, patches.shape[1])
+        features = self.lifting(self.embeddings(patches.to(self.dtype), positions), positions, mask)
+        for layer in self.pose_layers:
+            features = layer(features, positions, mask)
+        scores = self.pose_head(features, mask)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        pose_logits = (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
+        pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
+        chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose)
+        for layer in self.layers:
+            chosen = layer(chosen[:, None], chosen_positions, chosen_mask)[:, 0]
+        chosen = self.layernorm(chosen)
+        if len(self.layers):
+            tokens, bias, token_mask = chosen, torch.zeros_like(chosen_positions[..., 0]), chosen_mask
+        else:
+            tokens = self.layernorm(features).flatten(1, 2)
+            bias = pose_logits[:, :, None].expand(-1, -1, mask.shape[1]).flatten(1)
+            token_mask = mask[:, None].expand(-1, self.group.order, -1).flatten(1)
+        floor = torch.finfo(tokens.dtype).min
+        bias = bias.to(tokens.dtype).clamp_min(floor).masked_fill(~token_mask, floor)
+        return GSANetModelOutput(
+            last_hidden_state=tokens,
+            attention_mask=bias,
+            pose_logits=pose_logits,
+            pose=pose,
+            pose_hidden_state=chosen,
+            pose_positions=chosen_positions,
+            pose_mask=chosen_mask,
+        )
+
+    def _as_patches(
+        self, pixel_values: Tensor, mask: Tensor | None, shapes: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if pixel_values.dim() == 4:
+            pixel_values, shapes = cut_patches(pixel_values, self.config.patch_size)
+        expected = self.config.num_channels * self.config.patch_size**2
+        if pixel_values.dim() != 3 or pixel_values.shape[-1] != expected:
+            raise ValueError(
+                f"`pixel_values` must be (batch, {self.config.num_channels}, height, width) or (batch, patch, {expected}) "
+                f"with patches of {self.config.patch_size} pixels, got {tuple(pixel_values.shape)}."
+            )
+        if shapes is None:
+            raise ValueError("`spatial_shapes` must say the rows and columns of a set of patches, got None.")
+        if mask is None:
+            index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
+            mask = index[None] < shapes.prod(-1, keepdim=True)
+        return pixel_values, mask.bool(), shapes
+
+    def _choose_pose(
+        self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one pose's tokens, seen from it; in reading order, so that even rounding does not know how the page lay."""
+        rows = torch.arange(len(pose), device=pose.device)
+        positions = seen_from_poses(positions, self.group)[rows, pose]
+        features = features[rows, pose]
+        if not self.group.is_exact:
+            return features, positions, mask
+        order = raster_order(positions, mask)
+        return features[rows[:, None], order], positions[rows[:, None], order], mask.gather(1, order)

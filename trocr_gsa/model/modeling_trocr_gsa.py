@@ -1,0 +1,246 @@
+"""The reader: a GSA-Net that sees, a TrOCR decoder that writes.
+
+What is unusual, for a reader of VisionEncoderDecoderModel:
+- the decoder's cross-attention gets a bias: log p(pose) for tokens of that pose, minus infinity for padding;
+- `orientation` is a prior over poses, and the only place where invariance is given up, on purpose;
+- with labels, the loss adds which way up (always known) and, if there is a CTC head, where the letters are.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import VisionEncoderDecoderModel
+from transformers.modeling_outputs import Seq2SeqLMOutput
+from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder import shift_tokens_right
+
+from .configuration_trocr_gsa import TrOCRGSAConfig
+from .ctc import CTCHead
+from .groups import PointGroup
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput
+
+Orientation = str | dict[float, float]
+
+
+@dataclass
+class TrOCRGSAOutput(Seq2SeqLMOutput):
+    """A Seq2SeqLMOutput with what the reader adds.
+
+    Attributes:
+        decoder_loss: cross-entropy of the decoder, mean over letters.
+        ctc_loss: −log p_CTC, per letter; None without a CTC head.
+        pose_loss: cross-entropy of the pose head, mean over lines; None where the pose is not known.
+        pose_logits: (batch, pose), log p(h).
+        ctc_logits: (batch, step, vocab).
+        ctc_lengths: (batch,) long.
+    """
+
+    decoder_loss: Tensor | None = None
+    ctc_loss: Tensor | None = None
+    pose_loss: Tensor | None = None
+    pose_logits: Tensor | None = None
+    ctc_logits: Tensor | None = None
+    ctc_lengths: Tensor | None = None
+
+
+def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | None:
+    """Return log of a prior over poses, (pose,), or None where every pose is as likely.
+
+    Args:
+        orientation: "any", "upright", or {degrees counter-clockwise from upright: probability}; angles not named get 0.
+        group: whose elements the poses are.
+
+    Raises:
+        ValueError: if `orientation` is none of these, names an angle the group has not, or sums to nothing.
+    """
+    if isinstance(orientation, str) and orientation in ("any", "upright"):
+        if orientation == "any":
+            return None
+        orientation = {0.0: 1.0}
+    if not isinstance(orientation, dict):
+        raise ValueError(
+            f"`orientation` must be 'any', 'upright' or {{degrees: probability}}, got {orientation!r}."
+        )
+    prior = torch.zeros(group.order, dtype=torch.float64)
+    for angle, probability in orientation.items():
+        prior[group.element(angle)] += probability
+    if prior.min() < 0 or prior.sum() <= 0:
+        raise ValueError(f"`orientation` must hold probabilities, at least one above 0, got {orientation!r}.")
+    return (prior / prior.sum()).log()
+
+
+class TrOCRGSAModel(VisionEncoderDecoderModel):
+    """Read a line, whichever way up.
+
+    p(letter_t | letters before, image) from cross-attention over tokens (i,h) with logits + log p(h)
+
+    Args:
+        config: encoder, decoder, heads.
+        encoder: a GSANetModel to take instead of a new one.
+        decoder: a causal language model with cross-attention, likewise.
+
+    Source: Li et al. 2021 (TrOCR); Schreiber 2023, §7.
+    """
+
+    config_class = TrOCRGSAConfig
+    base_model_prefix = "trocr_gsa"
+    encoder: GSANetModel
+
+    def __init__(
+        self, config: TrOCRGSAConfig | None = None, encoder: GSANetModel | None = None, decoder: Any | None = None
+    ) -> None:
+        if config is None and encoder is not None and decoder is not None:
+            config = TrOCRGSAConfig.from_encoder_decoder_configs(encoder.config, decoder.config)
+        if config is not None and encoder is None:
+            encoder = GSANetModel._from_config(config.encoder)
+        super().__init__(config, encoder, decoder)
+        self.ctc_head = None
+        if self.config.ctc_steps_per_patch:
+            self.ctc_head = CTCHead(
+                self.config.encoder.hidden_size,
+                self.config.decoder.vocab_size,
+                self.config.ctc_steps_per_patch,
+                self.config.pad_token_id,
+            )
+        self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        self.encoder._init_weights(module)
+
+    def forward(
+        self,
+        pixel_values: Tensor | None = None,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        pose_labels: Tensor | None = None,
+        orientation: Orientation = "any",
+        encoder_outputs: GSANetModelOutput | None = None,
+        past_key_values: Any | None = None,
+        label_smoothing: float = 0.0,
+        **kwargs: Any,
+    ) -> TrOCRGSAOutput:
+        """Read, or with `labels` also say how wrong.
+
+        loss = decoder + `ctc_loss_weight` · CTC + `pose_loss_weight` · pose
+
+        Args:
+            pixel_values: (batch, patch, channel · p · p) with the next two, or (batch, channel, height, width).
+            pixel_attention_mask: (batch, patch), 0 at padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches.
+            decoder_input_ids: (batch, letter) long; by default the labels moved one to the right.
+            decoder_attention_mask: (batch, letter), 0 at padding.
+            labels: (batch, letter) long, −100 at padding.
+            pose_labels: (batch,) long, the element by which each image is turned; in training upright by default.
+            orientation: "any", "upright" or {degrees counter-clockwise: probability}.
+            encoder_outputs: the encoder's output, if it has been computed.
+            past_key_values: the decoder's cache.
+            label_smoothing: of the decoder's cross-entropy, in [0, 1).
+            kwargs: for the decoder.
+
+        Raises:
+            ValueError: if `orientation` is not one, or neither pixels nor `encoder_outputs` are given.
+        """
+        if encoder_outputs is None:
+            encoder_outputs = self._encode(
+                pixel_values, pixel_attention_mask, spatial_shapes, pose_labels, labels is not None, orientation
+            )
+        if labels is not None and decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
+            decoder_input_ids = shift_tokens_right(
+                labels, self.config.pad_token_id, self.config.decoder_start_token_id
+            )
+        decoder_outputs = self._decode(
+            encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, **kwargs
+        )
+        output = TrOCRGSAOutput(
+            logits=decoder_outputs.logits,
+            past_key_values=decoder_outputs.past_key_values,
+            decoder_hidden_states=decoder_outputs.hidden_states,
+            decoder_attentions=decoder_outputs.attentions,
+            cross_attentions=decoder_outputs.cross_attentions,
+            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
+            pose_logits=encoder_outputs.pose_logits,
+        )
+        if labels is not None:
+            self._add_losses(output, encoder_outputs, labels, pose_labels, label_smoothing)
+        return output
+
+    def _encode(
+        self,
+        pixel_values: Tensor | None,
+        pixel_attention_mask: Tensor | None,
+        spatial_shapes: Tensor | None,
+        pose_labels: Tensor | None,
+        labelled: bool,
+        orientation: Orientation,
+    ) -> GSANetModelOutput:
+        if pixel_values is None:
+            raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
+        bias = orientation_bias(orientation, self.encoder.group)
+        if pose_labels is None and self.training and labelled:
+            pose_labels = torch.zeros(len(pixel_values), dtype=torch.long, device=pixel_values.device)
+        return self.encoder(
+            pixel_values=pixel_values,
+            pixel_attention_mask=pixel_attention_mask,
+            spatial_shapes=spatial_shapes,
+            pose_labels=pose_labels,
+            pose_bias=None if bias is None else bias.to(pixel_values.device),
+        )
+
+    def _decode(
+        self, encoder_outputs: GSANetModelOutput, input_ids: Tensor | None, mask: Tensor | None, past: Any, **kwargs: Any
+    ) -> Any:
+        tokens = encoder_outputs.last_hidden_state
+        if hasattr(self, "enc_to_dec_proj"):
+            tokens = self.enc_to_dec_proj(tokens)
+        kwargs = {name.removeprefix("decoder_"): value for name, value in kwargs.items()}
+        kwargs.pop("return_dict", None)
+        length = (kwargs["inputs_embeds"] if input_ids is None else input_ids).shape[1]
+        bias = encoder_outputs.attention_mask[:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
+        return self.decoder(
+            input_ids=input_ids,
+            attention_mask=mask,
+            encoder_hidden_states=tokens,
+            encoder_attention_mask=bias,
+            past_key_values=past,
+            return_dict=True,
+            **kwargs,
+        )
+
+    def _add_losses(
+        self,
+        output: TrOCRGSAOutput,
+        encoded: GSANetModelOutput,
+        labels: Tensor,
+        pose_labels: Tensor | None,
+        label_smoothing: float,
+    ) -> None:
+        output.decoder_loss = F.cross_entropy(
+            output.logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=label_smoothing
+        )
+        output.loss = output.decoder_loss
+        if pose_labels is None and self.training:
+            pose_labels = torch.zeros_like(encoded.pose)
+        if pose_labels is not None:
+            output.pose_loss = F.nll_loss(encoded.pose_logits, pose_labels)
+            output.loss = output.loss + self.config.pose_loss_weight * output.pose_loss
+        if self.ctc_head is not None:
+            output.ctc_logits, output.ctc_lengths = self.ctc_head(
+                encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask
+            )
+            output.ctc_loss = self.ctc_head.loss(output.ctc_logits, output.ctc_lengths, labels)
+            output.loss = output.loss + self.config.ctc_loss_weight * output.ctc_loss
+
+    def _prepare_encoder_decoder_kwargs_for_generation(
+        self, inputs_tensor: Tensor, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Run the encoder once, with the prior that generate() was given."""
+        taken = [model_kwargs.pop(name, None) for name in ("pixel_attention_mask", "spatial_shapes", "pose_labels")]
+        orientation = model_kwargs.pop("orientation", "any")
+        encoded = self._encode(inputs_tensor, *taken, labelled=False, orientation=orientation)
+        model_kwargs["encoder_outputs"] = encoded
+        return model_kwargs

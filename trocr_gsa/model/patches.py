@@ -1,0 +1,99 @@
+"""Patches as sets: cutting, placing them on the page, and un-rotating them by a pose.
+
+What is unusual: a patch is seen once per pose, h⁻¹·patch, because its pixels turn with the page. For C4 and D4 that is a
+permutation of pixels; finer rotations interpolate under a disc and are approximate.
+"""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .groups import PointGroup
+
+
+def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
+    """Cut a batch of equal-sized images into patches in raster order, top-left first.
+
+    Args:
+        images: (batch, channel, height, width), both sides multiples of `patch_size`.
+        patch_size: side p in pixels.
+
+    Returns: (batch, position, channel · p · p) and spatial shapes (batch, 2) = (rows, columns).
+
+    Raises:
+        ValueError: if a side is no multiple of `patch_size`.
+    """
+    height, width = images.shape[-2:]
+    if height % patch_size or width % patch_size:
+        raise ValueError(
+            f"`pixel_values` must have sides that are multiples of `patch_size` = {patch_size}, got {height}×{width}. "
+            f"Pad the image, or let the processor do it."
+        )
+    patches = F.unfold(images, patch_size, stride=patch_size).transpose(1, 2)
+    shape = images.new_tensor((height // patch_size, width // patch_size), dtype=torch.long)
+    return patches, shape.expand(images.shape[0], 2)
+
+
+def patch_positions(spatial_shapes: Tensor, length: int) -> Tensor:
+    """Return the positions of raster patches: x right, y up, in patches, origin at each image's centre.
+
+    Args:
+        spatial_shapes: (batch, 2) long, rows and columns of each image.
+        length: number of patches to place; those past rows · columns are padding and lie anywhere.
+
+    Returns: (batch, length, 2) float32.
+    """
+    rows, columns = spatial_shapes[:, :1], spatial_shapes[:, 1:]
+    index = torch.arange(length, device=spatial_shapes.device)[None]
+    x = index % columns - (columns - 1) / 2
+    y = (rows - 1) / 2 - torch.div(index, columns, rounding_mode="floor")
+    return torch.stack((x, y), dim=-1).float()
+
+
+def raster_order(positions: Tensor, mask: Tensor) -> Tensor:
+    """Return the order that reads positions line by line, top-left first, padding last: (batch, position) long."""
+    row = (positions[..., 1].masked_fill(~mask, -torch.inf).amax(1, keepdim=True) - positions[..., 1]).round()
+    column = positions[..., 0] - positions[..., 0].masked_fill(~mask, torch.inf).amin(1, keepdim=True)
+    key = row * positions.shape[1] + column.round()
+    return key.masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)
+
+
+def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tensor:
+    """Return every patch as each pose sees it: (h⁻¹·patch)(x) = patch(h x).
+
+    Args:
+        patches: (batch, position, channel · p · p).
+        group: H; if it is not exact, pixels are interpolated and what lies outside the inscribed disc is dropped.
+        patch_size: side p in pixels.
+
+    Returns: (batch, pose, position, channel · p · p).
+    """
+    pixels = patches.unflatten(-1, (-1, patch_size * patch_size))
+    if group.is_exact:
+        index = _pixel_permutation(group, patch_size).to(patches.device)
+        seen = pixels[..., index].movedim(-2, 1)  # (batch, position, channel, pose, pixel) -> pose second
+    else:
+        seen = torch.einsum("bncx,pyx->bpncy", pixels, _pixel_interpolation(group, patch_size).to(patches))
+    return seen.flatten(-2)
+
+
+@lru_cache(maxsize=None)
+def _pixel_permutation(group: PointGroup, patch_size: int) -> Tensor:
+    pixels = torch.arange(patch_size * patch_size).view(patch_size, patch_size)
+    inverse = group.inverse.tolist()
+    return torch.stack([group.transform_image(pixels, inverse[element]).flatten() for element in range(group.order)])
+
+
+@lru_cache(maxsize=None)
+def _pixel_interpolation(group: PointGroup, patch_size: int) -> Tensor:
+    """Return (pose, pixel seen, pixel) weights of a bilinear rotation of each patch about its centre."""
+    pixels = patch_size * patch_size
+    basis = torch.eye(pixels).view(1, pixels, patch_size, patch_size).expand(group.order, -1, -1, -1)
+    page_to_grid = torch.tensor([[1.0, 0.0], [0.0, -1.0]])  # grid_sample's y points down
+    turn = page_to_grid @ group.matrices.float() @ page_to_grid
+    grid = F.affine_grid(F.pad(turn, (0, 1)), [group.order, 1, patch_size, patch_size], align_corners=False)
+    inside = grid.norm(dim=-1) <= 1.0
+    seen = F.grid_sample(basis, grid, align_corners=False) * inside[:, None]
+    return seen.flatten(2).transpose(1, 2)
