@@ -89,7 +89,9 @@ def test_angles_and_elements_are_each_others_inverse(group):
         assert group.element(group.angles[k] + 720) == k
 
 
-@pytest.mark.parametrize(("name", "angle"), [("C1", 90), ("C2", 90), ("C4", 45), ("D4", 30), ("C8", 30), ("C4", math.nan)])
+@pytest.mark.parametrize(
+    ("name", "angle"), [("C1", 90), ("C2", 90), ("C4", 45), ("D4", 30), ("C8", 30), ("C4", math.nan), ("C4", math.inf)]
+)
 def test_an_angle_the_group_does_not_have_is_an_error_that_says_which_it_has(name, angle):
     with pytest.raises(ValueError, match=rf"`angle`.*{name}"):
         PointGroup.from_name(name).element(angle)

@@ -1,0 +1,102 @@
+"""The equations of attention as they are written: one loop a sum, no algebra. Slow, and the reference for the rest.
+
+Every function takes the attention module only for its projections and its relative encoding.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from trocr_gsa.model.attention import GroupSelfAttention, LiftingSelfAttention
+from trocr_gsa.model.groups import PointGroup
+
+EXACT_GROUPS = ("C1", "C2", "C4", "D1", "D2", "D4")
+POSE_SUMS = ("none", "query", "encoding")
+
+
+def corrected_pose(group: PointGroup, h: int, h1: int, h2: int) -> int:
+    """h₁⁻¹h₂."""
+    return int(group.product[group.inverse[h1], h2])
+
+
+def published_pose(group: PointGroup, h: int, h1: int, h2: int) -> int:
+    """h⁻¹h₁⁻¹h₂: [RC] eq. 14."""
+    return int(group.product[group.inverse[h], corrected_pose(group, h, h1, h2)])
+
+
+def seen_from(group: PointGroup, h: int, vector: Tensor) -> Tensor:
+    """h⁻¹·vector."""
+    return group.matrices[group.inverse[h]] @ vector
+
+
+def per_head(attn: nn.Module, vector: Tensor) -> Tensor:
+    """(hidden,) → (head, d)."""
+    return vector.reshape(attn.num_heads, -1)
+
+
+def weighted_sum(attn: nn.Module, query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
+    """Σ_t softmax_t(⟨query, key_t⟩ / √d) value_t, head by head, heads side by side: (hidden,)."""
+    heads = []
+    for a in range(attn.num_heads):
+        scores = torch.stack([torch.dot(query[a], key[a]) for key in keys]) * query.shape[-1] ** -0.5
+        weights = scores.softmax(0)
+        heads.append(sum(weight * value[a] for weight, value in zip(weights, values, strict=True)))
+    return torch.cat(heads)
+
+
+def lifting(attn: LiftingSelfAttention, f: Tensor, x: Tensor, near: Callable[[int, int], bool] | None = None) -> Tensor:
+    """m(i,h) = φ_out Σ_j softmax_j ⟨φ_qry f(i), φ_key(f(j) + ρ(h⁻¹(x(j)−x(i))))⟩ φ_val f(j); f (position, hidden)."""
+    out = torch.empty(attn.group.order, *f.shape, dtype=f.dtype)
+    for h, i in itertools.product(range(attn.group.order), range(len(x))):
+        keys, values = [], []
+        for j in range(len(x)):
+            if near is None or near(i, j):
+                rho = attn.relative_encoding(seen_from(attn.group, h, x[j] - x[i]))
+                keys.append(per_head(attn, attn.k_proj(f[j] + rho)))
+                values.append(per_head(attn, attn.v_proj(f[j])))
+        out[h, i] = attn.o_proj(weighted_sum(attn, per_head(attn, attn.q_proj(f[i])), keys, values))
+    return out
+
+
+def one_attention(
+    attn: GroupSelfAttention,
+    f: Tensor,
+    x: Tensor,
+    h: int,
+    h1: int,
+    i: int,
+    near: Callable[[int, int], bool] | None,
+    relative_pose: Callable[[PointGroup, int, int, int], int],
+) -> Tensor:
+    """⋃_head Σ_{j,h₂} softmax A(i,h₁; j,h₂ | h) φ_val f(j,h₂) for one (i, h₁, h)."""
+    keys, values = [], []
+    for j, h2 in itertools.product(range(len(x)), range(attn.group.order)):
+        if near is None or near(i, j):
+            element = torch.tensor(relative_pose(attn.group, h, h1, h2))
+            rho = attn.relative_encoding(seen_from(attn.group, h, x[j] - x[i]), element)
+            keys.append(per_head(attn, attn.k_proj(f[h2, j] + rho)))
+            values.append(per_head(attn, attn.v_proj(f[h2, j])))
+    return weighted_sum(attn, per_head(attn, attn.q_proj(f[h1, i])), keys, values)
+
+
+def group_attention(
+    attn: GroupSelfAttention,
+    f: Tensor,
+    x: Tensor,
+    near: Callable[[int, int], bool] | None = None,
+    relative_pose: Callable[[PointGroup, int, int, int], int] = corrected_pose,
+) -> Tensor:
+    """The sum that `pose_sum` names; f (pose, position, hidden)."""
+    poses = range(attn.group.order)
+    out = torch.empty_like(f)
+    for h, i in itertools.product(poses, range(len(x))):  # h: the output's pose
+        if attn.pose_sum == "none":
+            total = one_attention(attn, f, x, h, h, i, near, relative_pose)
+        elif attn.pose_sum == "query":
+            total = sum(one_attention(attn, f, x, h, h1, i, near, relative_pose) for h1 in poses)
+        else:  # the output keeps the query's pose; the sum runs over the pose from which displacements are seen
+            total = sum(one_attention(attn, f, x, seen, h, i, near, relative_pose) for seen in poses)
+        out[h, i] = attn.o_proj(total)
+    return out
