@@ -1,0 +1,239 @@
+"""How far a function is from respecting a group: a number, a verdict, and a table for people.
+
+    error(h) = max |f(L_h x) − L_h f(x)| / max |f(x)|
+
+What acts on x and on f(x) is passed in as an action, a function (group, element, x) -> L_h x; the usual ones are here.
+The table does this for a whole reader, in float64, where a true symmetry leaves 1e-15, and in float32, where rounding
+is all that may be added: an error that does not shrink with the precision is a broken symmetry.
+"""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from .model.attention import GroupSelfAttention, LiftingSelfAttention
+from .model.encoding import grid_positions
+from .model.groups import PointGroup
+from .model.modeling_trocr_gsa import TrOCRGSAModel
+
+Action = Callable[[PointGroup, int, Any], Any]
+
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
+ROWS, COLUMNS = 3, 5  # of patches in the table's random image: not square, so that a quarter turn changes the shape
+
+
+def leave(group: PointGroup, element: int, x: Any) -> Any:
+    """Return x: the action on what must not change, as text."""
+    return x
+
+
+def turn_image(group: PointGroup, element: int, image: Tensor) -> Tensor:
+    """Turn pixels (…, height, width): (L_h image)(x) = image(h⁻¹x).
+
+    Raises:
+        ValueError: if the element is no quarter turn or mirror, and would interpolate.
+    """
+    every = PointGroup.from_name("D4")
+    mirrored = every.num_rotations if element >= group.num_rotations else 0
+    return every.transform_image(image, every.element(group.angles[element]) + mirrored)
+
+
+def turn_poses(group: PointGroup, element: int, field: Tensor) -> Tensor:
+    """Move poses (batch, pose, …): (L_h₃ f)(·, h) = f(·, h₃⁻¹h)."""
+    return field[:, group.product[group.inverse[element]].to(field.device)]
+
+
+def turn_placed_field(group: PointGroup, element: int, placed: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Move a field (batch, pose, position, hidden) given with its positions (position, 2): L_h f at h·x."""
+    field, positions = placed
+    return turn_poses(group, element, field), positions @ group.matrices[element].to(positions).T
+
+
+def turn_raster(group: PointGroup, element: int, field: Tensor) -> Tensor:
+    """Move a field on an image's patches, (batch, pose, hidden, row, column): (L_g f)(i, h) = f(g⁻¹x(i), h₃⁻¹h)."""
+    return turn_image(group, element, turn_poses(group, element, field))
+
+
+def element_errors(
+    f: Callable[[Any], Tensor],
+    group: PointGroup,
+    x: Any,
+    act_in: Action = turn_image,
+    act_out: Action = leave,
+    elements: Iterable[int] | None = None,
+) -> dict[int, float]:
+    """Return the error of every element by itself; for the arguments see `equivariance_error`."""
+    y = f(x)
+    size = y.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
+    elements = range(group.order) if elements is None else elements
+    return {h: ((f(act_in(group, h, x)) - act_out(group, h, y)).abs().max() / size).item() for h in elements}
+
+
+def equivariance_error(
+    f: Callable[[Any], Tensor],
+    group: PointGroup,
+    x: Any,
+    act_in: Action = turn_image,
+    act_out: Action = leave,
+    elements: Iterable[int] | None = None,
+) -> float:
+    """Measure how far f is from commuting with a group.
+
+    max_h max |f(L_h x) − L_h f(x)| / max |f(x)|
+
+    Args:
+        f: deterministic function of x; in float64 a symmetry leaves less than 1e-12.
+        group: H.
+        x: what f takes; by default images (…, height, width).
+        act_in: how an element acts on x.
+        act_out: how it acts on f(x); by default not at all, so that f is to be invariant.
+        elements: elements to try; None is all of them.
+
+    Returns: the error relative to the largest output; NaN if f gives one.
+    """
+    errors = element_errors(f, group, x, act_in, act_out, elements)
+    return torch.tensor(list(errors.values()), dtype=torch.float64).max().item()
+
+
+def assert_equivariant(
+    f: Callable[[Any], Tensor],
+    group: PointGroup,
+    x: Any,
+    tolerance: float = 1e-11,
+    act_in: Action = turn_image,
+    act_out: Action = leave,
+    elements: Iterable[int] | None = None,
+) -> None:
+    """Raise where f does not commute with an element to within `tolerance`; for the arguments see `equivariance_error`.
+
+    Raises:
+        AssertionError: naming the worst element and its error.
+    """
+    errors = element_errors(f, group, x, act_in, act_out, elements)
+    broken = {h: error for h, error in errors.items() if not error <= tolerance}  # NaN is broken too
+    if broken:
+        worst = max(broken, key=lambda h: float("inf") if broken[h] != broken[h] else broken[h])
+        raise AssertionError(
+            f"Not equivariant under {group.name}: {len(broken)} of {len(errors)} elements are off by more than "
+            f"{tolerance:g}, the worst being element {worst} ({describe(group, worst)}) with {broken[worst]:.3g}."
+        )
+
+
+def describe(group: PointGroup, element: int) -> str:
+    """Return an element in words."""
+    angle = group.angles[element]
+    turn = f"turn by {angle:g}°" if angle else ""
+    mirror = "mirror" if element >= group.num_rotations else ""
+    return ", then ".join(part for part in (mirror, turn) if part) or "leave"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table: a claim, for one element of the group.
+
+    Attributes:
+        claim: what must hold.
+        element: for which element, in words.
+        error_float64: its error in double precision.
+        error_float32: its error in single precision.
+    """
+
+    claim: str
+    element: str
+    error_float64: float
+    error_float32: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether both errors are rounding."""
+        return self.error_float64 <= TOLERANCES[torch.float64] and self.error_float32 <= TOLERANCES[torch.float32]
+
+    @property
+    def verdict(self) -> str:
+        """The same in plain words."""
+        return "exact, up to rounding" if self.holds else "broken: turning changes more than rounding does"
+
+
+@torch.no_grad()
+def report(model: TrOCRGSAModel | PeftModel) -> list[Check]:
+    """Measure every symmetry a reader claims, with its adapters on, for every element but the identity.
+
+    Claims: turning a field turns what each attention layer makes of it; turning an image turns the encoder's pose
+    probabilities and its tokens (which, once a pose is chosen, do not change at all); and the text stays as it is.
+    An element that falls between pixels is tried on the attention layers alone: on images its group is approximate.
+
+    Args:
+        model: a reader, or one with LoRA adapters; it is copied, not changed.
+    """
+    reader = model.get_base_model() if isinstance(model, PeftModel) else model
+    group = reader.encoder.group
+    measured = {}
+    for dtype in TOLERANCES:
+        exact_copy = copy.deepcopy(reader).to(dtype).eval()
+        measured[dtype] = {**_layer_errors(exact_copy, dtype), **_image_errors(exact_copy, dtype)}
+    return [
+        Check(claim, describe(group, h), error, measured[torch.float32][claim][h])
+        for claim, errors in measured[torch.float64].items()
+        for h, error in errors.items()
+    ]
+
+
+def _random(reader: TrOCRGSAModel, dtype: torch.dtype, *shape: int) -> Tensor:
+    """The same numbers for every type, up to rounding."""
+    numbers = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return numbers.to(reader.device, dtype)
+
+
+def _layer_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> dict[str, dict[int, float]]:
+    positions = grid_positions(ROWS, COLUMNS, reader.device).to(dtype)
+    errors = {}
+    for name, layer in reader.encoder.named_modules():
+        if isinstance(layer, LiftingSelfAttention | GroupSelfAttention) and layer.group.order > 1:
+            field = _random(reader, dtype, 1, layer.group.order, len(positions), reader.config.encoder.hidden_size)
+            errors[f"encoder.{name}: turning the field turns the output"] = element_errors(
+                lambda placed, layer=layer: layer(*placed),
+                layer.group,
+                (field, positions),
+                turn_placed_field,
+                turn_poses,
+                range(1, layer.group.order),
+            )
+    return errors
+
+
+def _image_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> dict[str, dict[int, float]]:
+    encoder, config, group = reader.encoder, reader.config.encoder, reader.encoder.group
+    image = _random(reader, dtype, 1, config.num_channels, ROWS * config.patch_size, COLUMNS * config.patch_size)
+    letters = torch.arange(6, device=reader.device)[None] % reader.config.decoder.vocab_size
+    on_pixels = [h for h in range(1, group.order) if group.angles[h] % 90 == 0]
+
+    def tokens(image: Tensor) -> Tensor:
+        rows, columns = (side // config.patch_size for side in image.shape[-2:])
+        field = encoder(image).last_hidden_state.unflatten(1, (-1, rows, columns))
+        return field.movedim(-1, 2)
+
+    claims = {
+        "encoder: turning the image turns the pose probabilities": (
+            lambda image: encoder(image).pose_logits.exp(),
+            turn_poses,
+        ),
+        "reader: turning the image leaves the text": (
+            lambda image: reader(image, decoder_input_ids=letters).logits,
+            leave,
+        ),
+    }
+    if config.pose_layers == config.num_hidden_layers:
+        claims["encoder: turning the image turns the tokens"] = (tokens, turn_raster)
+    elif group.is_exact:
+        claims["encoder: turning the image leaves the tokens of the chosen pose"] = (
+            lambda image: encoder(image).last_hidden_state,
+            leave,
+        )
+    return {
+        claim: element_errors(f, group, image, turn_image, act_out, on_pixels) for claim, (f, act_out) in claims.items()
+    }
