@@ -1,0 +1,119 @@
+"""Batches of lines of like length, as many as a budget of patches holds.
+
+Lines are shuffled, sorted by length with some jitter, cut into batches, and the batches shuffled: each line comes exactly once an epoch,
+little is spent on padding, and seed and epoch alone decide, so that every process and every resumed run sees the same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from .samples import LineDataset
+
+JITTER = 0.05  # relative spread of the lengths by which lines are sorted, so that batches differ between epochs
+
+
+def cut_batches(order: np.ndarray, lengths: np.ndarray, budget: int, max_lines: int) -> list[list[int]]:
+    """Cut `order` into runs whose padded size, lines × longest, keeps to `budget`; a single line may exceed it."""
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    longest = 0
+    for item in order.tolist():
+        longest_then = max(longest, int(lengths[item]))
+        if batch and (longest_then * (len(batch) + 1) > budget or len(batch) == max_lines):
+            batches.append(batch)
+            batch, longest_then = [], int(lengths[item])
+        batch.append(item)
+        longest = longest_then
+    if batch:
+        batches.append(batch)
+    return batches
+
+
+def make_divisible(batches: list[list[int]], divisor: int) -> list[list[int]]:
+    """Halve the batches with most lines until their number is a multiple of `divisor`."""
+    batches = list(batches)
+    while len(batches) % divisor:
+        fullest = max(range(len(batches)), key=lambda i: len(batches[i]))
+        batch = batches[fullest]
+        if len(batch) < 2:
+            raise ValueError(
+                f"`multiple_of`: {len(batches)} lines cannot be shared among {divisor} processes. Use fewer processes."
+            )
+        batches[fullest : fullest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+    return batches
+
+
+class BucketBatchSampler(Sampler[list[int]]):
+    """Yields batches of indices for a `DataLoader(batch_sampler=…)`; epoch e's indices are e·len … e·len + len − 1.
+
+    Args:
+        dataset: the lines.
+        num_patches: (width, height) in pixels → patches: the image processor's `num_patches`.
+        budget: patches in a padded batch, lines × longest.
+        max_lines: lines in a batch.
+        shuffle: if not, the longest lines come first and every epoch is the same.
+        seed: any integer ≥ 0.
+        multiple_of: the number of batches is a multiple of this, so that as many processes share them evenly. With Accelerate, set it to
+            `num_processes` and prepare the loader with `DataLoaderConfiguration(even_batches=False)`.
+
+    Raises:
+        ValueError: if `budget` or `max_lines` is below 1, or there are fewer lines than processes.
+    """
+
+    def __init__(
+        self,
+        dataset: LineDataset,
+        num_patches: Callable[[int, int], int],
+        budget: int,
+        max_lines: int = 256,
+        shuffle: bool = True,
+        seed: int = 0,
+        multiple_of: int = 1,
+    ) -> None:
+        """Begin at epoch 0, batch 0."""
+        if budget < 1 or max_lines < 1:
+            raise ValueError(f"`budget` and `max_lines` must be at least 1, got {budget} and {max_lines}.")
+        self.dataset, self.num_patches, self.budget, self.max_lines = dataset, num_patches, budget, max_lines
+        self.shuffle, self.seed, self.multiple_of = shuffle, seed, multiple_of
+        self.epoch = self.first_batch = 0
+        self._batches = lru_cache(maxsize=1)(self._make_batches)
+
+    def set_epoch(self, epoch: int, first_batch: int | None = None) -> None:
+        """Go to an epoch, and to a batch of it, counted over all processes; the same epoch again keeps its batch unless one is given."""
+        if first_batch is not None or epoch != self.epoch:
+            self.first_batch = first_batch or 0
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of batches of the whole epoch."""
+        return len(self._batches(self.epoch))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The epoch's batches, from the first one asked for."""
+        start = self.epoch * len(self.dataset)
+        for batch in self._batches(self.epoch)[self.first_batch :]:
+            yield [start + item for item in batch]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Travel to another process without the cache."""
+        return {name: value for name, value in self.__dict__.items() if name != "_batches"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Begin with an empty cache."""
+        self.__dict__.update(state)
+        self._batches = lru_cache(maxsize=1)(self._make_batches)
+
+    def _make_batches(self, epoch: int) -> list[list[int]]:
+        lengths = np.array([self.num_patches(width, height) for width, height in self.dataset.sizes(epoch)])
+        if not self.shuffle:
+            order = np.argsort(-lengths, kind="stable")
+            return make_divisible(cut_batches(order, lengths, self.budget, self.max_lines), self.multiple_of)
+        rng = np.random.default_rng((self.seed, epoch))
+        order = np.argsort(lengths * rng.uniform(1 - JITTER, 1 + JITTER, len(lengths)))
+        batches = make_divisible(cut_batches(order, lengths, self.budget, self.max_lines), self.multiple_of)
+        return [batches[i] for i in rng.permutation(len(batches))]

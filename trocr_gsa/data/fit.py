@@ -1,0 +1,84 @@
+"""Which lines a reader can learn from: not too long for its encoder or its decoder, and within its vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .samples import LineDataset, LineSample
+
+
+@dataclass(frozen=True)
+class LineFit:
+    """What a reader takes.
+
+    Args:
+        processor: with `.tokenizer`, and `.image_processor` that counts patches (`num_patches(width, height)`, `max_patches`).
+        max_label_length: tokens of the longest label, its end token included; the decoder's positions.
+    """
+
+    processor: Any
+    max_label_length: int
+
+    def problem(self, text: str, size: tuple[int, int], name: str) -> str | None:
+        """Why the line cannot be learnt from, in one clear line; None if it can."""
+        tokenizer = self.processor.tokenizer
+        tokens = tokenizer(text)["input_ids"]
+        if len(tokens) > self.max_label_length:
+            return (
+                f"{name}: the text has {len(tokens)} tokens, more than `max_label_length` = {self.max_label_length}. "
+                "Cut the line, or raise it as far as the decoder's positions go."
+            )
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
+            unknown = sorted({c for c in text if tokenizer.unk_token_id in tokenizer(c)["input_ids"]})
+            return f"{name}: the characters {' '.join(unknown)} are outside the reader's vocabulary. Rewrite them, or use another reader."
+        pictures = self.processor.image_processor
+        patches = pictures.num_patches(*size)
+        if patches > pictures.max_patches:
+            return f"{name}: {size[0]} × {size[1]} pixels make {patches} patches, more than `max_patches` = {pictures.max_patches}. Cut the line."
+        return None
+
+
+class FittingLines(LineDataset):
+    """The lines of a dataset that a reader can learn from; the others are listed in `problems`.
+
+    Args:
+        lines: a dataset whose epochs repeat.
+        fit: what the reader takes.
+
+    Raises:
+        ValueError: if no line is left.
+    """
+
+    def __init__(self, lines: LineDataset, fit: LineFit) -> None:
+        """Judge every line by its text and size."""
+        self.lines = lines
+        self.problems, self.kept = list(lines.problems), []
+        for index, (text, size) in enumerate(zip(lines.texts(), lines.sizes(), strict=True)):
+            problem = fit.problem(text, size, name=f"line {index + 1} ({text[:30]}…)")
+            if problem is None:
+                self.kept.append(index)
+            else:
+                self.problems.append(problem)
+        if not self.kept:
+            raise ValueError(f"`lines`: none of {len(lines)} lines fits the reader. First problem: {self.problems[0]}")
+
+    def __len__(self) -> int:
+        """Number of lines that fit."""
+        return len(self.kept)
+
+    def __getitem__(self, index: int) -> LineSample:
+        """The line from the dataset."""
+        epoch, item = divmod(index, len(self.kept))
+        return self.lines[epoch * len(self.lines) + self.kept[item]]
+
+    def texts(self, epoch: int = 0) -> Sequence[str]:
+        """The texts of the lines that fit."""
+        texts = self.lines.texts(epoch)
+        return [texts[index] for index in self.kept]
+
+    def sizes(self, epoch: int = 0) -> Sequence[tuple[int, int]]:
+        """The sizes of the lines that fit."""
+        sizes = self.lines.sizes(epoch)
+        return [sizes[index] for index in self.kept]

@@ -1,0 +1,178 @@
+"""Fonts found on the system, judged by what they can draw.
+
+A font is known by its file and by the characters it really has: each is drawn and compared with the font's "missing" box,
+so that no label ever names a character that the picture does not show. Fonts without small letters of their own
+(initials, capitals for both cases), symbols and icons are left out. When the system has no font, the one inside Pillow is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+FONT_SUFFIXES = {".ttf", ".otf", ".ttc"}
+BUILTIN_FAMILY = "Pillow built-in"
+REFERENCE_SIZE = 64
+REQUIRED = "abcdefghilmnopqrstuv"
+CANDIDATES = "".join(map(chr, range(0x21, 0x7F))) + (
+    "¡¢£§©«°±²³·»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõö÷øùúûüýÿ"
+    "ĀāĒēĪīŌōŒœŠšŪūŸŽžſẞỹ–—‘’‚“”„†‡•…‰‹›€№⸗ꝛꝑꝓꝗꝯꝰ¬¶×\u0303\u0304\u0364"
+)
+UNSUITABLE = re.compile(
+    r"symbol|emoji|icon|dingbat|keyboard|initials|math|braille|ornament|barcode|opensymbol|awesome|music|hairline|bizarre",
+    re.I,
+)
+# How often a family is drawn relative to a modern book face: what rare material looks like deserves more of the lines.
+FAMILY_WEIGHTS: tuple[tuple[str, float], ...] = (
+    (r"blankenburg|gamaliel|fraktur|blackletter|textur|schwabach|jessen|fust|rusch|zainer|rotunda", 3.0),
+    (
+        r"junicode|old ?standard|cardo|garamond|goudy|essays|caslon|fell|libertine o|charis|hamlet|ptolemy|parix|soufflet",
+        1.5,
+    ),
+    (r"hand|script|joscelyn|ecolier|breip|femke|ruf|isabella|kristi|kaushan|klee|cursive|schul|lobster|tomson", 2.0),
+    (r"mono|courier|typewriter|code", 0.4),
+)
+
+
+@lru_cache(maxsize=512)
+def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    """Open a font file at a size in pixels; the empty path is the font inside Pillow."""
+    if not path:
+        font = ImageFont.load_default(size)
+        if not isinstance(font, ImageFont.FreeTypeFont):
+            raise ValueError(
+                "`fonts`: Pillow was built without FreeType, so no text can be drawn. Install a Pillow wheel from PyPI."
+            )
+        return font
+    return ImageFont.truetype(path, size)
+
+
+def glyph(font: ImageFont.FreeTypeFont, text: str) -> tuple[tuple[int, int], bytes]:
+    """What the font draws for `text`: size and pixels."""
+    mask = font.getmask(text)
+    return mask.size, bytes(mask)
+
+
+@dataclass(frozen=True)
+class Font:
+    """One font file, with its family, style, and the characters it can draw.
+
+    Args:
+        path: the file, or "" for the font inside Pillow.
+        family: the name by which fonts are balanced, kept or left out.
+        style: for people ("Bold Italic").
+    """
+
+    path: str
+    family: str
+    style: str = ""
+
+    @cached_property
+    def charset(self) -> frozenset[str]:
+        """The characters of `CANDIDATES` that this font has a glyph of its own for, and the space."""
+        font = load_font(self.path, REFERENCE_SIZE)
+        missing = {glyph(font, "\uffff"), glyph(font, "\U0010fffe")}
+        drawn = {c: glyph(font, c) for c in CANDIDATES}
+        present = {c for c, g in drawn.items() if g not in missing and any(g[1])}
+        twins = {
+            c
+            for c in present
+            if c.islower() and c.upper() in present and c not in "cosvwxzſ" and drawn[c] == drawn[c.upper()]
+        }
+        return frozenset(present - twins) | {" "}
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the font has the common small letters, each lower than its capital."""
+        if not all(c in self.charset for c in REQUIRED):
+            return False
+        font = load_font(self.path, REFERENCE_SIZE)
+        ratios = sorted(glyph(font, c)[0][1] / glyph(font, c.upper())[0][1] for c in "eanrm")
+        return ratios[2] < 0.93  # fonts for capitals draw both cases at one height
+
+    @property
+    def weight(self) -> float:
+        """How often its family is drawn, relative to a modern book face."""
+        return next((w for pattern, w in FAMILY_WEIGHTS if re.search(pattern, self.family, re.I)), 1.0)
+
+
+def font_folders() -> list[Path]:
+    """Where this system keeps its fonts."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    if sys.platform == "win32":
+        return [Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"]
+    return [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".fonts", home / ".local/share/fonts"]
+
+
+def scan(folder: Path) -> list[Font]:
+    """The readable fonts under `folder`, in the order of their paths."""
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in FONT_SUFFIXES):
+        try:
+            family, style = load_font(str(path), REFERENCE_SIZE).getname()
+            font = Font(str(path), family or path.stem, style or "")
+            if not UNSUITABLE.search(f"{font.family} {font.style} {path.stem}") and font.is_readable:
+                found.append(font)
+        except OSError:
+            continue
+    return found
+
+
+@lru_cache(maxsize=8)
+def _scan_all(folder: str | None) -> tuple[Font, ...]:
+    folders = [Path(folder)] if folder else font_folders()
+    return tuple(font for f in folders if f.is_dir() for font in scan(f))
+
+
+def matches(family: str, patterns: Iterable[str]) -> bool:
+    """Whether `family` is one of `patterns`, without regard to case."""
+    return family.casefold() in {p.casefold() for p in patterns}
+
+
+def find_fonts(
+    folder: str | Path | None = None, only_families: Sequence[str] = (), exclude_families: Sequence[str] = ()
+) -> list[Font]:
+    """Fonts of the system, or of `folder`, that can draw Latin text.
+
+    Args:
+        folder: a folder searched instead of the system's own.
+        only_families: when given, the families kept.
+        exclude_families: families left out (held out for a test on unseen fonts).
+
+    Raises:
+        ValueError: if `folder` does not exist or has no usable font, if a name of `only_families` is not found, or if nothing is left.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise ValueError(
+            f"`folder` must be a folder with fonts, but {folder} does not exist. Leave it out to use the system's fonts."
+        )
+    fonts = list(_scan_all(str(folder) if folder else None))
+    if not fonts:
+        if folder is not None:
+            raise ValueError(
+                f"`folder`: {folder} has no .ttf or .otf file with Latin letters. Leave it out to use the system's fonts."
+            )
+        fonts = [Font("", BUILTIN_FAMILY)]
+    known = {f.family.casefold() for f in fonts}
+    unknown = [name for name in only_families if name.casefold() not in known]
+    if unknown:
+        raise ValueError(
+            f"`only_families`: no usable font of the family {unknown[0]!r} was found. Install it, or name one of {sorted({f.family for f in fonts})}."
+        )
+    kept = [
+        f
+        for f in fonts
+        if (not only_families or matches(f.family, only_families)) and not matches(f.family, exclude_families)
+    ]
+    if not kept:
+        raise ValueError(f"`exclude_families` leaves none of the {len(known)} families found. Exclude fewer.")
+    return kept

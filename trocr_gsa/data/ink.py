@@ -1,0 +1,112 @@
+"""The shape of a written line: text → coverage by ink, framed, spaced, slanted and bent as a line cut from a page is.
+
+Everything is measured in the line's height H, and drawn at the final size: no picture is made larger than it is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .fonts import REFERENCE_SIZE, Font, load_font
+
+ROOM = 0.5  # what is drawn above and below the frame, in H, so that bending and neighbouring lines find ink there
+STRIP = 48  # width of the strips that a bent line is made of, in pixels
+
+
+@dataclass(frozen=True)
+class InkStyle:
+    """How a line may be framed and bent; each value is the end of a range that the generator draws from.
+
+    Args:
+        margin: widest blank above, below (half of it) and beside the line, in H.
+        slant: largest shear of the letters, in degrees to either side.
+        skew: largest slope of the line, in degrees; long lines rise by at most a sixth of H.
+        curve: largest swing of the baseline, in H.
+        tracking: probability that letters are spaced out.
+        neighbours: probability that the lines above and below reach into the frame.
+    """
+
+    margin: float = 0.5
+    slant: float = 9.0
+    skew: float = 2.0
+    curve: float = 0.035
+    tracking: float = 0.1
+    neighbours: float = 0.3
+
+
+def frame(font: Font, text: str, height: int, style: InkStyle, rng: np.random.Generator) -> tuple[int, float]:
+    """Choose the font size in pixels and the baseline in pixels from the top, so that the line fills `height`."""
+    reference = load_font(font.path, REFERENCE_SIZE)
+    _, top, _, bottom = reference.getbbox("Hdlgpq", anchor="ls")
+    _, text_top, _, text_bottom = reference.getbbox(text, anchor="ls")
+    if rng.random() < 0.75:
+        rise, drop = max(-top, min(-text_top, -1.2 * top)), max(bottom, min(text_bottom, 1.5 * bottom))
+    else:
+        rise, drop = max(-text_top, -0.5 * top), max(text_bottom, 0.1 * bottom)
+    above, below = rng.uniform(-0.03, style.margin / 2, 2) * rng.uniform(0.2, 1.0)
+    scale = height / ((rise + drop) * (1 + above + below))
+    size = int(np.clip(round(REFERENCE_SIZE * scale), 6, 3 * height))
+    return size, (rise + (rise + drop) * above) * scale
+
+
+def draw_line(
+    font: Font, text: str, neighbours: tuple[str, str], height: int, style: InkStyle, rng: np.random.Generator
+) -> Image.Image:
+    """Draw `text` and, where the style has it so, pieces of the lines above and below.
+
+    Returns: mode "L", `height` high, 255 where ink covers the pixel fully.
+    """
+    size, baseline = frame(font, text, height, style, rng)
+    face = load_font(font.path, size)
+    tracking = rng.uniform(0.05, 0.3) * size if rng.random() < style.tracking else 0.0
+    pieces = list(text) if tracking else text.split(" ")
+    gap = face.getlength(" ") * rng.uniform(0.8, 1.7) if rng.random() < 0.7 else face.getlength(" ")
+    wobble = rng.uniform(0, 0.02) * height if rng.random() < 0.5 else 0.0
+    left, right = rng.uniform(0.0, style.margin, 2) * rng.uniform(0, 1) * height + 0.04 * size
+    x, places = left, []
+    for piece in pieces:
+        places.append(x)
+        if tracking:
+            x += gap if piece == " " else face.getlength(piece) + tracking
+        else:
+            x += face.getlength(piece) + gap * rng.uniform(0.85, 1.15)
+    width = max(int(x - (tracking or gap) + right), height)
+    room = int(ROOM * height)
+    canvas = Image.new("L", (width, height + 2 * room))
+    pen = ImageDraw.Draw(canvas)
+    for piece, place in zip(pieces, places, strict=True):
+        pen.text((place, room + baseline + rng.uniform(-wobble, wobble)), piece, fill=255, font=face, anchor="ls")
+    if rng.random() < style.neighbours:
+        leading = height * rng.uniform(0.85, 1.2)
+        for other, way in zip(neighbours, (-1, 1), strict=True):
+            pen.text(
+                (rng.uniform(-0.3, 0.3) * width, room + baseline + way * leading),
+                other,
+                fill=255,
+                font=face,
+                anchor="ls",
+            )
+    return bend(canvas, height, style, rng)
+
+
+def bend(canvas: Image.Image, height: int, style: InkStyle, rng: np.random.Generator) -> Image.Image:
+    """Slant the letters, slope and swing the line, and cut it to `height`: one resampling, strip by strip.
+
+    Output (x, y) shows the canvas at (x + s·(y − H/2), y + room + d(x)), d(x) = slope·(x − W/2) + swing·sin(2πfx/W + φ).
+    """
+    width, room = canvas.width, (canvas.height - height) // 2
+    shear = np.tan(np.radians(rng.uniform(-style.slant, style.slant))) * (rng.random() < 0.6)
+    steepest = height / 6 / width
+    slope = np.clip(np.tan(np.radians(rng.uniform(-style.skew, style.skew))), -steepest, steepest)
+    swing, phase, waves = rng.uniform(0, style.curve) * height, rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.5)
+    edges = np.linspace(0, width, max(1, width // STRIP) + 1).round()
+    shift = room + slope * (edges - width / 2) + swing * np.sin(2 * np.pi * waves * edges / width + phase)
+    lean = shear * height / 2
+    mesh = [
+        ((int(a), 0, int(b), height), (a - lean, da, a + lean, da + height, b + lean, db + height, b - lean, db))
+        for a, b, da, db in zip(edges[:-1], edges[1:], shift[:-1], shift[1:], strict=True)
+    ]
+    return canvas.transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)

@@ -1,0 +1,108 @@
+"""Several sources in fixed proportions.
+
+In every epoch each source gives its share of the lines exactly (up to one line), and walks through its own lines in shuffled order,
+all of them before any comes again: a small source is repeated, a large one is spread over epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from .samples import LineDataset, LineSample
+
+
+def shares(weights: Sequence[float], size: int) -> list[int]:
+    """Whole numbers that sum to `size`, in proportion to `weights` (largest remainder)."""
+    exact = np.array(weights) / np.sum(weights) * size
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: size - counts.sum()]] += 1
+    return counts.tolist()
+
+
+@lru_cache(maxsize=64)
+def shuffled(size: int, *seed: int) -> np.ndarray:
+    """The numbers below `size` in an order that depends on the seed alone."""
+    return np.random.default_rng(seed).permutation(size)
+
+
+class Mixture(LineDataset):
+    """Lines of several datasets in proportion to their weights.
+
+    Args:
+        datasets: the sources.
+        weights: positive numbers, one a source; by default their lengths.
+        size: lines in an epoch; by default the sum of the lengths.
+        seed: any integer ≥ 0; decides the order within each source.
+
+    Raises:
+        ValueError: if there is no source, or the weights are not as many positive numbers.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[LineDataset],
+        weights: Sequence[float] | None = None,
+        size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Fix how many lines of an epoch each source gives."""
+        weights = [len(d) for d in datasets] if weights is None else weights
+        if not datasets or len(weights) != len(datasets) or min(weights) <= 0:
+            raise ValueError(
+                f"`weights` must be {len(datasets)} positive numbers, one for each source, got {list(weights)}."
+            )
+        self.datasets, self.seed = list(datasets), seed
+        self.size = sum(map(len, datasets)) if size is None else size
+        if self.size < len(datasets):
+            raise ValueError(
+                f"`size` must be at least one line for each of the {len(datasets)} sources, got {self.size}."
+            )
+        self.counts = shares(weights, self.size)
+        self.ends = np.cumsum(self.counts)
+        self.problems = [problem for d in datasets for problem in d.problems]
+
+    def __len__(self) -> int:
+        """Number of lines in an epoch."""
+        return self.size
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Which source gives line `index`, and its index there."""
+        epoch, item = divmod(index, self.size)
+        source = int(np.searchsorted(self.ends, item, side="right"))
+        count, length = self.counts[source], len(self.datasets[source])
+        walked = epoch * count + item - int(self.ends[source]) + count
+        turn, place = divmod(walked, length)
+        return source, turn * length + int(shuffled(length, self.seed, source, turn)[place])
+
+    def __getitem__(self, index: int) -> LineSample:
+        """The line from its source."""
+        source, inner = self.locate(index)
+        return self.datasets[source][inner]
+
+    def texts(self, epoch: int = 0) -> list[str]:
+        """The texts of an epoch."""
+        return self._gather(epoch, [_Column(d, "texts") for d in self.datasets])
+
+    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
+        """The sizes of an epoch's pictures."""
+        return self._gather(epoch, [_Column(d, "sizes") for d in self.datasets])
+
+    def _gather(self, epoch: int, columns: list["_Column"]) -> list:
+        places = (self.locate(epoch * self.size + item) for item in range(self.size))
+        return [columns[source][inner] for source, inner in places]
+
+
+class _Column:
+    """A dataset's texts or sizes by running index, each epoch asked for once."""
+
+    def __init__(self, dataset: LineDataset, name: str) -> None:
+        self.dataset, self.name, self.epochs = dataset, name, {}
+
+    def __getitem__(self, index: int) -> object:
+        epoch, item = divmod(index, len(self.dataset))
+        if epoch not in self.epochs:
+            self.epochs[epoch] = getattr(self.dataset, self.name)(epoch)
+        return self.epochs[epoch][item]

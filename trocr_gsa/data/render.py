@@ -1,0 +1,126 @@
+"""Rendered lines: any number of them, each fully determined by its seed.
+
+seed → generator → font (a family, then a file) → text that the font can draw → ink → page.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .corpus import Corpus
+from .fonts import Font, find_fonts
+from .ink import InkStyle, draw_line
+from .page import PageStyle, print_page
+from .samples import LineDataset, LineSample
+
+
+@dataclass(frozen=True)
+class RenderStyle:
+    """What rendered lines may look like.
+
+    Args:
+        height: of the pictures, in pixels; at least 16.
+        ink: framing and bending.
+        page: paper, strokes and noise.
+    """
+
+    height: int = 48
+    ink: InkStyle = field(default_factory=InkStyle)
+    page: PageStyle = field(default_factory=PageStyle)
+
+    def __post_init__(self) -> None:
+        """Refuse heights at which nothing can be read."""
+        if self.height < 16:
+            raise ValueError(f"`height` must be at least 16 pixels, got {self.height}.")
+
+
+class LineRenderer:
+    """Renders the line of a seed.
+
+    Args:
+        fonts: as found by `find_fonts`; families are drawn by their weight, then one file of the family.
+        corpus: the source of texts.
+        style: what the lines may look like.
+
+    Raises:
+        ValueError: if `fonts` is empty.
+    """
+
+    def __init__(
+        self, fonts: Sequence[Font] | None = None, corpus: Corpus | None = None, style: RenderStyle | None = None
+    ) -> None:
+        """Group the fonts by family."""
+        fonts = find_fonts() if fonts is None else fonts
+        if not fonts:
+            raise ValueError("`fonts` must not be empty. Leave it out to use the fonts found on the system.")
+        families: dict[str, list[Font]] = defaultdict(list)
+        for font in fonts:
+            families[font.family].append(font)
+        self.families = [tuple(families[name]) for name in sorted(families)]
+        weights = np.array([files[0].weight for files in self.families])
+        self.shares = weights / weights.sum()
+        self.corpus = corpus or Corpus()
+        self.style = style or RenderStyle()
+
+    def __call__(self, seed: int) -> LineSample:
+        """Render the line of `seed`, any integer ≥ 0; the same on every call and in every process."""
+        rng = np.random.default_rng(seed)
+        font = self._font(rng)
+        text, above, below = (self.corpus.line(rng, font.charset) for _ in range(3))
+        coverage = draw_line(font, text, (above, below), self.style.height, self.style.ink, rng)
+        image = print_page(coverage, self.style.page, rng)
+        return LineSample(image, text, name=f"rendered-{seed}", document=font.family)
+
+    def text(self, seed: int) -> str:
+        """The text of the line of `seed`, without drawing it."""
+        rng = np.random.default_rng(seed)
+        return self.corpus.line(rng, self._font(rng).charset)
+
+    def _font(self, rng: np.random.Generator) -> Font:
+        files = self.families[rng.choice(len(self.families), p=self.shares)]
+        return files[rng.integers(len(files))]
+
+
+class RenderedLines(LineDataset):
+    """The lines of the seeds first_seed … first_seed + size − 1, rendered when asked for; each epoch goes on to fresh seeds.
+
+    Args:
+        renderer: what renders them.
+        size: number of lines in an epoch.
+        first_seed: of line 0.
+        fresh: whether later epochs render new lines; if not, they repeat the first.
+
+    Raises:
+        ValueError: if `size` or `first_seed` is out of range.
+    """
+
+    def __init__(self, renderer: LineRenderer, size: int, first_seed: int = 0, fresh: bool = True) -> None:
+        """Hold the renderer; nothing is drawn yet."""
+        if size < 1 or first_seed < 0:
+            raise ValueError(f"`size` must be at least 1 and `first_seed` at least 0, got {size} and {first_seed}.")
+        self.renderer, self.size, self.first_seed, self.fresh = renderer, size, first_seed, fresh
+
+    def __len__(self) -> int:
+        """Number of lines in an epoch."""
+        return self.size
+
+    def seed(self, index: int) -> int:
+        """The seed of line index mod size in epoch index div size."""
+        return self.first_seed + (index if self.fresh else index % self.size)
+
+    def __getitem__(self, index: int) -> LineSample:
+        """Render the line."""
+        return self.renderer(self.seed(index))
+
+    def texts(self, epoch: int = 0) -> list[str]:
+        """The texts of an epoch, written but not drawn."""
+        return [self.renderer.text(self.seed(epoch * self.size + i)) for i in range(self.size)]
+
+    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
+        """(width, height) estimated from the texts: a character is about 0.38 of the height wide."""
+        height = self.renderer.style.height
+        return [(round(height * (0.6 + 0.38 * len(text))), height) for text in self.texts(epoch)]

@@ -1,0 +1,99 @@
+"""What every source of data yields, and how: lines by index, epoch after epoch.
+
+An index runs on past the end: item i of epoch e is index e·len + i. So what is random about a line (its augmentation, its place in
+a mixture, a fresh rendering) follows from the index alone, and is the same in whichever worker process it is made.
+"""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+from torch.utils.data import Dataset
+
+from .images import ImageError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LineSample:
+    """One line of writing.
+
+    Args:
+        image: mode "L" or "RGB".
+        text: what stands there, never empty.
+        name: tells the user which line it is (a file name, a seed).
+        document: the book, hand or font it comes from; intervals are estimated over documents.
+        angle: how far the image is turned counter-clockwise from upright, in degrees.
+    """
+
+    image: Image.Image
+    text: str
+    name: str
+    document: str | None = None
+    angle: float = 0.0
+
+
+def clean_text(text: str) -> str:
+    """The text as readers write it: composed characters (NFC), no white space at the ends, single spaces and no line breaks."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+class LineDataset(Dataset[LineSample]):
+    """Lines by index; subclasses say how many there are, and give texts, sizes and samples.
+
+    Attributes:
+        problems: one line for each sample that was left out, and why.
+    """
+
+    problems: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        """Number of lines in an epoch."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> LineSample:
+        """Line index mod len, in epoch index div len.
+
+        Raises:
+            ImageError: if the picture turns out to be damaged.
+        """
+        raise NotImplementedError
+
+    def texts(self, epoch: int = 0) -> Sequence[str]:
+        """The texts of an epoch, without their pictures."""
+        raise NotImplementedError
+
+    def sizes(self, epoch: int = 0) -> Sequence[tuple[int, int]]:
+        """(width, height) of an epoch's pictures in pixels, or a good estimate, without decoding them."""
+        raise NotImplementedError
+
+    def text_lengths(self, epoch: int = 0) -> list[int]:
+        """Number of characters of each line of an epoch."""
+        return [len(text) for text in self.texts(epoch)]
+
+    def __iter__(self) -> Iterator[LineSample]:
+        """The lines of the first epoch."""
+        return (self[index] for index in range(len(self)))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[LineSample]:
+        """The lines of a batch; a damaged picture is reported and left out, so that the others go on.
+
+        Raises:
+            ImageError: if every picture of the batch is damaged.
+        """
+        samples: list[LineSample] = []
+        failure: ImageError | None = None
+        for index in indices:
+            try:
+                samples.append(self[index])
+            except ImageError as error:
+                logger.warning("Skipped: %s", error)
+                failure = error
+        if failure is not None and not samples:
+            raise failure
+        return samples

@@ -1,0 +1,123 @@
+"""Lines whose pictures are stored somewhere: checked once when opened, decoded when asked for.
+
+Opening reads every text and every picture's header. What cannot be used is listed in `problems`, one clear line each, and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow.parquet as pq
+
+from .images import ImageError, ImageSource, image_size, load_image
+from .samples import LineDataset, LineSample, clean_text
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a line's picture is (a key into the dataset's `Pictures`), and what is known of it."""
+
+    key: int | str
+    text: str
+    name: str
+    document: str | None = None
+    angle: float = 0.0
+
+
+class Pictures(Protocol):
+    """Pictures by key; picklable, so that worker processes open their own."""
+
+    def __getitem__(self, key: Any, /) -> ImageSource:
+        """The picture, undecoded."""
+        ...
+
+
+class FilePictures:
+    """Pictures in files: the key is the path."""
+
+    def __getitem__(self, key: str) -> str:
+        """The path itself."""
+        return key
+
+
+class ParquetPictures:
+    """Pictures in a column of a parquet file: the key is the row.
+
+    Args:
+        path: the file.
+        column: bytes, or a struct with `bytes` and `path` as `datasets` writes it.
+    """
+
+    def __init__(self, path: str, column: str) -> None:
+        """Read the column into memory, once a process."""
+        self.path, self.column = path, column
+        self.values = pq.read_table(path, columns=[column], memory_map=True)[column]
+
+    def __getitem__(self, key: int) -> ImageSource:
+        """The row's bytes, or its struct."""
+        return self.values[key].as_py() or b""
+
+    def __reduce__(self) -> tuple[type[ParquetPictures], tuple[str, str]]:
+        """Travel to another process as a path, not as the pictures."""
+        return ParquetPictures, (self.path, self.column)
+
+
+class StoredLines(LineDataset):
+    """Lines kept in files or tables.
+
+    Args:
+        records: every line that the source names.
+        pictures: where the records' keys lead.
+        problems: what the source itself had to leave out.
+        origin: the source, for messages.
+
+    Raises:
+        ValueError: if no line is left.
+    """
+
+    def __init__(self, records: Iterable[Record], pictures: Pictures, problems: Sequence[str], origin: str) -> None:
+        """Check every record's text and picture header."""
+        self.pictures, self.origin = pictures, origin
+        self.records: list[Record] = []
+        self._sizes: list[tuple[int, int]] = []
+        found = list(problems)
+        seen: set[str] = set()
+        for record in records:
+            try:
+                self._sizes.append(self._checked_size(record, seen))
+                self.records.append(record)
+            except ImageError as error:
+                found.append(str(error))
+        self.problems = found
+        if not self.records:
+            raise ValueError(
+                f"{origin} has no line that can be used. " + (f"First problem: {found[0]}" if found else "It is empty.")
+            )
+
+    def _checked_size(self, record: Record, seen: set[str]) -> tuple[int, int]:
+        if record.name in seen:
+            raise ImageError(f"{record.name}: named twice; the second line is left out. Give every picture one line.")
+        seen.add(record.name)
+        if not clean_text(record.text):
+            raise ImageError(f"{record.name}: the text is empty. Transcribe the line, or remove it.")
+        return image_size(self.pictures[record.key], record.name)
+
+    def __len__(self) -> int:
+        """Number of usable lines."""
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> LineSample:
+        """Decode line index mod len."""
+        record = self.records[index % len(self.records)]
+        image = load_image(self.pictures[record.key], record.name)
+        return LineSample(image, clean_text(record.text), record.name, record.document, record.angle)
+
+    def texts(self, epoch: int = 0) -> list[str]:
+        """The texts, the same in every epoch."""
+        return [clean_text(record.text) for record in self.records]
+
+    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
+        """(width, height) of the pictures in pixels, the same in every epoch."""
+        return self._sizes
