@@ -12,7 +12,7 @@ from trocr_gsa.model.encoding import CentredEncoding
 from trocr_gsa.model.groups import PointGroup
 
 HIDDEN, HEADS = 16, 2
-GRIDS = [(3, 3), (3, 5), (1, 4), (2, 4)]
+GRIDS = [(3, 5), (2, 4), (1, 4)]
 
 
 def field(*shape):
