@@ -1,0 +1,50 @@
+"""A reader so small that a step takes milliseconds, and a few drawn lines."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.build import new_model
+
+TINY = {
+    "encoder_hidden_size": 32,
+    "encoder_num_hidden_layers": 2,
+    "encoder_pose_layers": 1,
+    "encoder_num_attention_heads": 2,
+    "encoder_intermediate_size": 32,
+    "encoder_patch_size": 8,
+    "encoder_num_frequencies": 2,
+    "decoder_d_model": 32,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 32,
+    "decoder_max_position_embeddings": 32,
+    "decoder_dropout": 0.0,
+    "line_height": 16,
+}
+
+
+def make_line(text: str, document: str = "book", width: int = 64) -> LineSample:
+    """Draw a line with Pillow's own font."""
+    image = Image.new("L", (width, 20), 230)
+    ImageDraw.Draw(image).text((2, 4), text, fill=20)
+    return LineSample(image, text, name=f"{text}.png", document=document)
+
+
+@pytest.fixture
+def lines() -> list[LineSample]:
+    """Eight lines of unlike lengths, from four documents."""
+    random = np.random.default_rng(0)
+    words = ["".join(random.choice(list("abcdef"), size)) for size in (3, 4, 5, 6, 7, 8, 9, 10)]
+    return [make_line(word, f"book {index % 4}", 40 + 8 * index) for index, word in enumerate(words)]
+
+
+@pytest.fixture
+def tiny():
+    """An untrained reader and its processor, always the same."""
+    import torch
+
+    torch.manual_seed(0)
+    return new_model(TrainingArguments.from_dict(TINY | {"train": "lines", "method": "full"}))

@@ -1,0 +1,135 @@
+"""What a training run is told: one flat set of keys, from a YAML file and `key=value` overrides.
+
+What is unusual:
+- keys that begin with `encoder_` or `decoder_` describe a new model and are checked by the model's own configuration;
+- sources carry their weight in a mixture as `path:weight`.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+
+from trocr_gsa.train.parsing import bounded, coerce, read_overrides, refuse_unknown
+from trocr_gsa.train.checks import check_arguments
+
+ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
+
+
+@dataclass(kw_only=True)
+class TrainingArguments:
+    """Every dial of a run; `configs/` holds sensible settings of them.
+
+    Raises:
+        ValueError: if a value is out of range or two values contradict each other; the message names the field.
+    """
+
+    # Data
+    train: list[str] = field(default_factory=list)  # sources to learn from, each `path` or `path:weight`
+    validation: list[str] = field(default_factory=list)  # sources to choose the best checkpoint by
+    validation_lines: int | None = bounded(None, 1)  # read at most this many of each validation source
+    angles: list[float] = field(default_factory=lambda: [0.0])  # degrees at which validation lines are read
+    image_column: str = "image"
+    text_column: str = "text"
+    augment: bool = False  # light affine, ink and noise changes, drawn anew in every epoch
+    batch_patches: int = bounded(4096, 1)  # patches in one process's batch, padding included
+    num_workers: int = bounded(0, 0)  # processes that prepare batches
+
+    # Model
+    model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
+    method: Literal["lora", "full"] = "lora"
+    targets: Literal["encoder", "decoder", "both"] = "both"  # the halves that get an adapter
+    rank: int = bounded(8, 1)  # higher fits more and forgets more
+    alpha: float | None = bounded(None, 0)  # the adapter's scale is alpha / rank; nothing: 2 · rank
+    lora_dropout: float = bounded(0.0, 0, 1)
+    rslora: bool = False  # scale by alpha / sqrt(rank): keeps high ranks stable
+    dora: bool = False  # learn magnitude and direction apart
+    attn_implementation: Literal["sdpa", "eager"] = "sdpa"  # the encoder's attention
+    gradient_checkpointing: bool = False  # less memory, a third more time
+    line_height: int = bounded(48, 1)  # of a new model, in pixels
+    max_patches: int = bounded(768, 1)  # of a new model, a line
+    ctc_steps_per_patch: int = bounded(4, 0)  # of a new model; 0: no CTC head
+    architecture: dict[str, Any] = field(default_factory=dict)  # collects the encoder_* and decoder_* keys
+
+    # Optimisation
+    max_steps: int | None = bounded(1000, 1)
+    max_minutes: float | None = bounded(None, 0)  # ends the run, and its learning-rate schedule, at this time
+    warmup_steps: int = bounded(20, 0)
+    learning_rate: float = bounded(1e-3, 0)
+    final_learning_rate: float = bounded(0.0, 0, 1)  # where the cosine ends, as a fraction of learning_rate
+    weight_decay: float = bounded(0.0, 0)
+    adam_beta2: float = bounded(0.98, 0, 1)
+    clip_norm: float = bounded(1.0, 0)
+    gradient_accumulation: int = bounded(1, 1)
+    label_smoothing: float = bounded(0.0, 0, 1)
+    ctc_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
+    pose_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
+    input_noise: float = bounded(0.0, 0, 1)  # fraction of the decoder's inputs replaced at random
+    ema: float = bounded(0.0, 0, 1)  # decay of the averaged weights that are evaluated and saved; 0: none
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = bounded(0, 0)
+    compile: bool = False  # torch.compile: pays on CUDA
+
+    # Run
+    output: str = "runs/latest"
+    resume: bool = False  # continue the run in `output` exactly where it stopped
+    eval_every: int = bounded(200, 1)  # steps between two evaluations, each followed by a checkpoint
+    patience: int | None = bounded(None, 1)  # evaluations without a better CER before the run stops
+    log_every: int = bounded(20, 1)
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value, on its own and beside the others."""
+        check_arguments(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values, as YAML gives them, each converted to its field's type."""
+        plain = {key: value for key, value in values.items() if not _is_architecture(key)}
+        architecture = dict(plain.pop("architecture", None) or {})
+        architecture |= {key: value for key, value in values.items() if _is_architecture(key)}
+        known = {spec.name: spec for spec in fields(cls)}
+        refuse_unknown(plain, set(known))
+        coerced = {key: coerce(key, value, known[key].type) for key, value in plain.items()}
+        return cls(architecture=architecture, **coerced)
+
+    @classmethod
+    def from_command_line(cls, words: list[str]) -> Self:
+        """Read `[config.yaml] key=value … [--resume] [--max-minutes 5]`; later values win.
+
+        Raises:
+            ValueError: if the file is no mapping, a key is unknown (the nearest known one is named), or a value is wrong.
+        """
+        values: dict[str, Any] = {}
+        if words and not words[0].startswith("--") and "=" not in words[0]:
+            values |= read_config(words[0])
+            words = words[1:]
+        return cls.from_dict(values | read_overrides(words))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the flat keys that `from_dict` reads back."""
+        values = asdict(self)
+        return values | values.pop("architecture")
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read one YAML mapping of keys.
+
+    Raises:
+        ValueError: if the file is missing, unreadable as YAML, or not a mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"`config`: there is no file {path}. Shipped ones lie in configs/.") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"`config`: {path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"`config`: {path} must hold `key: value` lines, got {type(values).__name__}.")
+    return values
+
+
+def _is_architecture(key: str) -> bool:
+    return key.startswith(ARCHITECTURE_PREFIXES)

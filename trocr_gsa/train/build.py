@@ -1,0 +1,83 @@
+"""From arguments to the model, the processor and, with LoRA, the adapter around the model."""
+
+from pathlib import Path
+
+import peft
+from torch import nn
+from transformers import AutoProcessor, ByT5Tokenizer, TrOCRConfig
+
+from trocr_gsa.model.configuration_gsa_net import GSANetConfig
+from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
+from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.lora import lora_config
+from trocr_gsa.train.checks import split_architecture
+
+PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
+
+
+def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAProcessor]:
+    """Return the model to train, its frozen and trainable parameters set, and its processor.
+
+    Raises:
+        ValueError: if the checkpoint cannot be loaded, or the settings of a new model are impossible.
+    """
+    model, processor = new_model(arguments) if arguments.architecture else load_model(arguments.model)
+    model.encoder.set_attn_implementation(arguments.attn_implementation)
+    if arguments.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    if arguments.method == "full":
+        return model, processor
+    config = lora_config(
+        arguments.targets,
+        arguments.rank,
+        arguments.alpha,
+        arguments.lora_dropout,
+        arguments.rslora,
+        arguments.dora,
+        model,
+    )
+    return peft.get_peft_model(model, config), processor
+
+
+def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
+    """Return an untrained reader with a byte-level vocabulary, from the `encoder_*` and `decoder_*` keys."""
+    encoder_settings, decoder_settings = split_architecture(arguments.architecture)
+    encoder = GSANetConfig(**encoder_settings)
+    tokenizer = ByT5Tokenizer(extra_ids=0)
+    bytes_only = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.pad_token_id,
+        "decoder_start_token_id": tokenizer.pad_token_id,
+        "cross_attention_hidden_size": encoder.hidden_size,
+    }
+    decoder = TrOCRConfig(**(bytes_only | decoder_settings))
+    config = TrOCRGSAConfig.from_encoder_decoder_configs(
+        encoder, decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
+    )
+    image_processor = TrOCRGSAImageProcessor(
+        line_height=arguments.line_height,
+        patch_size=encoder.patch_size,
+        max_patches=arguments.max_patches,
+        num_channels=encoder.num_channels,
+    )
+    return TrOCRGSAModel(config), TrOCRGSAProcessor(image_processor, tokenizer)
+
+
+def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
+    """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
+
+    Raises:
+        ValueError: if the folder is an adapter, or holds no checkpoint.
+    """
+    source = str(PACKAGED_CHECKPOINT) if path is None else path
+    if (Path(source) / "adapter_config.json").exists():
+        raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
+    try:
+        return TrOCRGSAModel.from_pretrained(source), AutoProcessor.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(f"`model`: no checkpoint could be loaded from {source}: {error}") from error

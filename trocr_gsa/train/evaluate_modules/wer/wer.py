@@ -1,0 +1,21 @@
+"""Word error rate as an `evaluate` metric that needs no network: `evaluate.load("…/evaluate_modules/wer")`."""
+
+import datasets
+import evaluate
+
+from trocr_gsa.train import metrics
+
+
+class WordErrorRate(evaluate.Metric):
+    """Σ edits / Σ reference length over a corpus, as `trocr_gsa.train.metrics.wer` counts them."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Word error rate of a corpus; an empty reference has no length.",
+            citation="",
+            inputs_description="predictions and references: lists of str of the same length.",
+            features=datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")}),
+        )
+
+    def _compute(self, *, predictions: list[str], references: list[str]) -> dict[str, float]:
+        return {"wer": metrics.wer(references, predictions)}

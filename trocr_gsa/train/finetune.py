@@ -1,0 +1,55 @@
+"""From arguments to a finished run: what `scripts/` and `trocr-gsa finetune` call."""
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from peft import PeftModel
+from transformers.utils import logging
+
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.build import build
+from trocr_gsa.train.loop import RunState, TrainingLoop
+from trocr_gsa.train.run_folder import RunFolder
+from trocr_gsa.train.training_data import training_batches, validation_sets
+from trocr_gsa.train.validation import Validation
+
+
+def finetune(arguments: TrainingArguments) -> RunState:
+    """Train an adapter or a whole model as the arguments say.
+
+    Returns: where the run ended: steps, seconds, best CER. `<output>/best` holds the best checkpoint, `<output>/last` the
+        last one with all that is needed to continue.
+
+    Raises:
+        ValueError: if arguments, sources or checkpoint do not fit; the message names the field.
+        OSError: if a checkpoint cannot be written; the previous one is still whole.
+    """
+    logging.disable_progress_bar()  # one bar is enough
+    folder = RunFolder(arguments)
+    accelerator = make_accelerator(arguments)
+    set_seed(arguments.seed)
+    model, processor = build(arguments)
+    reader = model.get_base_model() if isinstance(model, PeftModel) else model
+    sets = validation_sets(arguments)
+    validation = Validation(processor, sets, arguments.angles) if sets else None
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        folder.open(arguments)
+    if arguments.tensorboard:
+        accelerator.init_trackers("tensorboard")
+    loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
+    batches = training_batches(arguments, processor, reader, accelerator, loop.state.step)
+    try:
+        return loop.run(batches)
+    finally:
+        accelerator.end_training()
+
+
+def make_accelerator(arguments: TrainingArguments) -> Accelerator:
+    """Return the accelerator for the arguments' device, precision and trackers."""
+    return Accelerator(
+        cpu=arguments.device == "cpu" or not torch.cuda.is_available(),
+        mixed_precision="bf16" if arguments.precision == "bf16" else "no",
+        log_with="tensorboard" if arguments.tensorboard else None,
+        project_dir=arguments.output,
+    )

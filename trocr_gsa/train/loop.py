@@ -1,0 +1,218 @@
+"""The training loop: the same for adapters and whole models, for one process and several.
+
+What is unusual: whatever is random in a step depends only on the seed, the step and the process, so that a run that was
+stopped continues exactly; a step's loss is normalised over all its lines, wherever they are (`step.py`).
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import tqdm
+from torch import Tensor, nn
+
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.train import step as step_loss
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.checkpoint import load_state, load_trainable_state, save_state, trainable_state, write_atomically
+from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
+from trocr_gsa.train.run_folder import RunFolder
+from trocr_gsa.train.validation import Validation
+
+
+@dataclass
+class RunState:
+    """Where a run stands; with the weights and the optimizer's moments, all that it needs to continue."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best_cer: float | None = None
+    evaluations_without_gain: int = 0
+
+
+class TrainingLoop:
+    """Train `model` on `batches` until steps, minutes or patience run out.
+
+    Args:
+        arguments: of the run.
+        accelerator: devices, precision and processes.
+        model: `reader`, or `reader` in its adapter; parameters that are to learn require gradients.
+        reader: the reader itself.
+        processor: saved beside a whole model.
+        validation: reads the validation lines; None: there are none.
+        folder: of the run.
+    """
+
+    def __init__(
+        self,
+        arguments: TrainingArguments,
+        accelerator: Accelerator,
+        model: nn.Module,
+        reader: TrOCRGSAModel,
+        processor: Any,
+        validation: Validation | None,
+        folder: RunFolder,
+    ) -> None:
+        self.arguments, self.accelerator, self.processor = arguments, accelerator, processor
+        self.reader = reader
+        self.validation, self.folder, self.state = validation, folder, RunState()
+        config = reader.config
+        self.weights = step_loss.LossWeights(
+            ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
+            pose=config.pose_loss_weight if arguments.pose_loss_weight is None else arguments.pose_loss_weight,
+        )
+        self.start_token, self.vocabulary = config.decoder_start_token_id, config.decoder.vocab_size
+        optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
+        self.plain = model.to(accelerator.device)
+        self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        if arguments.compile:
+            self.model = torch.compile(self.model, dynamic=True)
+        if arguments.resume:
+            self._restore(load_state(folder.last))
+        self.started = time.monotonic() - self.state.seconds
+        self.logged: dict[str, Tensor] = {}
+
+    def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
+        """Take steps until the run is over, evaluating and saving on the way; `batches` starts at the present step."""
+        with tqdm(
+            total=self.arguments.max_steps, initial=self.state.step, disable=not sys.stderr.isatty(), unit="step"
+        ) as bar:
+            while not self._is_over():
+                self._take_step([next(batches) for _ in range(self.arguments.gradient_accumulation)])
+                bar.update()
+                if self.state.step % self.arguments.log_every == 0:
+                    self._log_losses(bar)
+                if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
+                    self._evaluate_and_save()
+        self._evaluate_and_save()
+        return self.state
+
+    def _take_step(self, batches: list[dict[str, Any]]) -> None:
+        self._set_learning_rate()
+        seed = hash((self.arguments.seed, self.state.step, self.accelerator.process_index)) % 2**63
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        totals = step_loss.step_totals(batches, self.accelerator)
+        self.model.train()
+        for number, batch in enumerate(batches):
+            inputs = self._decoder_inputs(batch, generator)
+            batch = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in batch.items()}
+            if number < len(batches) - 1:
+                with self.accelerator.no_sync(self.model):
+                    self._backward(batch, inputs, totals)
+            else:
+                self._backward(batch, inputs, totals)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.arguments.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average:
+            self.average.update(self.state.step)
+        self.state.step += 1
+        self.state.seconds = self._seconds()
+
+    def _backward(self, batch: dict[str, Tensor], inputs: dict[str, Tensor], totals: Tensor) -> None:
+        output = self.model(**batch, **inputs, label_smoothing=self.arguments.label_smoothing)
+        loss, parts = step_loss.weighted_loss(output, batch, totals, self.weights)
+        self.accelerator.backward(loss * self.accelerator.num_processes)  # data-parallel gradients are averaged
+        for name, part in parts.items():
+            self.logged[name] = self.logged.get(name, 0) + part
+
+    def _decoder_inputs(self, batch: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+        if not self.arguments.input_noise:
+            return {}
+        inputs = step_loss.noisy_decoder_inputs(
+            batch["labels"], self.start_token, self.vocabulary, self.arguments.input_noise, generator
+        )
+        return {"decoder_input_ids": inputs.to(self.accelerator.device, non_blocking=True)}
+
+    def _set_learning_rate(self) -> None:
+        factor = learning_rate_factor(
+            self.state.step, self.arguments.warmup_steps, self._progress(), self.arguments.final_learning_rate
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.arguments.learning_rate * factor
+
+    def _progress(self) -> float:
+        minutes = self.state.seconds / 60
+        return progress(self.state.step, minutes, self.arguments.max_steps, self.arguments.max_minutes)
+
+    def _seconds(self) -> float:
+        seconds = time.monotonic() - self.started
+        if self.arguments.max_minutes is None or self.accelerator.num_processes == 1:
+            return seconds
+        total = self.accelerator.reduce(torch.tensor(seconds, device=self.accelerator.device), reduction="mean")
+        return float(total)  # one clock for all processes, or they would stop at different steps
+
+    def _is_over(self) -> bool:
+        patience = self.arguments.patience
+        return self._progress() >= 1 or (patience is not None and self.state.evaluations_without_gain >= patience)
+
+    def _log_losses(self, bar: Any) -> None:
+        means = {f"{name}_loss": float(total) / self.arguments.log_every for name, total in self.logged.items()}
+        self.logged.clear()
+        rate = self.optimizer.param_groups[0]["lr"]
+        entry = {"step": self.state.step, "minutes": self.state.seconds / 60, "learning_rate": rate} | means
+        self._log(entry)
+        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            self.folder.log(entry)
+        numbers = {key: value for key, value in entry.items() if isinstance(value, (int, float)) and key != "step"}
+        self.accelerator.log(numbers, step=self.state.step)
+
+    def _evaluate_and_save(self) -> None:
+        gained = self._evaluate()
+        if self.accelerator.is_main_process:
+            if gained:
+                write_atomically(self.folder.best, self._write_model)
+            write_atomically(self.folder.last, self._write_model_and_state)
+        self.accelerator.wait_for_everyone()
+
+    def _evaluate(self) -> bool:
+        """Return whether the present weights are the best so far."""
+        if self.validation is None:
+            return True
+        with self._averaged():
+            scores = self.validation.measure(self.reader, self.accelerator)
+        self.state.seconds = self._seconds()
+        self._log({"step": self.state.step, "minutes": self.state.seconds / 60} | scores)
+        gained = self.state.best_cer is None or scores["cer"] < self.state.best_cer
+        self.state.best_cer = scores["cer"] if gained else self.state.best_cer
+        self.state.evaluations_without_gain = 0 if gained else self.state.evaluations_without_gain + 1
+        return gained
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self.average.applied() if self.average else nullcontext()
+
+    def _write_model(self, folder: Path) -> None:
+        with self._averaged():
+            if self.arguments.method == "lora":
+                self.plain.save_pretrained(str(folder), save_embedding_layers=False)
+            else:
+                self.plain.save_pretrained(str(folder))
+                self.processor.save_pretrained(str(folder))
+
+    def _write_model_and_state(self, folder: Path) -> None:
+        self._write_model(folder)
+        state = {
+            "run": asdict(self.state),
+            "weights": trainable_state(self.plain),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+        }
+        save_state(folder, state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.state = RunState(**state["run"])
+        load_trainable_state(self.plain, state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])

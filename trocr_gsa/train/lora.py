@@ -1,0 +1,61 @@
+"""LoRA on the attention projections of both halves.
+
+Adapters keep the symmetry exactly: a projection acts on the feature of every (position, pose) alike, and so does the
+low-rank update beside it; the encoder's key module also projects the relative encoding, which the update then bends too.
+Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
+"""
+
+from typing import Any, Literal
+
+from peft import LoraConfig
+from torch import nn
+
+ENCODER_PROJECTIONS = r"(.*\.)?encoder\..*\.(q_proj|k_proj|v_proj|o_proj)"
+DECODER_PROJECTIONS = r"(.*\.)?decoder\..*\.(q_proj|k_proj|v_proj|out_proj)"
+TARGETS = {
+    "encoder": ENCODER_PROJECTIONS,
+    "decoder": DECODER_PROJECTIONS,
+    "both": f"({ENCODER_PROJECTIONS})|({DECODER_PROJECTIONS})",
+}
+
+
+def lora_config(
+    targets: Literal["encoder", "decoder", "both"] = "both",
+    rank: int = 8,
+    alpha: float | None = None,
+    dropout: float = 0.0,
+    use_rslora: bool = False,
+    use_dora: bool = False,
+    model: nn.Module | None = None,
+) -> LoraConfig:
+    """Return the adapter ΔW = (alpha / rank) · B A on q, k, v and the output projection of every attention layer.
+
+    Args:
+        targets: the half, or halves, that get an adapter.
+        rank: inner size of B A, at least 1.
+        alpha: scale before the division by `rank` (by its root with `use_rslora`); nothing: 2 · rank.
+        dropout: probability in [0, 1) with which an adapter's input is dropped.
+        use_rslora: scale by alpha / √rank.
+        use_dora: learn magnitude and direction of the weights apart.
+        model: where given, its name is written into the adapter, so that the adapter names its base.
+
+    Returns: a `peft.LoraConfig` for `get_peft_model`; it has no task type, PEFT knows none from image to text.
+
+    Raises:
+        ValueError: if `targets` is none of the presets, `rank` is below 1, or `dropout` is outside [0, 1).
+    """
+    if targets not in TARGETS:
+        raise ValueError(f"`targets` must be one of {', '.join(TARGETS)}, got {targets!r}.")
+    if rank < 1:
+        raise ValueError(f"`rank` must be at least 1, got {rank}. Common choices are 4 to 64.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must lie in [0, 1), got {dropout}.")
+    options: dict[str, Any] = {"use_rslora": use_rslora, "use_dora": use_dora, "bias": "none"}
+    return LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank if alpha is None else alpha,  # pyright: ignore[reportArgumentType]
+        lora_dropout=dropout,
+        target_modules=TARGETS[targets],
+        base_model_name_or_path=getattr(model, "name_or_path", None) or None,
+        **options,
+    )

@@ -1,0 +1,89 @@
+"""AdamW, a learning rate that is a function of progress, and averaged weights.
+
+What is unusual: progress is the larger of steps done and minutes spent, so that a run cut by the clock still ends its
+cosine; nothing here has hidden state beside the optimizer's moments, so a run resumes from its step and its clock.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:
+    """Return AdamW over the trainable parameters; matrices decay, vectors (biases, norms, gates) do not."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trainable if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trainable if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, beta2), fused=True)
+
+
+def progress(step: int, minutes: float, max_steps: int | None, max_minutes: float | None) -> float:
+    """Return how much of the run is over, in [0, 1]: the larger of the share of steps and the share of time."""
+    steps = step / max_steps if max_steps else 0.0
+    time = minutes / max_minutes if max_minutes else 0.0
+    return min(max(steps, time), 1.0)
+
+
+def learning_rate_factor(step: int, warmup_steps: int, done: float, final: float) -> float:
+    """Return the factor on the learning rate: linear warm-up, then a cosine from 1 to `final`.
+
+    Args:
+        step: optimizer steps already taken.
+        warmup_steps: steps of the linear warm-up.
+        done: `progress` of the run, in [0, 1].
+        final: the factor at the end, in [0, 1].
+    """
+    warmup = min(1.0, (step + 1) / (warmup_steps + 1))
+    return warmup * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class AveragedWeights:
+    """An exponential moving average of the trainable weights: a ← d·a + (1−d)·w, d = min(decay, (1+t)/(10+t)).
+
+    Args:
+        model: the model whose trainable weights are followed.
+        decay: d after many steps, in [0, 1).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.average = [weight.detach().clone() for weight in self.weights]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the present weights; `step` counts from 0."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the average in the weights' place for the length of a `with` block."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """Return what `load_state_dict` takes back."""
+        return {"average": self.average}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Take an average back."""
+        for average, saved in zip(self.average, state["average"], strict=True):
+            average.copy_(saved)
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for average, weight in zip(self.average, self.weights, strict=True):
+            held = weight.detach().clone()
+            weight.copy_(average)
+            average.copy_(held)

@@ -1,0 +1,83 @@
+"""Images to text, confidence and orientation, one batch at a time.
+
+What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that one pass.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel, orientation_bias
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        text: the decoder's.
+        confidence: geometric mean of its tokens' probabilities, in [0, 1].
+        orientation: degrees by which the image is turned counter-clockwise from upright.
+        column_text: the CTC head's, None where it was not asked for or the model has none.
+    """
+
+    text: str
+    confidence: float
+    orientation: float
+    column_text: str | None = None
+
+
+@torch.inference_mode()
+def read_images(
+    model: TrOCRGSAModel,
+    processor: Any,
+    images: list[Image.Image],
+    orientation: Orientation = "any",
+    num_beams: int = 1,
+    max_new_tokens: int | None = None,
+    columns: bool = False,
+) -> list[Reading]:
+    """Read one batch of images.
+
+    Args:
+        model: the reader, in evaluation mode.
+        processor: its processor.
+        images: at least one.
+        orientation: prior over orientations, as the model takes it.
+        num_beams: 1 reads greedily.
+        max_new_tokens: longest text in tokens; None: as far as the decoder's positions go.
+        columns: read by the CTC head too.
+    """
+    inputs = processor(images=images).to(model.device)
+    bias = orientation_bias(orientation, model.encoder.group)
+    encoded = model.encoder(**inputs, pose_bias=None if bias is None else bias.to(model.device))
+    generated = model.generate(
+        encoder_outputs=encoded,
+        num_beams=num_beams,
+        max_new_tokens=max_new_tokens or model.config.decoder.max_position_embeddings - 1,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
+    column_texts: list[str | None] = [None] * len(images)
+    if columns and model.ctc_head is not None:
+        logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+        column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
+    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
+    confidences = _confidences(model, generated).tolist()
+    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+
+
+def _confidences(model: TrOCRGSAModel, generated: Any) -> Tensor:
+    """Return exp(mean over tokens of log p(token)), the end mark included, (batch,)."""
+    scores = model.compute_transition_scores(
+        generated.sequences, generated.scores, getattr(generated, "beam_indices", None), normalize_logits=True
+    )
+    tokens = generated.sequences[:, 1 : 1 + scores.shape[1]]
+    ended = (tokens == model.config.eos_token_id).cumsum(-1)
+    written = (ended == 0) | ((ended == 1) & (tokens == model.config.eos_token_id))
+    written = written[:, : scores.shape[1]]
+    return (scores.masked_fill(~written, 0.0).sum(-1) / written.sum(-1).clamp_min(1)).exp()

@@ -1,0 +1,74 @@
+"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/."""
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trocr_gsa.train.arguments import TrainingArguments, read_config
+from trocr_gsa.train.checkpoint import recover
+
+FREE_ON_RESUME = {
+    "resume", "max_steps", "max_minutes", "eval_every", "log_every", "patience", "num_workers", "output", "device",
+    "tensorboard",
+}  # fmt: skip
+RECORDED_PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "Pillow")
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        arguments: of the run; its `output` is the folder.
+
+    Raises:
+        ValueError: if the folder holds another run already, or, with `resume`, a run of other settings or none.
+    """
+
+    def __init__(self, arguments: TrainingArguments) -> None:
+        self.path = Path(arguments.output)
+        self.best, self.last = self.path / "best", self.path / "last"
+        recover(self.last)
+        recover(self.best)
+        if arguments.resume:
+            self._check_same_run(arguments)
+        elif self.last.exists():
+            raise ValueError(
+                f"`output`: {self.path} already holds a run. Choose another folder, or continue it with resume=true."
+            )
+
+    def open(self, arguments: TrainingArguments) -> None:
+        """Write what is known before the first step."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        settings = yaml.safe_dump(arguments.to_dict(), sort_keys=False, allow_unicode=True)
+        (self.path / "config.yaml").write_text(settings, encoding="utf-8")
+        (self.path / "versions.json").write_text(json.dumps(_versions(), indent=2) + "\n", encoding="utf-8")
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Append one line to log.jsonl."""
+        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _check_same_run(self, arguments: TrainingArguments) -> None:
+        if not self.last.exists():
+            raise ValueError(f"`resume`: there is no run to continue in {self.path}. Leave it out to start one.")
+        now, before = arguments.to_dict(), read_config(self.path / "config.yaml")
+        for key in sorted((now.keys() | before.keys()) - FREE_ON_RESUME):
+            if now.get(key) != before.get(key):
+                raise ValueError(
+                    f"`{key}` is {now.get(key)}, but the run in {self.path} was started with {before.get(key)}: "
+                    "a run continues with its own settings. Start another with `output` elsewhere."
+                )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in RECORDED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

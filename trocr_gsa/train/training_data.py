@@ -1,0 +1,89 @@
+"""From the arguments' sources to training batches and validation lines."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from accelerate import Accelerator
+
+from trocr_gsa.data.augment import AugmentedLines
+from trocr_gsa.data.buckets import BucketBatchSampler
+from trocr_gsa.data.collate import LineCollator
+from trocr_gsa.data.fit import FittingLines, LineFit
+from trocr_gsa.data.mixture import Mixture
+from trocr_gsa.data.samples import LineDataset, LineSample
+from trocr_gsa.data.sources import open_source
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.batches import DealtBatches, endless_batches
+from trocr_gsa.train.checks import split_source
+
+logger = logging.getLogger(__name__)
+
+
+def training_batches(
+    arguments: TrainingArguments, processor: Any, reader: TrOCRGSAModel, accelerator: Accelerator, step: int
+) -> Iterator[dict[str, Any]]:
+    """Return the endless batches of this process, from optimizer step `step` on.
+
+    Raises:
+        ValueError: if a source cannot be opened, or has no line that the reader can learn from.
+    """
+    longest = reader.config.decoder.max_position_embeddings
+    lines = training_lines(arguments, LineFit(processor, longest))
+    batches = BucketBatchSampler(
+        lines,
+        processor.image_processor.num_patches,
+        budget=arguments.batch_patches * accelerator.num_processes,
+        seed=arguments.seed,
+    )
+    dealt = DealtBatches(
+        batches, accelerator.process_index, accelerator.num_processes, start=step * arguments.gradient_accumulation
+    )
+    return endless_batches(
+        lines, dealt, LineCollator(processor, longest, reader.encoder.group), arguments.num_workers
+    )
+
+
+def training_lines(arguments: TrainingArguments, fit: LineFit) -> LineDataset:
+    """Return the lines of all training sources, mixed by weight and, if so asked, augmented.
+
+    Raises:
+        ValueError: if a source cannot be opened, or has no line that fits.
+    """
+    paths, weights = zip(*map(split_source, arguments.train), strict=True)
+    datasets = [FittingLines(_open(path, "train", arguments), fit) for path in paths]
+    for path, dataset in zip(paths, datasets, strict=True):
+        _report(path, dataset)
+    if all(weight is None for weight in weights):
+        lines: LineDataset = Mixture(datasets, seed=arguments.seed)
+    else:
+        lines = Mixture(datasets, [1.0 if weight is None else weight for weight in weights], seed=arguments.seed)
+    return AugmentedLines(lines, seed=arguments.seed) if arguments.augment else lines
+
+
+def validation_sets(arguments: TrainingArguments) -> dict[str, list[LineSample]]:
+    """Return at most `validation_lines` lines of each validation source, always the same ones, by the source's name.
+
+    Raises:
+        ValueError: if a source cannot be opened.
+    """
+    sets = {}
+    for path in arguments.validation:
+        dataset = _open(path, "validation", arguments)
+        _report(path, dataset)
+        chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.validation_lines]
+        sets[path] = dataset.__getitems__(chosen.tolist())
+    return sets
+
+
+def _open(path: str, split: str, arguments: TrainingArguments) -> LineDataset:
+    return open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
+
+
+def _report(path: str, dataset: LineDataset) -> None:
+    if dataset.problems:
+        logger.warning(
+            "%s: %d lines left out, %d kept. First: %s", path, len(dataset.problems), len(dataset), dataset.problems[0]
+        )
