@@ -4,7 +4,7 @@ from .augment import AugmentedLines, LineAugmentation
 from .buckets import BucketBatchSampler
 from .collate import LineCollator
 from .compile import CompileReport, compile_lines
-from .corpus import Corpus
+from .corpus import Corpus, TextCorpus
 from .fit import FittingLines, LineFit
 from .fonts import Font, find_fonts
 from .images import ImageError, load_image
@@ -36,6 +36,7 @@ __all__ = [
     "RenderStyle",
     "RenderedLines",
     "StoredLines",
+    "TextCorpus",
     "compile_lines",
     "find_fonts",
     "load_image",

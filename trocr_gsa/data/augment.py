@@ -1,4 +1,4 @@
-"""Light changes to lines, so that no line is seen twice alike: a little affine, stroke weight, contrast, blur and grain.
+"""Light changes to lines, so that none is seen twice alike: a little affine, stroke weight, contrast, blur and grain.
 
 Never a quarter turn: that the reader is indifferent to those is a property of its encoder, not something to be learnt.
 """
@@ -89,17 +89,16 @@ class LineAugmentation:
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
-def paper(image: Image.Image) -> int | tuple[int, ...]:
-    """The colour of the ground: the median of the picture's edge."""
+def paper(image: Image.Image) -> tuple[int, ...]:
+    """The colour of the ground, a number a channel: the median of the picture's edge."""
     values = np.asarray(image)
     values = values.reshape(*values.shape[:2], -1)
     edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    colour = tuple(int(c) for c in np.median(edge, axis=0))
-    return colour if len(colour) > 1 else colour[0]
+    return tuple(np.median(edge, axis=0).astype(int).tolist())
 
 
 class AugmentedLines(LineDataset):
-    """Lines of another dataset, changed afresh in every epoch; what happens to a line follows from seed, epoch and index.
+    """Lines of another dataset, changed afresh in every epoch; seed, epoch and index decide how.
 
     Args:
         lines: the dataset.

@@ -1,7 +1,8 @@
 """Batches of lines of like length, as many as a budget of patches holds.
 
-Lines are shuffled, sorted by length with some jitter, cut into batches, and the batches shuffled: each line comes exactly once an epoch,
-little is spent on padding, and seed and epoch alone decide, so that every process and every resumed run sees the same batches.
+Lines are sorted by length with some jitter, cut into batches, and the batches shuffled: each line comes exactly once an
+epoch, little is spent on padding, and seed and epoch alone decide, so that every process and every resumed run sees the
+same batches.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         max_lines: lines in a batch.
         shuffle: if not, the longest lines come first and every epoch is the same.
         seed: any integer ≥ 0.
-        multiple_of: the number of batches is a multiple of this, so that as many processes share them evenly. With Accelerate, set it to
-            `num_processes` and prepare the loader with `DataLoaderConfiguration(even_batches=False)`.
+        multiple_of: the number of batches is a multiple of this, so that as many processes share them evenly. With
+            Accelerate, set it to `num_processes` and use `DataLoaderConfiguration(even_batches=False)`.
 
     Raises:
         ValueError: if `budget` or `max_lines` is below 1, or there are fewer lines than processes.
@@ -84,7 +85,10 @@ class BucketBatchSampler(Sampler[list[int]]):
         self._batches = lru_cache(maxsize=1)(self._make_batches)
 
     def set_epoch(self, epoch: int, first_batch: int | None = None) -> None:
-        """Go to an epoch, and to a batch of it, counted over all processes; the same epoch again keeps its batch unless one is given."""
+        """Go to an epoch, and to a batch of it, counted over all processes.
+
+        The same epoch again keeps its batch unless one is given: Accelerate names the epoch once more when it begins.
+        """
         if first_batch is not None or epoch != self.epoch:
             self.first_batch = first_batch or 0
         self.epoch = epoch

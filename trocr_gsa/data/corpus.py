@@ -1,8 +1,8 @@
 """Lines of text to render: words of a dictionary strung together as a book, a letter or a register would.
 
-The words come from the system's word lists (`/usr/share/dict`), mixed with each language's commonest words, so that a reader learns
-spelling and rhythm; where no list is installed, the common words alone serve. Old spelling writes the long s (ſ) inside words.
-Everything is drawn from the generator that is passed in.
+The words come from the system's word lists (`/usr/share/dict`), mixed with each language's commonest words, so that a
+reader learns spelling and rhythm; where no list is installed, the common words alone serve. Old spelling writes the
+long s (ſ) inside words. Everything is drawn from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .samples import clean_text
 from .words import LANGUAGES, Language
 
 DICTIONARIES = Path("/usr/share/dict")
@@ -41,9 +42,11 @@ ROMAN = (
     "MDCCXC",
 )
 FOLDED = {
-    "ſ": "s", "ẞ": "SS", "ß": "ss", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE", "ø": "o", "Ø": "O", "„": '"', "“": '"', "”": '"',
-    "«": '"', "»": '"', "‘": "'", "’": "'", "‚": ",", "–": "-", "—": "-", "⸗": "-", "¬": "-", "…": "...",
-}  # fmt: skip
+    **{"ſ": "s", "ẞ": "SS", "ß": "ss", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE", "ø": "o", "Ø": "O", "…": "..."},
+    **dict.fromkeys("„“”«»", '"'),
+    **dict.fromkeys("‘’", "'"),
+    **dict.fromkeys("–—⸗¬", "-"),
+}
 
 
 @lru_cache(maxsize=16)
@@ -116,6 +119,41 @@ class Corpus:
         """The language's dictionary, or its common words where none is installed."""
         path = Path(self.dictionaries) / language.dictionary
         return load_words(str(path)) if language.dictionary and path.is_file() else language.common
+
+
+@dataclass(frozen=True)
+class TextCorpus:
+    """Lines of the user's own, drawn evenly.
+
+    Args:
+        lines: texts; what a font lacks is rewritten or left out.
+
+    Raises:
+        ValueError: if no line has a character.
+    """
+
+    lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse texts without a line."""
+        if not any(line.strip() for line in self.lines):
+            raise ValueError("`lines` must hold at least one line of text, got none.")
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> TextCorpus:
+        """The lines of a UTF-8 text file that are not blank."""
+        return cls(tuple(filter(None, map(clean_text, Path(path).read_text(encoding="utf-8").splitlines()))))
+
+    def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
+        """One of the lines, with the characters of `charset` only.
+
+        Raises:
+            ValueError: if twenty lines in a row have none of them.
+        """
+        for _ in range(20):
+            if text := fit(self.lines[rng.integers(len(self.lines))], charset):
+                return text
+        raise ValueError("`lines`: the font has none of their characters. Choose other fonts.")
 
 
 class LineWriter:

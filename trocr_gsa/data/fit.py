@@ -14,7 +14,7 @@ class LineFit:
     """What a reader takes.
 
     Args:
-        processor: with `.tokenizer`, and `.image_processor` that counts patches (`num_patches(width, height)`, `max_patches`).
+        processor: with `.tokenizer`, and `.image_processor` that has `num_patches(width, height)` and `max_patches`.
         max_label_length: tokens of the longest label, its end token included; the decoder's positions.
     """
 
@@ -32,11 +32,14 @@ class LineFit:
             )
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
             unknown = sorted({c for c in text if tokenizer.unk_token_id in tokenizer(c)["input_ids"]})
-            return f"{name}: the characters {' '.join(unknown)} are outside the reader's vocabulary. Rewrite them, or use another reader."
+            return f"{name}: the reader's vocabulary lacks {' '.join(unknown)}. Rewrite them, or use another reader."
         pictures = self.processor.image_processor
         patches = pictures.num_patches(*size)
         if patches > pictures.max_patches:
-            return f"{name}: {size[0]} × {size[1]} pixels make {patches} patches, more than `max_patches` = {pictures.max_patches}. Cut the line."
+            return (
+                f"{name}: {size[0]} × {size[1]} pixels make {patches} patches, more than `max_patches` = "
+                f"{pictures.max_patches}. Cut the line."
+            )
         return None
 
 
@@ -54,7 +57,8 @@ class FittingLines(LineDataset):
     def __init__(self, lines: LineDataset, fit: LineFit) -> None:
         """Judge every line by its text and size."""
         self.lines = lines
-        self.problems, self.kept = list(lines.problems), []
+        self.problems = list(lines.problems)
+        self.kept: list[int] = []
         for index, (text, size) in enumerate(zip(lines.texts(), lines.sizes(), strict=True)):
             problem = fit.problem(text, size, name=f"line {index + 1} ({text[:30]}…)")
             if problem is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,11 @@ def image_size(source: ImageSource, name: str | None = None) -> tuple[int, int]:
     Raises:
         ImageError: as `load_image`, but for damage behind the header.
     """
-    image = _open(source, name or source_name(source))
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    return (image.height, image.width) if turned else image.size
+    name = name or source_name(source)
+    with _open(source, name) as image:
+        _judge(image.size, name)
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return (image.height, image.width) if turned else image.size
 
 
 def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
@@ -55,66 +58,62 @@ def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
         ImageError: if it is missing, empty, damaged, no picture, too small, too large or far too long to be a line.
     """
     name = name or source_name(source)
-    image = _open(source, name)
-    try:
-        return _opaque(ImageOps.exif_transpose(_eight_bit(image)))
-    except Exception as error:  # decoders raise anything on damaged files, from SyntaxError to struct.error
-        raise ImageError(f"{name}: the picture is damaged ({error}). Save it again, or leave it out.") from error
-
-
-def _open(source: ImageSource, name: str) -> Image.Image:
-    """Open without decoding, and judge what the header says."""
-    if isinstance(source, Image.Image):
-        image = source
-    else:
+    with _open(source, name) as image:
+        _judge(image.size, name)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                image = Image.open(_stream(source, name))
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise ImageError(_too_large(name)) from error
-        except ImageError:
-            raise
-        except FileNotFoundError as error:
-            raise ImageError(f"{name}: no such file. Check the path.") from error
-        except IsADirectoryError as error:
-            raise ImageError(f"{name}: is a folder, expected a picture. Name the pictures in it.") from error
-        except Exception as error:  # as above: a damaged header may raise anything
-            raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
-    short, long = sorted(image.size)
+            return _opaque(ImageOps.exif_transpose(_eight_bit(image)))
+        except Exception as error:  # decoders raise anything on damaged files, from SyntaxError to struct.error
+            raise ImageError(f"{name}: the picture is damaged ({error}). Save it again, or leave it out.") from error
+
+
+def _open(source: ImageSource, name: str) -> AbstractContextManager[Image.Image]:
+    """Open without decoding; closes what it opened itself."""
+    if isinstance(source, Image.Image):
+        return nullcontext(source)
+    stream = _stream(source, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(stream)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError(_too_large(name)) from error
+    except Exception as error:  # as above: a damaged header may raise anything
+        raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
+
+
+def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> Path | io.BytesIO:
+    """The file, or the bytes, once they are known to hold something."""
+    content: Any = source
+    if isinstance(source, dict):
+        content = source["bytes"] if source.get("bytes") is not None else source.get("path") or b""
+    path = None if isinstance(content, bytes) else Path(content)
+    if path is not None and path.is_dir():
+        raise ImageError(f"{name}: is a folder, expected a picture. Name the pictures in it.")
+    if path is not None and not path.is_file():
+        raise ImageError(f"{name}: no such file. Check the path.")
+    if not (len(content) if path is None else path.stat().st_size):
+        raise ImageError(f"{name}: the file is empty (0 bytes). Copy it again, or leave it out.")
+    return path or io.BytesIO(content)
+
+
+def _judge(size: tuple[int, int], name: str) -> None:
+    """Refuse sizes that no line of text has."""
+    short, long = sorted(size)
+    what = f"{name}: {size[0]} × {size[1]} pixels is"
     if short < MIN_SIDE:
-        raise ImageError(
-            f"{name}: {image.width} × {image.height} pixels is too small to hold text; expected {MIN_SIDE} or more."
-        )
+        raise ImageError(f"{what} too small to hold text; expected {MIN_SIDE} or more each way.")
     if short * long > MAX_PIXELS:
         raise ImageError(_too_large(name))
     if long > MAX_ASPECT * short:
-        raise ImageError(
-            f"{name}: {image.width} × {image.height} pixels is more than {MAX_ASPECT} times as long as high. Cut it into lines."
-        )
-    return image
+        raise ImageError(f"{what} more than {MAX_ASPECT} times as long as high. Cut it into lines.")
 
 
 def _too_large(name: str) -> str:
     return f"{name}: more than {MAX_PIXELS:,} pixels when unpacked. Cut the page into lines first."
 
 
-def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> str | Path | io.BytesIO:
-    if isinstance(source, dict):
-        if source.get("bytes") is None and not source.get("path"):
-            raise ImageError(f"{name}: neither bytes nor a path is given.")
-        source = source["bytes"] if source.get("bytes") is not None else source["path"]
-    if isinstance(source, bytes):
-        if not source:
-            raise ImageError(f"{name}: the file is empty (0 bytes). Copy it again, or leave it out.")
-        return io.BytesIO(source)
-    if Path(source).is_file() and Path(source).stat().st_size == 0:
-        raise ImageError(f"{name}: the file is empty (0 bytes). Copy it again, or leave it out.")
-    return source
-
-
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit, 32-bit and float pictures to 8 bits: by 65535 where values are integers, by 1 or 255 where they are floats."""
+    """Scale pictures of 16 or 32 bits to 8: by 65535 where values are integers, by 1 or 255 where they are floats."""
     if not image.mode.startswith(("I", "F")):
         image.load()
         return image

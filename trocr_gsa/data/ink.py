@@ -95,7 +95,8 @@ def draw_line(
 def bend(canvas: Image.Image, height: int, style: InkStyle, rng: np.random.Generator) -> Image.Image:
     """Slant the letters, slope and swing the line, and cut it to `height`: one resampling, strip by strip.
 
-    Output (x, y) shows the canvas at (x + s·(y − H/2), y + room + d(x)), d(x) = slope·(x − W/2) + swing·sin(2πfx/W + φ).
+    Output (x, y) shows the canvas at (x + s·(y − H/2), y + room + d(x)),
+    d(x) = slope·(x − W/2) + swing·sin(2πfx/W + φ).
     """
     width, room = canvas.width, (canvas.height - height) // 2
     shear = np.tan(np.radians(rng.uniform(-style.slant, style.slant))) * (rng.random() < 0.6)

@@ -1,7 +1,7 @@
 """Several sources in fixed proportions.
 
-In every epoch each source gives its share of the lines exactly (up to one line), and walks through its own lines in shuffled order,
-all of them before any comes again: a small source is repeated, a large one is spread over epochs.
+In every epoch each source gives its share of the lines exactly (up to one line), and walks through its own lines in
+shuffled order, all of them before any comes again: a small source is repeated, a large one is spread over epochs.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Mixture(LineDataset):
         """The sizes of an epoch's pictures."""
         return self._gather(epoch, [_Column(d, "sizes") for d in self.datasets])
 
-    def _gather(self, epoch: int, columns: list["_Column"]) -> list:
+    def _gather(self, epoch: int, columns: list[_Column]) -> list:
         places = (self.locate(epoch * self.size + item) for item in range(self.size))
         return [columns[source][inner] for source, inner in places]
 

@@ -1,6 +1,7 @@
 """From ink to a grey picture: paper, stroke weight, uneven ink, bleed-through, rulings, blur and noise.
 
-Two kinds of page are made: the scan, grey on grey, and the page that a library has binarised, black on white with torn edges.
+Two kinds of page are made: the scan, grey on grey, and the page that a library has binarised, black on white with torn
+edges.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Ge
 
     Args:
         coverage: (height, width) in [0, 1].
+        style: gives the ranges.
         hard: whether edges are torn black and white.
+        rng: decides within them.
     """
     scale = coverage.shape[0] / 48
     soft = blurred(coverage, rng.uniform(0.3, 0.8) * scale)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .corpus import Corpus
+from .corpus import Corpus, TextCorpus
 from .fonts import Font, find_fonts
 from .ink import InkStyle, draw_line
 from .page import PageStyle, print_page
@@ -51,7 +51,10 @@ class LineRenderer:
     """
 
     def __init__(
-        self, fonts: Sequence[Font] | None = None, corpus: Corpus | None = None, style: RenderStyle | None = None
+        self,
+        fonts: Sequence[Font] | None = None,
+        corpus: Corpus | TextCorpus | None = None,
+        style: RenderStyle | None = None,
     ) -> None:
         """Group the fonts by family."""
         fonts = find_fonts() if fonts is None else fonts
@@ -86,7 +89,7 @@ class LineRenderer:
 
 
 class RenderedLines(LineDataset):
-    """The lines of the seeds first_seed … first_seed + size − 1, rendered when asked for; each epoch goes on to fresh seeds.
+    """The lines of the seeds first_seed … first_seed + size − 1, rendered when asked for; epochs go on from there.
 
     Args:
         renderer: what renders them.

@@ -1,7 +1,7 @@
 """What every source of data yields, and how: lines by index, epoch after epoch.
 
-An index runs on past the end: item i of epoch e is index e·len + i. So what is random about a line (its augmentation, its place in
-a mixture, a fresh rendering) follows from the index alone, and is the same in whichever worker process it is made.
+An index runs on past the end: item i of epoch e is index e·len + i. So what is random about a line (its augmentation,
+its place in a mixture, a fresh rendering) follows from the index alone, and is the same in whatever process makes it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LineSample:
 
 
 def clean_text(text: str) -> str:
-    """The text as readers write it: composed characters (NFC), no white space at the ends, single spaces and no line breaks."""
+    """The text as readers write it: composed characters (NFC), single spaces, none at the ends, no line breaks."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 

@@ -1,7 +1,7 @@
 """One door to lines of every kind: `open_source("my_lines/")`.
 
-Known are a compiled or other parquet file, an imagefolder with metadata.jsonl, a folder of pictures with .gt.txt files, a folder saved by
-`datasets`, and the name of a dataset on the Hugging Face Hub.
+Known are a compiled or other parquet file, an imagefolder with metadata.jsonl, a folder of pictures with .gt.txt files,
+a folder saved by `datasets`, and the name of a dataset on the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _open_saved(root: Path, split: str, columns: Columns) -> StoredLines:
     loaded = datasets.load_from_disk(str(root))
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
-            raise ValueError(f"`split`: {root} has no {split!r}. It has {', '.join(loaded)}.")
+            raise ValueError(f"`split`: {root} has no {split!r}. It has {', '.join(map(str, loaded))}.")
         loaded = loaded[split]
     return _open_table(loaded, columns, str(root))
 

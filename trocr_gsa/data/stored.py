@@ -1,6 +1,7 @@
 """Lines whose pictures are stored somewhere: checked once when opened, decoded when asked for.
 
-Opening reads every text and every picture's header. What cannot be used is listed in `problems`, one clear line each, and left out.
+Opening reads every text and every picture's header. What cannot be used is left out and listed in `problems`, one clear
+line each.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class StoredLines(LineDataset):
         self.records: list[Record] = []
         self._sizes: list[tuple[int, int]] = []
         found = list(problems)
-        seen: set[str] = set()
+        seen: set[int | str] = set()
         for record in records:
             try:
                 self._sizes.append(self._checked_size(record, seen))
@@ -96,10 +97,10 @@ class StoredLines(LineDataset):
                 f"{origin} has no line that can be used. " + (f"First problem: {found[0]}" if found else "It is empty.")
             )
 
-    def _checked_size(self, record: Record, seen: set[str]) -> tuple[int, int]:
-        if record.name in seen:
+    def _checked_size(self, record: Record, seen: set[int | str]) -> tuple[int, int]:
+        if record.key in seen:
             raise ImageError(f"{record.name}: named twice; the second line is left out. Give every picture one line.")
-        seen.add(record.name)
+        seen.add(record.key)
         if not clean_text(record.text):
             raise ImageError(f"{record.name}: the text is empty. Transcribe the line, or remove it.")
         return image_size(self.pictures[record.key], record.name)
