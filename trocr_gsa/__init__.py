@@ -15,4 +15,17 @@ AutoConfig.register("gsa-net", GSANetConfig)
 AutoConfig.register("trocr-gsa", TrOCRGSAConfig)
 AutoModel.register(GSANetConfig, GSANetModel)
 AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
+AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
 AutoProcessor.register(TrOCRGSAConfig, TrOCRGSAProcessor)
+
+__all__ = [
+    "GSANetConfig",
+    "GSANetModel",
+    "GroupSelfAttention",
+    "LiftingSelfAttention",
+    "PointGroup",
+    "TrOCRGSAConfig",
+    "TrOCRGSAImageProcessor",
+    "TrOCRGSAModel",
+    "TrOCRGSAProcessor",
+]

@@ -2,8 +2,8 @@
 
 What differs from a ViT's attention:
 - features live on positions *and* poses: (batch, pose, position, hidden);
-- the position term is an inner product of rotated Fourier features, so no score is ever materialised: queries and keys are
-  extended by a few numbers and handed to `scaled_dot_product_attention`;
+- the position term is an inner product of rotated Fourier features, so no score is ever materialised: queries and keys
+  are extended by a few numbers and handed to `scaled_dot_product_attention`;
 - a padded key is pushed away by one more such number, so flash attention needs no mask;
 - the key has no bias: it would cancel in the softmax.
 
@@ -24,6 +24,8 @@ FAR = -3e4  # a score at which exp() is 0 in every floating-point type, and whic
 class _SelfAttention(nn.Module):
     """What lifting and group attention share: projections, the relative encoding, extended queries and keys."""
 
+    field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
+
     def __init__(
         self,
         group: PointGroup,
@@ -39,8 +41,8 @@ class _SelfAttention(nn.Module):
         super().__init__()
         if hidden_size % num_heads:
             raise ValueError(
-                f"`hidden_size` must be a multiple of `num_heads` = {num_heads}, got {hidden_size}. The nearest sizes are "
-                f"{hidden_size - hidden_size % num_heads} and {hidden_size + num_heads - hidden_size % num_heads}."
+                f"`hidden_size` must be a multiple of `num_heads` = {num_heads}, got {hidden_size}. The nearest sizes "
+                f"are {hidden_size - hidden_size % num_heads} and {hidden_size + -hidden_size % num_heads}."
             )
         if neighbourhood_shape not in ("disc", "square"):
             raise ValueError(f"`neighbourhood_shape` must be 'disc' or 'square', got {neighbourhood_shape!r}.")
@@ -68,7 +70,7 @@ class _SelfAttention(nn.Module):
 
         Args:
             query: (batch, pose, …, position, head, d), the first pose being the h of h⁻¹(x(j) − x(i)).
-            waves: cos ω·x(i), sin ω·x(i), each (batch or 1, position, frequency).
+            waves: cos ω·x(i), sin ω·x(i), each (batch, position, frequency).
 
         Returns: (batch, pose, …, position, head, 2 · frequency).
         """
@@ -94,17 +96,19 @@ class _SelfAttention(nn.Module):
         value = value.transpose(1, 2)
         scale = self.head_size**-0.5
         if self.attn_implementation == "eager":
-            scores = extended_query @ extended_key.transpose(-1, -2) * scale
+            scores = extended_query * scale @ extended_key.transpose(-1, -2)
             if mask is not None:
                 scores = scores.masked_fill(~mask, FAR)
             return (scores.softmax(-1) @ value).transpose(1, 2)
-        if value.device.type == "cpu":  # the fused CPU kernel wants values as wide as keys; the fallback is ten times slower
+        if (
+            value.device.type == "cpu"
+        ):  # the fused CPU kernel wants values as wide as keys; the fallback is ten times slower
             value = F.pad(value, (0, size + padding - self.head_size))
         out = F.scaled_dot_product_attention(extended_query, extended_key, value, attn_mask=mask, scale=scale)
         return out[..., : self.head_size].transpose(1, 2)
 
     def _near(self, positions: Tensor) -> Tensor | None:
-        """Return which pairs are neighbours, (batch or 1, position, position) bool, or None where all are."""
+        """Return which pairs are neighbours, (batch, position, position) bool, or None where all are."""
         if self.neighbourhood is None:
             return None
         distance = positions[:, :, None] - positions[:, None, :]
@@ -112,7 +116,7 @@ class _SelfAttention(nn.Module):
         return distance <= self.neighbourhood + 1e-4  # a radius of 1 holds the neighbour at distance 1, rounded or not
 
     def _check(self, features: Tensor, positions: Tensor) -> Tensor:
-        if features.dim() == 4 and features.shape[1] != self.group.order:
+        if features.dim() not in self.field_dims or (features.dim() == 4 and features.shape[1] != self.group.order):
             raise ValueError(
                 f"`features` must have one slice per element of {self.group.name}: expected "
                 f"(batch, {self.group.order}, position, hidden), got {tuple(features.shape)}."
@@ -122,7 +126,15 @@ class _SelfAttention(nn.Module):
                 f"`positions` must be (position, 2) or (batch, position, 2) with {features.shape[-2]} positions, "
                 f"got {tuple(positions.shape)}."
             )
-        return positions if positions.dim() == 3 else positions[None]
+        positions = positions if positions.dim() == 3 else positions[None]
+        return positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
+
+
+def _away(attention_mask: Tensor | None, wave: Tensor) -> Tensor:
+    """Return what a key's padding adds to its scores, beside waves (batch, position, ·): (batch, position, 1)."""
+    if attention_mask is None:
+        return torch.zeros_like(wave[..., :1])
+    return (~attention_mask).to(wave.dtype)[..., None] * FAR
 
 
 class LiftingSelfAttention(_SelfAttention):
@@ -141,6 +153,8 @@ class LiftingSelfAttention(_SelfAttention):
 
     Source: Schreiber 2023, §4; Romero & Cordonnier 2020, §5.1. Scores are scaled by (head size)^-1/2.
     """
+
+    field_dims = (3, 4)
 
     def __init__(
         self,
@@ -177,15 +191,11 @@ class LiftingSelfAttention(_SelfAttention):
         positions = self._check(features, positions)
         if features.dim() == 3:
             features = features[:, None].expand(-1, self.group.order, -1, -1)
-        batch, order, length = features.shape[:3]
+        batch, order = features.shape[:2]
         waves = self.encoding.waves(positions)
         query, key, value = (self._heads(project(features)) for project in (self.q_proj, self.k_proj, self.v_proj))
-        page = torch.cat(waves, dim=-1)
-        if attention_mask is None:
-            attention_mask = page.new_ones(1, length, dtype=torch.bool)
-        away = (~attention_mask).to(page.dtype)[..., None] * FAR
-        page = torch.cat((page.expand(len(away), -1, -1), away.expand(len(page), -1, -1)), dim=-1)
-        page = page[:, None, :, None].expand(batch, order, -1, self.num_heads, -1)
+        page = torch.cat((*waves, _away(attention_mask, waves[0])), dim=-1)[:, None, :, None]
+        page = page.expand(batch, order, -1, self.num_heads, -1)
         queries = [query, self._rotate_query(query, waves), query.new_ones(()).expand(*query.shape[:-1], 1)]
         near = self._near(positions)
         mask = None if near is None else near[:, None].expand(batch, order, -1, -1).flatten(0, 1)[:, None]
@@ -213,7 +223,8 @@ class GroupSelfAttention(_SelfAttention):
         attn_implementation: "sdpa", or "eager" for two products and a softmax.
 
     Source: Schreiber 2023, §5, with the corrected encoding of §6 (Romero & Cordonnier's h⁻¹h₁⁻¹h₂ is not equivariant);
-        "query" is Romero & Cordonnier's Prop. 5.2 so corrected, "none" takes h₁ = h. Scores are scaled by (head size)^-1/2.
+        "query" is Romero & Cordonnier's Prop. 5.2 so corrected, "none" takes h₁ = h. Scores are scaled by
+        (head size)^-1/2.
     """
 
     def __init__(
@@ -259,7 +270,7 @@ class GroupSelfAttention(_SelfAttention):
             ValueError: if `features` or `positions` do not fit the group or each other.
         """
         positions = self._check(features, positions)
-        batch, order, length = features.shape[:3]
+        batch, order = features.shape[:2]
         waves = self.encoding.waves(positions)
         query, key, value = (self._heads(project(features)) for project in (self.q_proj, self.k_proj, self.v_proj))
         pose_term = self._pose_term(query)
@@ -267,7 +278,7 @@ class GroupSelfAttention(_SelfAttention):
             query = query[:, None].expand(-1, order, -1, -1, -1, -1)
             pose_term = pose_term[:, None].expand(-1, order, -1, -1, -1, -1)
         ones = query.new_ones(()).expand(*query.shape[:-1], 1)
-        queries = [query, self._rotate_query(query, waves), pose_term, ones]
+        queries = [query, self._rotate_query(query, waves), ones, pose_term]
         tokens = query.shape[1:-2]
         out = self._attend(
             [part.flatten(1, -3) for part in queries],
@@ -281,13 +292,11 @@ class GroupSelfAttention(_SelfAttention):
         return self.o_proj(out.flatten(-2))
 
     def _page(self, waves: tuple[Tensor, Tensor], attention_mask: Tensor | None, batch: int) -> Tensor:
-        """Return what every key is extended by: [cos ω·x(j), sin ω·x(j), onehot(h₂), padding], (batch, token, head, ·)."""
+        """Return what extends every key: [cos ω·x(j), sin ω·x(j), padding, onehot(h₂)], (batch, token, head, ·)."""
         order, length = self.group.order, waves[0].shape[1]
-        page = torch.cat(waves, dim=-1)[:, None].expand(batch, order, -1, -1)
+        page = torch.cat((*waves, _away(attention_mask, waves[0])), dim=-1)[:, None].expand(batch, order, -1, -1)
         one_hot = torch.eye(order, dtype=page.dtype, device=page.device)[:, None].expand(batch, -1, length, -1)
-        away = page.new_zeros(batch, length) if attention_mask is None else (~attention_mask).to(page.dtype) * FAR
-        away = away[:, None, :, None].expand(-1, order, -1, -1)
-        page = torch.cat((page, one_hot, away), dim=-1).flatten(1, 2)
+        page = torch.cat((page, one_hot), dim=-1).flatten(1, 2)
         return page[:, :, None].expand(-1, -1, self.num_heads, -1)
 
     def _token_mask(self, positions: Tensor, repeats: int) -> Tensor | None:

@@ -14,8 +14,8 @@ class GSANetConfig(PreTrainedConfig):
     Args:
         hidden_size: width of a token.
         num_hidden_layers: L, layers after the lifting layer.
-        pose_layers: K ≤ L, how many of them attend across poses; the rest run on the most likely pose alone. K = L is the
-            literal GSA-Net; each of the K costs |H| times one of the rest.
+        pose_layers: K ≤ L, how many of them attend across poses; the rest run on the most likely pose alone. K = L is
+            the literal GSA-Net; each of the K costs |H| times one of the rest.
         num_attention_heads: heads; divides `hidden_size`.
         intermediate_size: width of the MLP.
         hidden_act: its activation.

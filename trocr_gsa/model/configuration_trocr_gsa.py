@@ -1,5 +1,7 @@
 """Configuration of the reader: a GSA-Net encoder and a TrOCR decoder."""
 
+from typing import ClassVar
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig, VisionEncoderDecoderConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -23,7 +25,7 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     """
 
     model_type = "trocr-gsa"
-    sub_configs_defaults = {
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
         "encoder": SubConfigSpec(config_class=GSANetConfig),
         "decoder": SubConfigSpec(
             config_class=AutoConfig, model_type="trocr", init_kwargs={"is_decoder": True, "add_cross_attention": True}

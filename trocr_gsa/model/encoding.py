@@ -1,18 +1,17 @@
 """Relative and centred encodings on frequencies that the group maps onto themselves.
 
 What is unusual: the frequencies Ω are whole orbits of H. So h⁻¹ acting on a displacement is a permutation of Ω, and the
-position term of an attention score splits, by the addition theorem, into a factor of the query times a factor of the key.
-Where −1 ∈ H, ω and −ω give the same cosine and the negated sine: half an orbit carries everything.
+position term of an attention score splits, by the addition theorem, into a factor of the query times a factor of the
+key. Where −1 ∈ H, ω and −ω give the same cosine and the negated sine: half an orbit carries everything.
 """
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from .groups import PointGroup
+from .groups import PointGroup, cpu_table
 
 SHORTEST, LONGEST = 3.0, 96.0  # wavelengths in patches: a letter and its neighbour; most of a line
 
@@ -34,7 +33,7 @@ class Orbit:
     sign: Tensor
 
 
-@lru_cache(maxsize=None)
+@cpu_table
 def orbit(group: PointGroup) -> Orbit:
     """Return the orbit's table of a group."""
     minus_one = group.element(180.0) if group.num_rotations % 2 == 0 else None
@@ -59,11 +58,10 @@ def orbit(group: PointGroup) -> Orbit:
 def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
     """Return one frequency an orbit, (orbit, 2) in radians per patch: wavelengths in geometric steps, along the axes.
 
-    A group without quarter turns gets its orbits along x and y in turn, or it would be blind to one of them. A group with
-    mirrors gets them tilted off the mirrors' axes, or two elements would move them alike.
+    A group that moves no frequency from x to y gets its orbits along both in turn, or it would be blind to one of them.
+    A group with mirrors gets them tilted off the mirrors' axes, or two elements would move them alike.
     """
-    sectors = max(1, 4 // group.num_rotations) if group.num_rotations in (1, 2, 4) else 1
-    sectors = min(sectors, 2)  # ω and −ω encode the same
+    sectors = 2 if group.name in ("C1", "C2", "D2") else 1
     steps = math.ceil(num_frequencies / sectors)
     ratio = (LONGEST / SHORTEST) ** (1 / max(1, steps - 1))
     tilt = math.pi / (4 * group.num_rotations) if group.has_mirrors else 0.0
@@ -135,7 +133,8 @@ class RelativeEncoding(nn.Module):
         """Move the bases by every pose: ⟨q, ρ(h⁻¹Δ)⟩ needs, at the frequency hω, the basis that stood at ω.
 
         Args:
-            cosine: (frequency, …), and sine alike.
+            cosine: (frequency, …).
+            sine: (frequency, …).
 
         Returns: two tensors (pose, frequency, …).
         """

@@ -1,15 +1,19 @@
 """Finite groups of rotations and mirrors of the plane.
 
-What is unusual: a group is its tables. Elements are integers, `product[a, b]` is the element ab, and everything that acts
-(on displacements, patches, images) is looked up from there. Element 0 is the identity.
+What is unusual: a group is its tables. Elements are integers, `product[a, b]` is the element ab, and everything that
+acts (on displacements, patches, images) is looked up from there. Element 0 is the identity.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, wraps
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 NAMES = ("C1", "C2", "C4", "C8", "C12", "C16", "D1", "D2", "D4", "D8")
 
@@ -73,7 +77,7 @@ class PointGroup:
             ValueError: if the group does not hold that rotation.
         """
         step = 360.0 / self.num_rotations
-        nearest = round(angle / step)
+        nearest = round(angle / step) if math.isfinite(angle) else 0
         if not math.isclose(nearest * step, angle, abs_tol=1e-6):
             raise ValueError(f"`angle` must be a multiple of {step:g} degrees for {self.name}, got {angle:g}.")
         return nearest % self.num_rotations
@@ -105,7 +109,19 @@ class PointGroup:
         return self
 
 
-@lru_cache(maxsize=None)
+def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
+    """Build a table once, on the CPU: transformers builds models on the meta device, where a table has no numbers."""
+
+    @cache
+    @wraps(build)
+    def table(*args: object) -> T:
+        with torch.device("cpu"):
+            return build(*args)
+
+    return table
+
+
+@cpu_table
 def _build(name: str) -> PointGroup:
     n, mirrored = int(name[1:]), name[0] == "D"
     order = 2 * n if mirrored else n

@@ -1,10 +1,10 @@
 """From images of lines to sets of patches, in a way that commutes with turning the page.
 
-What is unusual: the *short* side becomes the line height, both ends of a side are padded alike, and a whole batch of lines
-lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor.
+What is unusual: the *short* side becomes the line height, both ends of a side are padded alike, and a whole batch of
+lines lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         ValueError: if `line_height` is no multiple of `patch_size`.
     """
 
-    model_input_names = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
+    model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
 
     def __init__(
         self, line_height: int = 48, patch_size: int = 16, num_channels: int = 1, max_patches: int = 1024, **kwargs: Any

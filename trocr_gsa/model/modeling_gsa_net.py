@@ -3,12 +3,12 @@
 What is unusual, for a reader of transformers' ViT:
 - every patch is embedded once per pose, un-rotated by it, and attention lifts these to a field on the group;
 - the first K layers attend across poses; a pose head then says which way up the page is;
-- the other L−K layers see only the tokens of the likeliest pose, put back into reading order: choosing commutes with the
-  group, so the output is invariant at a fraction of the cost.
+- the other L−K layers see only the tokens of the likeliest pose, put back into reading order: choosing commutes with
+  the group, so the output is invariant at a fraction of the cost.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
@@ -31,8 +31,8 @@ class GSANetModelOutput(ModelOutput):
 
     Attributes:
         last_hidden_state: (batch, token, hidden): the chosen pose's positions, or with K = L every (pose, position).
-        attention_mask: (batch, token) float, to be added to attention logits: log p(pose) if all poses are there, and the
-            type's minimum where a token is padding.
+        attention_mask: (batch, token) float, to be added to attention logits: log p(pose) if all poses are there, and
+            the type's minimum where a token is padding.
         pose_logits: (batch, pose), log p(h), prior included.
         pose: (batch,) long, the likeliest element, or the labelled one.
         pose_hidden_state: (batch, position, hidden), tokens of that pose in reading order.
@@ -50,7 +50,7 @@ class GSANetModelOutput(ModelOutput):
 
 
 class GSANetEmbeddings(nn.Module):
-    """Patches as each pose sees them, embedded by one projection: e(i,h) = W·(h⁻¹·patch_i) [+ e(h⁻¹(x(i) − centre))]."""
+    """Patches as each pose sees them, projected: e(i,h) = W·(h⁻¹·patch_i) [+ e(h⁻¹(x(i) − centre))]."""
 
     def __init__(self, config: GSANetConfig, group: PointGroup) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class GSANetEmbeddings(nn.Module):
         self.position = CentredEncoding(group, config.hidden_size, config.num_frequencies) if centred else None
 
     def forward(self, patches: Tensor, positions: Tensor) -> Tensor:
-        """Embed patches (batch, position, channel · p · p) at positions (batch, position, 2) -> (batch, pose, position, hidden)."""
+        """Embed patches (batch, position, channel · p · p) at (batch, position, 2): (batch, pose, position, hidden)."""
         features = self.projection(see_from_poses(patches, self.group, self.patch_size))
         return features if self.position is None else features + self.position(positions)
 
@@ -120,9 +120,9 @@ class GSANetPreTrainedModel(PreTrainedModel):
     config_class = GSANetConfig
     base_model_prefix = "gsa_net"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["GSANetLayer"]
+    _no_split_modules: ClassVar[list[str]] = ["GSANetLayer"]
     _supports_sdpa = True
 
     @torch.no_grad()
@@ -244,23 +244,23 @@ class GSANetModel(GSANetPreTrainedModel):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if pixel_values.dim() == 4:
             pixel_values, shapes = cut_patches(pixel_values, self.config.patch_size)
-        expected = self.config.num_channels * self.config.patch_size**2
-        if pixel_values.dim() != 3 or pixel_values.shape[-1] != expected:
+        channels, size = self.config.num_channels, self.config.patch_size
+        if pixel_values.dim() != 3 or pixel_values.shape[-1] != channels * size**2:
             raise ValueError(
-                f"`pixel_values` must be (batch, {self.config.num_channels}, height, width) or (batch, patch, {expected}) "
-                f"with patches of {self.config.patch_size} pixels, got {tuple(pixel_values.shape)}."
+                f"`pixel_values` must be (batch, {channels}, height, width) or (batch, patch, {channels * size**2}) "
+                f"with patches of {size} pixels, got {tuple(pixel_values.shape)}."
             )
         if shapes is None:
             raise ValueError("`spatial_shapes` must say the rows and columns of a set of patches, got None.")
-        if mask is None:
-            index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
-            mask = index[None] < shapes.prod(-1, keepdim=True)
-        return pixel_values, mask.bool(), shapes
+        if mask is not None:
+            return pixel_values, mask.bool(), shapes
+        index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
+        return pixel_values, index[None] < shapes.prod(-1, keepdim=True), shapes
 
     def _choose_pose(
         self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Take one pose's tokens, seen from it; in reading order, so that even rounding does not know how the page lay."""
+        """Take one pose's tokens, seen from it, in reading order: even rounding then forgets how the page lay."""
         rows = torch.arange(len(pose), device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
         features = features[rows, pose]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import VisionEncoderDecoderModel
+from transformers import PreTrainedModel, VisionEncoderDecoderModel
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder import shift_tokens_right
 
@@ -60,9 +60,7 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
             return None
         orientation = {0.0: 1.0}
     if not isinstance(orientation, dict):
-        raise ValueError(
-            f"`orientation` must be 'any', 'upright' or {{degrees: probability}}, got {orientation!r}."
-        )
+        raise ValueError(f"`orientation` must be 'any', 'upright' or {{degrees: probability}}, got {orientation!r}.")
     prior = torch.zeros(group.order, dtype=torch.float64)
     for angle, probability in orientation.items():
         prior[group.element(angle)] += probability
@@ -87,23 +85,21 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
     config_class = TrOCRGSAConfig
     base_model_prefix = "trocr_gsa"
     encoder: GSANetModel
+    decoder: PreTrainedModel
 
     def __init__(
         self, config: TrOCRGSAConfig | None = None, encoder: GSANetModel | None = None, decoder: Any | None = None
     ) -> None:
         if config is None and encoder is not None and decoder is not None:
-            config = TrOCRGSAConfig.from_encoder_decoder_configs(encoder.config, decoder.config)
+            config = TrOCRGSAConfig(encoder=encoder.config.to_dict(), decoder=decoder.config.to_dict())
         if config is not None and encoder is None:
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         self.ctc_head = None
         if self.config.ctc_steps_per_patch:
-            self.ctc_head = CTCHead(
-                self.config.encoder.hidden_size,
-                self.config.decoder.vocab_size,
-                self.config.ctc_steps_per_patch,
-                self.config.pad_token_id,
-            )
+            letters = self.decoder.config.vocab_size
+            steps = self.config.ctc_steps_per_patch
+            self.ctc_head = CTCHead(self.encoder.config.hidden_size, letters, steps, self.config.pad_token_id)
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
@@ -150,9 +146,7 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
                 pixel_values, pixel_attention_mask, spatial_shapes, pose_labels, labels is not None, orientation
             )
         if labels is not None and decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
-            decoder_input_ids = shift_tokens_right(
-                labels, self.config.pad_token_id, self.config.decoder_start_token_id
-            )
+            decoder_input_ids = shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
         decoder_outputs = self._decode(
             encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, **kwargs
         )
@@ -192,7 +186,12 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
         )
 
     def _decode(
-        self, encoder_outputs: GSANetModelOutput, input_ids: Tensor | None, mask: Tensor | None, past: Any, **kwargs: Any
+        self,
+        encoder_outputs: GSANetModelOutput,
+        input_ids: Tensor | None,
+        mask: Tensor | None,
+        past: Any,
+        **kwargs: Any,
     ) -> Any:
         tokens = encoder_outputs.last_hidden_state
         if hasattr(self, "enc_to_dec_proj"):
@@ -200,7 +199,7 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
         kwargs = {name.removeprefix("decoder_"): value for name, value in kwargs.items()}
         kwargs.pop("return_dict", None)
         length = (kwargs["inputs_embeds"] if input_ids is None else input_ids).shape[1]
-        bias = encoder_outputs.attention_mask[:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
+        bias = encoder_outputs["attention_mask"][:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
         return self.decoder(
             input_ids=input_ids,
             attention_mask=mask,
@@ -219,21 +218,19 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
         pose_labels: Tensor | None,
         label_smoothing: float,
     ) -> None:
-        output.decoder_loss = F.cross_entropy(
-            output.logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=label_smoothing
-        )
-        output.loss = output.decoder_loss
+        logits = output["logits"].flatten(0, 1).float()
+        loss = output.decoder_loss = F.cross_entropy(logits, labels.flatten(), label_smoothing=label_smoothing)
         if pose_labels is None and self.training:
-            pose_labels = torch.zeros_like(encoded.pose)
+            pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if pose_labels is not None:
-            output.pose_loss = F.nll_loss(encoded.pose_logits, pose_labels)
-            output.loss = output.loss + self.config.pose_loss_weight * output.pose_loss
+            output.pose_loss = F.nll_loss(encoded["pose_logits"], pose_labels)
+            loss = loss + self.config.pose_loss_weight * output.pose_loss
         if self.ctc_head is not None:
-            output.ctc_logits, output.ctc_lengths = self.ctc_head(
-                encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask
-            )
-            output.ctc_loss = self.ctc_head.loss(output.ctc_logits, output.ctc_lengths, labels)
-            output.loss = output.loss + self.config.ctc_loss_weight * output.ctc_loss
+            ctc_logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+            output.ctc_logits, output.ctc_lengths = ctc_logits, lengths
+            output.ctc_loss = self.ctc_head.loss(ctc_logits, lengths, labels)
+            loss = loss + self.config.ctc_loss_weight * output.ctc_loss
+        output.loss = loss
 
     def _prepare_encoder_decoder_kwargs_for_generation(
         self, inputs_tensor: Tensor, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any

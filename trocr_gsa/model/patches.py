@@ -1,16 +1,14 @@
 """Patches as sets: cutting, placing them on the page, and un-rotating them by a pose.
 
-What is unusual: a patch is seen once per pose, h⁻¹·patch, because its pixels turn with the page. For C4 and D4 that is a
-permutation of pixels; finer rotations interpolate under a disc and are approximate.
+What is unusual: a patch is seen once per pose, h⁻¹·patch, because its pixels turn with the page. For C4 and D4 that is
+a permutation of pixels; finer rotations interpolate under a disc and are approximate.
 """
-
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .groups import PointGroup
+from .groups import PointGroup, cpu_table
 
 
 def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
@@ -79,20 +77,22 @@ def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tenso
     return seen.flatten(-2)
 
 
-@lru_cache(maxsize=None)
+@cpu_table
 def _pixel_permutation(group: PointGroup, patch_size: int) -> Tensor:
     pixels = torch.arange(patch_size * patch_size).view(patch_size, patch_size)
     inverse = group.inverse.tolist()
     return torch.stack([group.transform_image(pixels, inverse[element]).flatten() for element in range(group.order)])
 
 
-@lru_cache(maxsize=None)
+@cpu_table
 def _pixel_interpolation(group: PointGroup, patch_size: int) -> Tensor:
     """Return (pose, pixel seen, pixel) weights of a bilinear rotation of each patch about its centre."""
     pixels = patch_size * patch_size
-    basis = torch.eye(pixels).view(1, pixels, patch_size, patch_size).expand(group.order, -1, -1, -1)
-    page_to_grid = torch.tensor([[1.0, 0.0], [0.0, -1.0]])  # grid_sample's y points down
-    turn = page_to_grid @ group.matrices.float() @ page_to_grid
+    basis = (
+        torch.eye(pixels, dtype=torch.float64).view(1, pixels, patch_size, patch_size).expand(group.order, -1, -1, -1)
+    )
+    page_to_grid = torch.tensor([[1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)  # grid_sample's y points down
+    turn = page_to_grid @ group.matrices @ page_to_grid
     grid = F.affine_grid(F.pad(turn, (0, 1)), [group.order, 1, patch_size, patch_size], align_corners=False)
     inside = grid.norm(dim=-1) <= 1.0
     seen = F.grid_sample(basis, grid, align_corners=False) * inside[:, None]

@@ -15,10 +15,6 @@ class TrOCRGSAProcessor(ProcessorMixin):
         tokenizer: a ByT5Tokenizer (bytes: any language, no vocabulary file), or a stock TrOCR's.
     """
 
-    attributes = ["image_processor", "tokenizer"]
-    image_processor_class = "AutoImageProcessor"
-    tokenizer_class = "AutoTokenizer"
-
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)
 
