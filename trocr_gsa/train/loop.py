@@ -155,11 +155,11 @@ class TrainingLoop:
         return self._progress() >= 1 or (patience is not None and self.state.evaluations_without_gain >= patience)
 
     def _log_losses(self, bar: Any) -> None:
-        means = {f"{name}_loss": float(total) / self.arguments.log_every for name, total in self.logged.items()}
-        self.logged.clear()
+        totals = self.accelerator.reduce(self.logged, reduction="sum")
+        means = {f"{name}_loss": float(total) / self.arguments.log_every for name, total in totals.items()}
+        self.logged = {}
         rate = self.optimizer.param_groups[0]["lr"]
-        entry = {"step": self.state.step, "minutes": self.state.seconds / 60, "learning_rate": rate} | means
-        self._log(entry)
+        self._log({"step": self.state.step, "minutes": self.state.seconds / 60, "learning_rate": rate} | means)
         bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
 
     def _log(self, entry: dict[str, Any]) -> None:
