@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 MIN_SIDE = 4  # pixels
 MAX_ASPECT = 100  # long side / short side: more than any line of text
@@ -43,8 +43,17 @@ def image_size(source: ImageSource, name: str | None = None) -> tuple[int, int]:
     name = name or source_name(source)
     with _open(source, name) as image:
         _judge(image.size, name)
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        return (image.height, image.width) if turned else image.size
+        return image.size[::-1] if _stands(image) else image.size
+
+
+def _stands(image: Image.Image) -> bool:
+    """Whether the camera's orientation exchanges width and height."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return False  # Pillow would decode the whole picture to look for it at the end
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except Exception:  # damage is for `load_image` to tell
+        return False
 
 
 def load_image(source: ImageSource, name: str | None = None) -> Image.Image:

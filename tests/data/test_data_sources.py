@@ -1,0 +1,208 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+from line_makers import lines_in_memory, picture, write_imagefolder
+
+from trocr_gsa.data import ImageError, open_source
+
+GOOD = {"file_name": "good.png", "text": "a good line"}
+
+
+def problems_of(tmp_path, *rows):
+    folder = write_imagefolder(tmp_path, [GOOD, *rows], {"good.png": picture(), "other.png": picture(seed=1)})
+    lines = open_source(folder)
+    assert lines.texts() == ["a good line"]
+    assert len(lines.problems) == len(rows)
+    return lines.problems
+
+
+def write_pairs(folder, **texts):
+    folder.mkdir(exist_ok=True)
+    for number, (stem, text) in enumerate(texts.items()):
+        picture(seed=number).save(folder / f"{stem}.png")
+        (folder / f"{stem}.gt.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_an_imagefolder_gives_its_lines(imagefolder):
+    lines = open_source(imagefolder, split="train")
+    assert [sample.text for sample in lines] == [f"line {i}" for i in range(6)]
+    assert [sample.name for sample in lines][:2] == ["0.png", "1.png"]
+    assert {sample.document for sample in lines} == {"book 0", "book 1"}
+    assert lines.sizes() == [(200, 48)] * 6
+    assert lines.text_lengths() == [6] * 6
+    assert list(lines.problems) == []
+    np.testing.assert_array_equal(np.asarray(lines[3].image), np.asarray(picture(seed=3)))
+
+
+def test_an_index_runs_on_into_the_next_epoch(imagefolder):
+    lines = open_source(imagefolder)
+    assert lines[6 + 2].name == lines[2].name
+
+
+def test_a_missing_split_says_which_there_are(imagefolder):
+    with pytest.raises(ValueError, match=r"`split`: .* has no 'test'\. It has train"):
+        open_source(imagefolder, split="test")
+
+
+def test_a_folder_without_splits_is_opened_as_it_is(imagefolder):
+    assert len(open_source(imagefolder / "train", split="validation")) == 6
+
+
+def test_other_column_names_can_be_given(tmp_path):
+    write_imagefolder(tmp_path, [{"scan": "a.png", "words": "hello", "hand": "anna"}], {"a.png": picture()})
+    sample = open_source(tmp_path, image_column="scan", text_column="words", document_column="hand")[0]
+    assert (sample.text, sample.document) == ("hello", "anna")
+
+
+def test_a_missing_picture_is_reported_and_left_out(tmp_path):
+    (problem,) = problems_of(tmp_path, {"file_name": "gone.png", "text": "text"})
+    assert problem.startswith("gone.png: no such file")
+
+
+def test_a_file_name_used_twice_is_reported_and_used_once(tmp_path):
+    (problem,) = problems_of(tmp_path, {"file_name": "good.png", "text": "another line"})
+    assert "good.png: named twice" in problem
+
+
+@pytest.mark.parametrize("text", ["", "  ", None])
+def test_an_empty_text_is_reported_and_left_out(tmp_path, text):
+    (problem,) = problems_of(tmp_path, {"file_name": "other.png", "text": text})
+    assert "other.png: the text is empty" in problem
+
+
+def test_a_missing_field_names_line_and_field(tmp_path):
+    (problem,) = problems_of(tmp_path, {"file_name": "other.png"})
+    assert "metadata.jsonl line 2: the field 'text' is missing" in problem
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path):
+    folder = write_imagefolder(tmp_path, [GOOD], {"good.png": picture()})
+    with open(folder / "metadata.jsonl", "a") as metadata:
+        metadata.write("\n\n{broken\n[1]\n")
+    lines = open_source(folder)
+    assert len(lines) == 1
+    assert [problem.split(":")[0] for problem in lines.problems] == ["metadata.jsonl line 3", "metadata.jsonl line 4"]
+
+
+def test_an_empty_picture_is_reported_and_left_out(tmp_path):
+    (tmp_path / "zero.png").touch()
+    (problem,) = problems_of(tmp_path, {"file_name": "zero.png", "text": "text"})
+    assert "zero.png: the file is empty" in problem
+
+
+def test_when_no_line_can_be_used_the_error_says_why(tmp_path):
+    write_imagefolder(tmp_path, [{"file_name": "gone.png", "text": "text"}], {})
+    with pytest.raises(ValueError, match=r"no line that can be used\. First problem: gone\.png"):
+        open_source(tmp_path)
+
+
+def test_texts_are_composed_and_trimmed(tmp_path):
+    write_imagefolder(tmp_path, [{"file_name": "a.png", "text": " Mu\u0308he\n und  Not "}], {"a.png": picture()})
+    assert open_source(tmp_path)[0].text == "Mühe und Not"
+
+
+def test_a_folder_of_pairs_gives_its_lines(tmp_path):
+    folder = write_pairs(tmp_path, b="second\n", a="\ufefffirst")
+    lines = open_source(folder)
+    assert [(sample.name, sample.text) for sample in lines] == [("a.png", "first"), ("b.png", "second")]
+
+
+def test_the_binarised_picture_of_a_pair_is_found(tmp_path):
+    picture().save(tmp_path / "010001.bin.png")
+    (tmp_path / "010001.gt.txt").write_text("text")
+    assert open_source(tmp_path)[0].name == "010001.bin.png"
+
+
+def test_a_pair_without_its_picture_is_reported(tmp_path):
+    folder = write_pairs(tmp_path, a="first")
+    (folder / "lonely.gt.txt").write_text("text")
+    (folder / "latin1.gt.txt").write_bytes("Mühe".encode("latin-1"))
+    picture().save(folder / "latin1.png")
+    lines = open_source(folder)
+    assert len(lines) == 1
+    assert [problem.split(":")[0] for problem in lines.problems] == ["latin1.gt.txt", "lonely.gt.txt"]
+
+
+def test_pairs_in_folders_belong_to_documents(tmp_path):
+    write_pairs(tmp_path / "letters", a="first")
+    assert open_source(tmp_path)[0].document == "letters"
+
+
+def test_a_folder_of_nothing_says_what_to_write(tmp_path):
+    with pytest.raises(ValueError, match=r"has neither metadata\.jsonl nor \.gt\.txt"):
+        open_source(tmp_path)
+
+
+def test_a_source_that_is_nowhere_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"'.*nowhere' is neither a folder nor a file here"):
+        open_source(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    (tmp_path / "lines.parquet").write_text("no table")
+    with pytest.raises(ValueError, match=r"`source`: .*lines\.parquet is no parquet file"):
+        open_source(tmp_path / "lines.parquet")
+
+
+def test_a_picture_damaged_behind_its_header_leaves_the_batch_going(imagefolder, caplog):
+    path = imagefolder / "train" / "2.png"
+    path.write_bytes(path.read_bytes()[:3000])
+    lines = open_source(imagefolder)
+    assert [sample.name for sample in lines.__getitems__([1, 2, 3])] == ["1.png", "3.png"]
+    assert "Skipped: 2.png: the picture is damaged" in caplog.text
+    with pytest.raises(ImageError, match=r"2\.png"):
+        lines.__getitems__([2])
+
+
+def test_lines_travel_to_other_processes(imagefolder):
+    lines = pickle.loads(pickle.dumps(open_source(imagefolder)))
+    assert lines[1].text == "line 1"
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    features = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
+    rows = {"image": [picture(seed=i) for i in range(3)], "text": ["one", "", "three"]}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+def test_a_saved_dataset_gives_its_lines(table, tmp_path):
+    import datasets
+
+    datasets.DatasetDict({"train": table}).save_to_disk(str(tmp_path / "saved"))
+    lines = open_source(tmp_path / "saved")
+    assert lines.texts() == ["one", "three"]
+    assert len(lines.problems) == 1
+    np.testing.assert_array_equal(np.asarray(lines[1].image), np.asarray(picture(seed=2)))
+    with pytest.raises(ValueError, match=r"has no 'test'\. It has train"):
+        open_source(tmp_path / "saved", split="test")
+    with pytest.raises(ValueError, match=r"`text_column`: .* has no column 'words'\. It has image, text"):
+        open_source(tmp_path / "saved", text_column="words")
+
+
+def test_the_parquet_file_of_a_dataset_gives_its_lines(table, tmp_path):
+    table.to_parquet(str(tmp_path / "hub" / "train.parquet"))
+    lines = open_source(tmp_path / "hub" / "train.parquet")
+    assert lines.texts() == ["one", "three"]
+    np.testing.assert_array_equal(np.asarray(lines[0].image), np.asarray(picture(seed=0)))
+
+
+def test_a_dataset_is_loaded_by_name(table, tmp_path):
+    table.to_parquet(str(tmp_path / "hub" / "data" / "train-00000-of-00001.parquet"))
+    assert open_source(tmp_path / "hub").texts() == ["one", "three"]
+
+
+def test_lines_can_be_turned(tmp_path):
+    assert lines_in_memory(["one"], angle=90.0)[0].angle == 90.0
+
+
+def test_metadata_is_read_as_utf8(tmp_path):
+    picture().save(tmp_path / "a.png")
+    row = json.dumps({"file_name": "a.png", "text": "Geiſt"}, ensure_ascii=False)
+    (tmp_path / "metadata.jsonl").write_bytes(row.encode("utf-8"))
+    assert open_source(tmp_path)[0].text == "Geiſt"
