@@ -1,4 +1,11 @@
-"""An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA."""
+"""An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA.
+
+Importing it registers the models with transformers' Auto classes. What needs more than torch and transformers is imported
+when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText, AutoProcessor
 
@@ -10,6 +17,13 @@ from .model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from .model.modeling_gsa_net import GSANetModel
 from .model.modeling_trocr_gsa import TrOCRGSAModel
 from .model.processing_trocr_gsa import TrOCRGSAProcessor
+
+if TYPE_CHECKING:
+    from .equivariance import equivariance_error
+    from .reader import LineReader
+    from .train.lora import lora_config
+
+_LATER = {"LineReader": ".reader", "equivariance_error": ".equivariance", "lora_config": ".train.lora"}
 
 AutoConfig.register("gsa-net", GSANetConfig)
 AutoConfig.register("trocr-gsa", TrOCRGSAConfig)
@@ -23,9 +37,18 @@ __all__ = [
     "GSANetModel",
     "GroupSelfAttention",
     "LiftingSelfAttention",
+    "LineReader",
     "PointGroup",
     "TrOCRGSAConfig",
     "TrOCRGSAImageProcessor",
     "TrOCRGSAModel",
     "TrOCRGSAProcessor",
+    "equivariance_error",
+    "lora_config",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
