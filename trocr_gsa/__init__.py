@@ -1,7 +1,7 @@
 """An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA.
 
-Importing it registers the models with transformers' Auto classes. What needs more than torch and transformers is imported
-when it is first asked for.
+Importing it registers the models with transformers' Auto classes. What needs more than torch and transformers is
+imported when it is first asked for.
 """
 
 from importlib import import_module
