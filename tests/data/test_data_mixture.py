@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from line_makers import lines_in_memory
 
-from trocr_gsa.data import Mixture
+from trocr_gsa.data import Mixture, RenderedLines
 
 
 @pytest.fixture
@@ -68,3 +68,8 @@ def test_weights_that_do_not_fit_are_refused(sources, weights):
 def test_problems_of_every_source_are_told(sources):
     sources[1].problems = ["b.png: the text is empty."]
     assert Mixture(sources).problems == ["b.png: the text is empty."]
+
+
+def test_a_mixture_asks_a_large_source_only_for_the_lines_it_takes(sources, renderer):
+    mixture = Mixture([sources[0], RenderedLines(renderer, 10**6)], [1, 1], size=8)
+    assert len(mixture.sizes()) == 8

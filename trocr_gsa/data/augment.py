@@ -5,7 +5,6 @@ Never a quarter turn: that the reader is indifferent to those is a property of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,10 +119,10 @@ class AugmentedLines(LineDataset):
         sample = self.lines[index]
         return replace(sample, image=self.augmentation(sample.image, np.random.default_rng((self.seed, index))))
 
-    def texts(self, epoch: int = 0) -> Sequence[str]:
-        """The texts, unchanged."""
-        return self.lines.texts(epoch)
+    def text(self, index: int) -> str:
+        """The text, unchanged."""
+        return self.lines.text(index)
 
-    def sizes(self, epoch: int = 0) -> Sequence[tuple[int, int]]:
-        """The sizes before the change: stretching alters the width a little."""
-        return self.lines.sizes(epoch)
+    def size(self, index: int) -> tuple[int, int]:
+        """The size before the change: stretching alters the width a little."""
+        return self.lines.size(index)

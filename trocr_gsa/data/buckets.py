@@ -35,20 +35,6 @@ def cut_batches(order: np.ndarray, lengths: np.ndarray, budget: int, max_lines: 
     return batches
 
 
-def make_divisible(batches: list[list[int]], divisor: int) -> list[list[int]]:
-    """Halve the batches with most lines until their number is a multiple of `divisor`."""
-    batches = list(batches)
-    while len(batches) % divisor:
-        fullest = max(range(len(batches)), key=lambda i: len(batches[i]))
-        batch = batches[fullest]
-        if len(batch) < 2:
-            raise ValueError(
-                f"`multiple_of`: {len(batches)} lines cannot be shared among {divisor} processes. Use fewer processes."
-            )
-        batches[fullest : fullest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-    return batches
-
-
 class BucketBatchSampler(Sampler[list[int]]):
     """Yields batches of indices for a `DataLoader(batch_sampler=…)`; epoch e's indices are e·len … e·len + len − 1.
 
@@ -59,11 +45,9 @@ class BucketBatchSampler(Sampler[list[int]]):
         max_lines: lines in a batch.
         shuffle: if not, the longest lines come first and every epoch is the same.
         seed: any integer ≥ 0.
-        multiple_of: the number of batches is a multiple of this, so that as many processes share them evenly. With
-            Accelerate, set it to `num_processes` and use `DataLoaderConfiguration(even_batches=False)`.
 
     Raises:
-        ValueError: if `budget` or `max_lines` is below 1, or there are fewer lines than processes.
+        ValueError: if `budget` or `max_lines` is below 1.
     """
 
     def __init__(
@@ -74,33 +58,26 @@ class BucketBatchSampler(Sampler[list[int]]):
         max_lines: int = 256,
         shuffle: bool = True,
         seed: int = 0,
-        multiple_of: int = 1,
     ) -> None:
-        """Begin at epoch 0, batch 0."""
+        """Begin at epoch 0."""
         if budget < 1 or max_lines < 1:
             raise ValueError(f"`budget` and `max_lines` must be at least 1, got {budget} and {max_lines}.")
         self.dataset, self.num_patches, self.budget, self.max_lines = dataset, num_patches, budget, max_lines
-        self.shuffle, self.seed, self.multiple_of = shuffle, seed, multiple_of
-        self.epoch = self.first_batch = 0
+        self.shuffle, self.seed, self.epoch = shuffle, seed, 0
         self._batches = lru_cache(maxsize=1)(self._make_batches)
 
-    def set_epoch(self, epoch: int, first_batch: int | None = None) -> None:
-        """Go to an epoch, and to a batch of it, counted over all processes.
-
-        The same epoch again keeps its batch unless one is given: Accelerate names the epoch once more when it begins.
-        """
-        if first_batch is not None or epoch != self.epoch:
-            self.first_batch = first_batch or 0
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Number of batches of the whole epoch."""
+        """Number of batches of the epoch."""
         return len(self._batches(self.epoch))
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The epoch's batches, from the first one asked for."""
+        """The epoch's batches."""
         start = self.epoch * len(self.dataset)
-        for batch in self._batches(self.epoch)[self.first_batch :]:
+        for batch in self._batches(self.epoch):
             yield [start + item for item in batch]
 
     def __getstate__(self) -> dict[str, object]:
@@ -116,8 +93,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         lengths = np.array([self.num_patches(width, height) for width, height in self.dataset.sizes(epoch)])
         if not self.shuffle:
             order = np.argsort(-lengths, kind="stable")
-            return make_divisible(cut_batches(order, lengths, self.budget, self.max_lines), self.multiple_of)
+            return cut_batches(order, lengths, self.budget, self.max_lines)
         rng = np.random.default_rng((self.seed, epoch))
         order = np.argsort(lengths * rng.uniform(1 - JITTER, 1 + JITTER, len(lengths)))
-        batches = make_divisible(cut_batches(order, lengths, self.budget, self.max_lines), self.multiple_of)
+        batches = cut_batches(order, lengths, self.budget, self.max_lines)
         return [batches[i] for i in rng.permutation(len(batches))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,17 +71,19 @@ class FittingLines(LineDataset):
         """Number of lines that fit."""
         return len(self.kept)
 
+    def locate(self, index: int) -> int:
+        """The line's index in the dataset."""
+        epoch, item = divmod(index, len(self.kept))
+        return epoch * len(self.lines) + self.kept[item]
+
     def __getitem__(self, index: int) -> LineSample:
         """The line from the dataset."""
-        epoch, item = divmod(index, len(self.kept))
-        return self.lines[epoch * len(self.lines) + self.kept[item]]
+        return self.lines[self.locate(index)]
 
-    def texts(self, epoch: int = 0) -> Sequence[str]:
-        """The texts of the lines that fit."""
-        texts = self.lines.texts(epoch)
-        return [texts[index] for index in self.kept]
+    def text(self, index: int) -> str:
+        """The text from the dataset."""
+        return self.lines.text(self.locate(index))
 
-    def sizes(self, epoch: int = 0) -> Sequence[tuple[int, int]]:
-        """The sizes of the lines that fit."""
-        sizes = self.lines.sizes(epoch)
-        return [sizes[index] for index in self.kept]
+    def size(self, index: int) -> tuple[int, int]:
+        """The size from the dataset."""
+        return self.lines.size(self.locate(index))

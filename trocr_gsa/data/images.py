@@ -43,7 +43,7 @@ def image_size(source: ImageSource, name: str | None = None) -> tuple[int, int]:
     name = name or source_name(source)
     with _open(source, name) as image:
         _judge(image.size, name)
-        return image.size[::-1] if _stands(image) else image.size
+        return (image.height, image.width) if _stands(image) else image.size
 
 
 def _stands(image: Image.Image) -> bool:

@@ -55,22 +55,22 @@ class Mixture(LineDataset):
                 f"`weights` must be {len(datasets)} positive numbers, one for each source, got {list(weights)}."
             )
         self.datasets, self.seed = list(datasets), seed
-        self.size = sum(map(len, datasets)) if size is None else size
-        if self.size < len(datasets):
+        self.lines = sum(map(len, datasets)) if size is None else size
+        if self.lines < len(datasets):
             raise ValueError(
-                f"`size` must be at least one line for each of the {len(datasets)} sources, got {self.size}."
+                f"`size` must be at least one line for each of the {len(datasets)} sources, got {self.lines}."
             )
-        self.counts = shares(weights, self.size)
+        self.counts = shares(weights, self.lines)
         self.ends = np.cumsum(self.counts)
         self.problems = [problem for d in datasets for problem in d.problems]
 
     def __len__(self) -> int:
         """Number of lines in an epoch."""
-        return self.size
+        return self.lines
 
     def locate(self, index: int) -> tuple[int, int]:
         """Which source gives line `index`, and its index there."""
-        epoch, item = divmod(index, self.size)
+        epoch, item = divmod(index, self.lines)
         source = int(np.searchsorted(self.ends, item, side="right"))
         count, length = self.counts[source], len(self.datasets[source])
         walked = epoch * count + item - int(self.ends[source]) + count
@@ -82,27 +82,12 @@ class Mixture(LineDataset):
         source, inner = self.locate(index)
         return self.datasets[source][inner]
 
-    def texts(self, epoch: int = 0) -> list[str]:
-        """The texts of an epoch."""
-        return self._gather(epoch, [_Column(d, "texts") for d in self.datasets])
+    def text(self, index: int) -> str:
+        """The text from its source."""
+        source, inner = self.locate(index)
+        return self.datasets[source].text(inner)
 
-    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
-        """The sizes of an epoch's pictures."""
-        return self._gather(epoch, [_Column(d, "sizes") for d in self.datasets])
-
-    def _gather(self, epoch: int, columns: list[_Column]) -> list:
-        places = (self.locate(epoch * self.size + item) for item in range(self.size))
-        return [columns[source][inner] for source, inner in places]
-
-
-class _Column:
-    """A dataset's texts or sizes by running index, each epoch asked for once."""
-
-    def __init__(self, dataset: LineDataset, name: str) -> None:
-        self.dataset, self.name, self.epochs = dataset, name, {}
-
-    def __getitem__(self, index: int) -> object:
-        epoch, item = divmod(index, len(self.dataset))
-        if epoch not in self.epochs:
-            self.epochs[epoch] = getattr(self.dataset, self.name)(epoch)
-        return self.epochs[epoch][item]
+    def size(self, index: int) -> tuple[int, int]:
+        """The size from its source."""
+        source, inner = self.locate(index)
+        return self.datasets[source].size(inner)

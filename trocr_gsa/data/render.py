@@ -105,25 +105,25 @@ class RenderedLines(LineDataset):
         """Hold the renderer; nothing is drawn yet."""
         if size < 1 or first_seed < 0:
             raise ValueError(f"`size` must be at least 1 and `first_seed` at least 0, got {size} and {first_seed}.")
-        self.renderer, self.size, self.first_seed, self.fresh = renderer, size, first_seed, fresh
+        self.renderer, self.lines, self.first_seed, self.fresh = renderer, size, first_seed, fresh
 
     def __len__(self) -> int:
         """Number of lines in an epoch."""
-        return self.size
+        return self.lines
 
     def seed(self, index: int) -> int:
         """The seed of line index mod size in epoch index div size."""
-        return self.first_seed + (index if self.fresh else index % self.size)
+        return self.first_seed + (index if self.fresh else index % self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
         """Render the line."""
         return self.renderer(self.seed(index))
 
-    def texts(self, epoch: int = 0) -> list[str]:
-        """The texts of an epoch, written but not drawn."""
-        return [self.renderer.text(self.seed(epoch * self.size + i)) for i in range(self.size)]
+    def text(self, index: int) -> str:
+        """The line's text, written but not drawn."""
+        return self.renderer.text(self.seed(index))
 
-    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
-        """(width, height) estimated from the texts: a character is about 0.38 of the height wide."""
+    def size(self, index: int) -> tuple[int, int]:
+        """(width, height) estimated from the text: a character is about 0.38 of the height wide."""
         height = self.renderer.style.height
-        return [(round(height * (0.6 + 0.38 * len(text))), height) for text in self.texts(epoch)]
+        return round(height * (0.6 + 0.38 * len(self.text(index)))), height

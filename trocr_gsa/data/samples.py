@@ -44,7 +44,7 @@ def clean_text(text: str) -> str:
 
 
 class LineDataset(Dataset[LineSample]):
-    """Lines by index; subclasses say how many there are, and give texts, sizes and samples.
+    """Lines by index; subclasses give the number of lines and, for each, the sample, the text and the size.
 
     Attributes:
         problems: one line for each sample that was left out, and why.
@@ -64,13 +64,21 @@ class LineDataset(Dataset[LineSample]):
         """
         raise NotImplementedError
 
-    def texts(self, epoch: int = 0) -> Sequence[str]:
-        """The texts of an epoch, without their pictures."""
+    def text(self, index: int) -> str:
+        """The line's text, without its picture."""
         raise NotImplementedError
 
-    def sizes(self, epoch: int = 0) -> Sequence[tuple[int, int]]:
-        """(width, height) of an epoch's pictures in pixels, or a good estimate, without decoding them."""
+    def size(self, index: int) -> tuple[int, int]:
+        """(width, height) of the line's picture in pixels, or a good estimate, without decoding it."""
         raise NotImplementedError
+
+    def texts(self, epoch: int = 0) -> list[str]:
+        """The texts of an epoch."""
+        return [self.text(epoch * len(self) + item) for item in range(len(self))]
+
+    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
+        """The sizes of an epoch's pictures."""
+        return [self.size(epoch * len(self) + item) for item in range(len(self))]
 
     def text_lengths(self, epoch: int = 0) -> list[int]:
         """Number of characters of each line of an epoch."""

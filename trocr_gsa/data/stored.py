@@ -113,12 +113,12 @@ class StoredLines(LineDataset):
         """Decode line index mod len."""
         record = self.records[index % len(self.records)]
         image = load_image(self.pictures[record.key], record.name)
-        return LineSample(image, clean_text(record.text), record.name, record.document, record.angle)
+        return LineSample(image, self.text(index), record.name, record.document, record.angle)
 
-    def texts(self, epoch: int = 0) -> list[str]:
-        """The texts, the same in every epoch."""
-        return [clean_text(record.text) for record in self.records]
+    def text(self, index: int) -> str:
+        """The text of line index mod len."""
+        return clean_text(self.records[index % len(self.records)].text)
 
-    def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
-        """(width, height) of the pictures in pixels, the same in every epoch."""
-        return self._sizes
+    def size(self, index: int) -> tuple[int, int]:
+        """The size that the picture's header gives."""
+        return self._sizes[index % len(self._sizes)]
