@@ -1,4 +1,4 @@
-"""Train a reader from nothing: `accelerate launch scripts/train_base.py configs/base_small.yaml train=compiled.parquet`."""
+"""Train a reader from nothing: `accelerate launch scripts/train_base.py configs/base_small.yaml train=…`."""
 
 import sys
 

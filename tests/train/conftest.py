@@ -1,7 +1,10 @@
 """A reader so small that a step takes milliseconds, and a few drawn lines."""
 
+import json
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from trocr_gsa.data.samples import LineSample
@@ -44,7 +47,28 @@ def lines() -> list[LineSample]:
 @pytest.fixture
 def tiny():
     """An untrained reader and its processor, always the same."""
-    import torch
-
     torch.manual_seed(0)
     return new_model(TrainingArguments.from_dict(TINY | {"train": "lines", "method": "full"}))
+
+
+@pytest.fixture
+def source(tmp_path, lines) -> str:
+    """The lines as an imagefolder with train and validation."""
+    for split, chosen in (("train", lines), ("validation", lines[:3])):
+        folder = tmp_path / "lines" / split
+        folder.mkdir(parents=True)
+        rows = []
+        for line in chosen:
+            line.image.save(folder / line.name)
+            rows.append(json.dumps({"file_name": line.name, "text": line.text, "document": line.document}))
+        (folder / "metadata.jsonl").write_text("\n".join(rows))
+    return str(tmp_path / "lines")
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny) -> str:
+    """The untrained reader as a checkpoint folder."""
+    model, processor = tiny
+    model.save_pretrained(tmp_path / "base")
+    processor.save_pretrained(tmp_path / "base")
+    return str(tmp_path / "base")

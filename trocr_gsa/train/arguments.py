@@ -11,8 +11,8 @@ from typing import Any, Literal, Self
 
 import yaml
 
-from trocr_gsa.train.parsing import bounded, coerce, read_overrides, refuse_unknown
 from trocr_gsa.train.checks import check_arguments
+from trocr_gsa.train.parsing import bounded, coerce, read_overrides, refuse_unknown
 
 ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
 
@@ -100,7 +100,7 @@ class TrainingArguments:
         """Read `[config.yaml] key=value … [--resume] [--max-minutes 5]`; later values win.
 
         Raises:
-            ValueError: if the file is no mapping, a key is unknown (the nearest known one is named), or a value is wrong.
+            ValueError: if the file is no mapping, a key is unknown (the nearest known one is named) or a value wrong.
         """
         values: dict[str, Any] = {}
         if words and not words[0].startswith("--") and "=" not in words[0]:

@@ -1,8 +1,8 @@
 """Training batches: which lines, for which process, after which interruption.
 
 What is unusual: a batch is formed for all processes together and then dealt out, so that n processes see exactly what
-one process with n times the budget sees. An index names epoch and line, and all that is random about a line follows from
-it, so a resumed run continues by skipping batches, without any saved generator state.
+one process with n times the budget sees. An index names epoch and line, and all that is random about a line follows
+from it, so a resumed run continues by skipping batches, without any saved generator state.
 """
 
 from collections.abc import Callable, Iterator

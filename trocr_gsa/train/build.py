@@ -1,6 +1,7 @@
 """From arguments to the model, the processor and, with LoRA, the adapter around the model."""
 
 from pathlib import Path
+from typing import cast
 
 import peft
 from torch import nn
@@ -12,24 +13,25 @@ from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.lora import lora_config
 from trocr_gsa.train.checks import split_architecture
+from trocr_gsa.train.lora import lora_config
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
 
 
-def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAProcessor]:
-    """Return the model to train, its frozen and trainable parameters set, and its processor.
+def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCRGSAProcessor]:
+    """Return what to train (the reader, or its adapter around it), the reader itself, and its processor.
 
     Raises:
         ValueError: if the checkpoint cannot be loaded, or the settings of a new model are impossible.
     """
-    model, processor = new_model(arguments) if arguments.architecture else load_model(arguments.model)
-    model.encoder.set_attn_implementation(arguments.attn_implementation)
+    reader, processor = new_model(arguments) if arguments.architecture else load_model(arguments.model)
+    reader.encoder.set_attn_implementation(arguments.attn_implementation)
     if arguments.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        # transformers renamed it on the way from 5.17 to 5.23
+        getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
     if arguments.method == "full":
-        return model, processor
+        return reader, reader, processor
     config = lora_config(
         arguments.targets,
         arguments.rank,
@@ -37,9 +39,9 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAProcessor]:
         arguments.lora_dropout,
         arguments.rslora,
         arguments.dora,
-        model,
+        reader,
     )
-    return peft.get_peft_model(model, config), processor
+    return peft.get_peft_model(reader, config), reader, processor
 
 
 def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
@@ -56,7 +58,7 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         "cross_attention_hidden_size": encoder.hidden_size,
     }
     decoder = TrOCRConfig(**(bytes_only | decoder_settings))
-    config = TrOCRGSAConfig.from_encoder_decoder_configs(
+    joint = TrOCRGSAConfig.from_encoder_decoder_configs(
         encoder, decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
     )
     image_processor = TrOCRGSAImageProcessor(
@@ -65,7 +67,7 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         max_patches=arguments.max_patches,
         num_channels=encoder.num_channels,
     )
-    return TrOCRGSAModel(config), TrOCRGSAProcessor(image_processor, tokenizer)
+    return TrOCRGSAModel(cast(TrOCRGSAConfig, joint)), TrOCRGSAProcessor(image_processor, tokenizer)
 
 
 def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:

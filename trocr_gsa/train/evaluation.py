@@ -1,7 +1,7 @@
 """Reading labelled lines at several angles, and the table that sums it up.
 
-What is unusual: the same lines are turned and read again at every angle, by exact pixel moves at multiples of 90°; lines
-are read in batches of like length; intervals resample documents.
+What is unusual: the same lines are turned and read again at every angle, by exact pixel moves at multiples of 90°;
+lines are read in batches of like length; intervals resample documents.
 """
 
 import time

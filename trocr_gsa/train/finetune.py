@@ -2,8 +2,8 @@
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
-from peft import PeftModel
 from transformers.utils import logging
 
 from trocr_gsa.train.arguments import TrainingArguments
@@ -17,8 +17,8 @@ from trocr_gsa.train.validation import Validation
 def finetune(arguments: TrainingArguments) -> RunState:
     """Train an adapter or a whole model as the arguments say.
 
-    Returns: where the run ended: steps, seconds, best CER. `<output>/best` holds the best checkpoint, `<output>/last` the
-        last one with all that is needed to continue.
+    Returns: where the run ended: steps, seconds, best CER. `<output>/best` holds the best checkpoint, `<output>/last`
+        the last one with all that is needed to continue.
 
     Raises:
         ValueError: if arguments, sources or checkpoint do not fit; the message names the field.
@@ -27,22 +27,25 @@ def finetune(arguments: TrainingArguments) -> RunState:
     logging.disable_progress_bar()  # one bar is enough
     folder = RunFolder(arguments)
     accelerator = make_accelerator(arguments)
+    try:
+        return _run(arguments, accelerator, folder)
+    finally:
+        accelerator.end_training()
+        AcceleratorState._reset_state(reset_partial_state=True)  # the next run may have another precision
+
+
+def _run(arguments: TrainingArguments, accelerator: Accelerator, folder: RunFolder) -> RunState:
     set_seed(arguments.seed)
-    model, processor = build(arguments)
-    reader = model.get_base_model() if isinstance(model, PeftModel) else model
+    model, reader, processor = build(arguments)
     sets = validation_sets(arguments)
     validation = Validation(processor, sets, arguments.angles) if sets else None
-    accelerator.wait_for_everyone()
+    accelerator.wait_for_everyone()  # every process must have looked at the folder before one writes there
     if accelerator.is_main_process:
         folder.open(arguments)
     if arguments.tensorboard:
         accelerator.init_trackers("tensorboard")
     loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
-    batches = training_batches(arguments, processor, reader, accelerator, loop.state.step)
-    try:
-        return loop.run(batches)
-    finally:
-        accelerator.end_training()
+    return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step))
 
 
 def make_accelerator(arguments: TrainingArguments) -> Accelerator:

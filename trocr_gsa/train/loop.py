@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -67,9 +67,9 @@ class TrainingLoop:
             ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
             pose=config.pose_loss_weight if arguments.pose_loss_weight is None else arguments.pose_loss_weight,
         )
-        self.start_token, self.vocabulary = config.decoder_start_token_id, config.decoder.vocab_size
+        self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size
         optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
-        self.plain = model.to(accelerator.device)
+        self.plain: Any = model.to(accelerator.device)
         self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         if arguments.compile:
@@ -155,7 +155,7 @@ class TrainingLoop:
         return self._progress() >= 1 or (patience is not None and self.state.evaluations_without_gain >= patience)
 
     def _log_losses(self, bar: Any) -> None:
-        totals = self.accelerator.reduce(self.logged, reduction="sum")
+        totals = cast(dict[str, Tensor], self.accelerator.reduce(self.logged, reduction="sum"))
         means = {f"{name}_loss": float(total) / self.arguments.log_every for name, total in totals.items()}
         self.logged = {}
         rate = self.optimizer.param_groups[0]["lr"]

@@ -1,8 +1,8 @@
 """LoRA on the attention projections of both halves.
 
 Adapters keep the symmetry exactly: a projection acts on the feature of every (position, pose) alike, and so does the
-low-rank update beside it; the encoder's key module also projects the relative encoding, which the update then bends too.
-Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
+low-rank update beside it; the encoder's key module also projects the relative encoding, which the update then
+bends too. Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
 """
 
 from typing import Any, Literal

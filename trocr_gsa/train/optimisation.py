@@ -60,7 +60,8 @@ class AveragedWeights:
     def update(self, step: int) -> None:
         """Move towards the present weights; `step` counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.lerp_(weight, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """Images to text, confidence and orientation, one batch at a time.
 
-What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that one pass.
+What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel, orientation_bias
+from trocr_gsa.model.modeling_trocr_gsa import Orientation, orientation_bias
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Reading:
 
 @torch.inference_mode()
 def read_images(
-    model: TrOCRGSAModel,
+    model: Any,
     processor: Any,
     images: list[Image.Image],
     orientation: Orientation = "any",
@@ -43,7 +43,7 @@ def read_images(
     """Read one batch of images.
 
     Args:
-        model: the reader, in evaluation mode.
+        model: the reader (TrOCRGSAModel), in evaluation mode.
         processor: its processor.
         images: at least one.
         orientation: prior over orientations, as the model takes it.
@@ -54,6 +54,12 @@ def read_images(
     inputs = processor(images=images).to(model.device)
     bias = orientation_bias(orientation, model.encoder.group)
     encoded = model.encoder(**inputs, pose_bias=None if bias is None else bias.to(model.device))
+    column_texts: list[str | None] = [None] * len(images)
+    if columns and model.ctc_head is not None:
+        logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+        column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
+    # before generate(): with beams it repeats every tensor of `encoded` in place
+    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -62,16 +68,11 @@ def read_images(
         output_scores=True,
     )
     texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
-    column_texts: list[str | None] = [None] * len(images)
-    if columns and model.ctc_head is not None:
-        logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-        column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
-    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
     confidences = _confidences(model, generated).tolist()
     return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
 
 
-def _confidences(model: TrOCRGSAModel, generated: Any) -> Tensor:
+def _confidences(model: Any, generated: Any) -> Tensor:
     """Return exp(mean over tokens of log p(token)), the end mark included, (batch,)."""
     scores = model.compute_transition_scores(
         generated.sequences, generated.scores, getattr(generated, "beam_indices", None), normalize_logits=True

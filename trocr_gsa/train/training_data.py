@@ -30,7 +30,7 @@ def training_batches(
     Raises:
         ValueError: if a source cannot be opened, or has no line that the reader can learn from.
     """
-    longest = reader.config.decoder.max_position_embeddings
+    longest = reader.decoder.config.max_position_embeddings
     lines = training_lines(arguments, LineFit(processor, longest))
     batches = BucketBatchSampler(
         lines,
@@ -41,9 +41,7 @@ def training_batches(
     dealt = DealtBatches(
         batches, accelerator.process_index, accelerator.num_processes, start=step * arguments.gradient_accumulation
     )
-    return endless_batches(
-        lines, dealt, LineCollator(processor, longest, reader.encoder.group), arguments.num_workers
-    )
+    return endless_batches(lines, dealt, LineCollator(processor, longest, reader.encoder.group), arguments.num_workers)
 
 
 def training_lines(arguments: TrainingArguments, fit: LineFit) -> LineDataset:

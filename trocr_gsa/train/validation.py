@@ -28,8 +28,8 @@ class Validation:
     def measure(self, model: TrOCRGSAModel, accelerator: Accelerator) -> dict[str, float]:
         """Return the numbers to log, all fractions.
 
-        `cer` and `wer` over everything, `cer/<set>` for each of several sets, `orientation_accuracy`, and `cer_columns`,
-        what the CTC head reads, which falls long before the decoder's error does.
+        `cer` and `wer` over everything, `cer/<set>` for each of several sets, `orientation_accuracy`, and
+        `cer_columns`, what the CTC head reads, which falls long before the decoder's error does.
         """
         training = model.training
         model.eval()
@@ -50,9 +50,7 @@ class Validation:
     def _read(self, model: TrOCRGSAModel, lines: Sequence[LineSample], accelerator: Accelerator) -> list[LineRecord]:
         share = lines[accelerator.process_index :: accelerator.num_processes]
         records = [
-            record
-            for angle in self.angles
-            for record in read_lines(model, self.processor, share, angle, columns=True)
+            record for angle in self.angles for record in read_lines(model, self.processor, share, angle, columns=True)
         ]
         return gather_object(records)
 

@@ -14,7 +14,9 @@ class WordErrorRate(evaluate.Metric):
             description="Word error rate of a corpus; an empty reference has no length.",
             citation="",
             inputs_description="predictions and references: lists of str of the same length.",
-            features=datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")}),
+            features=datasets.Features(
+                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            ),
         )
 
     def _compute(self, *, predictions: list[str], references: list[str]) -> dict[str, float]:

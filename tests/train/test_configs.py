@@ -1,0 +1,38 @@
+"""Every shipped config runs as it stands, but for the lines, the length and the size of a new model."""
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from trocr_gsa.train.arguments import TrainingArguments, read_config
+from trocr_gsa.train.finetune import finetune
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def test_there_are_configs():
+    assert CONFIGS
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_trains_two_steps(path, tmp_path, source, checkpoint):
+    config = read_config(path)
+    new = any(key.startswith("encoder_") for key in config)
+    base = TINY if new else {"model": checkpoint}
+    overrides = {"train": source, "validation": source, "output": str(tmp_path / "run"), "device": "cpu"}
+    arguments = TrainingArguments.from_dict(config | base | overrides | {"max_steps": 2, "num_workers": 0})
+    assert finetune(arguments).step == 2
+    assert (tmp_path / "run" / "best").exists()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_opens_with_purpose_and_command(path):
+    opening = path.read_text(encoding="utf-8").splitlines()
+    assert opening[0].startswith("# ")
+    assert any(line.startswith("#   ") and "scripts/" in line and f"configs/{path.name}" in line for line in opening)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_names_no_lines_of_ours(path):
+    assert not {"train", "validation"} & read_config(path).keys()
