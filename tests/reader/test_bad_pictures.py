@@ -1,0 +1,94 @@
+"""Bad pictures: each costs itself alone, and says what is wrong with it; odd but good ones are read."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_checkpoint import draw_line
+
+GOOD = draw_line("good", 64)
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that claims 30000 × 30000 pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def damaged() -> bytes:
+    whole = saved(Image.effect_noise((300, 40), 60), "PNG")
+    return whole[: len(whole) // 2]
+
+
+BAD = {
+    "missing.png": None,
+    "empty.png": b"",
+    "text.png": b"this is no picture",
+    "damaged.png": damaged(),
+    "bomb.png": bomb(),
+    "dot.png": saved(Image.new("L", (1, 1)), "PNG"),
+    "thread.png": saved(Image.new("L", (20000, 10)), "PNG"),
+    "novel.png": saved(Image.new("L", (16 * 90, 16)), "PNG"),
+}
+ODD = {
+    "deep.png": saved(Image.fromarray(np.asarray(GOOD).astype(np.uint16) * 257), "PNG"),
+    "print.tif": saved(GOOD.convert("CMYK"), "TIFF"),
+    "palette.png": saved(GOOD.convert("P"), "PNG"),
+    "alpha.png": saved(GOOD.convert("RGBA"), "PNG"),
+    "colour.jpg": saved(GOOD.convert("RGB"), "JPEG", quality=95),
+    "moving.gif": saved(GOOD, "GIF", save_all=True, append_images=[Image.new("L", GOOD.size)]),
+    "bilevel.png": saved(GOOD.convert("1"), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_picture_is_named_and_the_others_are_read(reader, tmp_path, name):
+    path = tmp_path / name
+    if BAD[name] is not None:
+        path.write_bytes(BAD[name])
+    before, bad, after = reader.read([GOOD, path, GOOD])
+    assert (before.text, before.error) == (after.text, after.error) == (reader.read([GOOD])[0].text, None)
+    assert (bad.text, bad.confidence, bad.source) == ("", 0.0, str(path))
+    assert bad.error.startswith(str(path))
+    assert "\n" not in bad.error
+
+
+def test_a_folder_is_no_picture(reader, tmp_path):
+    assert "folder" in reader.read([tmp_path])[0].error
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((20, 64), np.float32), np.zeros((20, 64, 2), np.uint8), np.zeros(64, np.uint8)]
+)
+def test_an_array_of_another_kind_says_what_was_expected(reader, array):
+    assert "must be uint8" in reader.read([array])[0].error
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_picture_is_read(reader, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(ODD[name])
+    line = reader.read([path])[0]
+    assert (line.error, line.source) == (None, str(path))
+
+
+def test_a_photo_is_read_as_viewers_show_it(reader, tmp_path):
+    """Orientation 6 asks a viewer to turn the stored picture by 270 degrees counter-clockwise."""
+    path = tmp_path / "photo.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    GOOD.rotate(90, expand=True).save(path, exif=exif)
+    assert reader.read([path])[0].orientation == reader.read([GOOD])[0].orientation

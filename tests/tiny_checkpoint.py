@@ -1,0 +1,48 @@
+"""A reader of some thousand random weights, saved as a checkpoint, and lines to read with it."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.build import new_model
+
+SIZES = {
+    "encoder_hidden_size": 32,
+    "encoder_num_hidden_layers": 2,
+    "encoder_pose_layers": 1,
+    "encoder_num_attention_heads": 2,
+    "encoder_intermediate_size": 32,
+    "encoder_patch_size": 8,
+    "encoder_num_frequencies": 2,
+    "decoder_d_model": 32,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 32,
+    "decoder_max_position_embeddings": 16,
+    "decoder_dropout": 0.0,
+    "line_height": 16,
+    "max_patches": 64,
+}
+
+
+def save_checkpoint(folder: Path, dtype: torch.dtype = torch.float32, **sizes: object) -> Path:
+    """Save an untrained reader, the same for the same sizes; `sizes` are keys of a training configuration."""
+    torch.manual_seed(0)
+    arguments = TrainingArguments.from_dict(SIZES | {"train": "lines", "method": "full"} | sizes)
+    model, processor = new_model(arguments)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1:  # sharper than a fresh model, so that different lines are read differently
+                weight.mul_(100 if "encoder_attn" in name else 3)
+    model.to(dtype).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def draw_line(text: str, width: int = 64) -> Image.Image:
+    """Draw upright text with the font inside Pillow."""
+    image = Image.new("L", (width, 20), 230)
+    ImageDraw.Draw(image).text((2, 4), text, fill=20)
+    return image

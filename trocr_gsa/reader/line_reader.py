@@ -1,0 +1,171 @@
+"""From pictures of lines to text, a few lines of Python away.
+
+What is unusual: pictures are measured first and decoded batch by batch, so that a thousand files need the memory of one
+batch; lines of like length are read together and come back in the order given; a bad picture costs itself alone.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from peft import PeftModel
+from PIL import Image
+
+from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.images import ImageError, image_size, load_image, source_name
+from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
+from trocr_gsa.train.reading import read_images
+
+from .loading import load_reader
+
+BATCH_PATCHES = 8192  # of a batch, padding included
+Picture = Image.Image | str | Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was read in one picture.
+
+    Attributes:
+        text: the line's; empty if the picture could not be read.
+        confidence: in [0, 1].
+        orientation: degrees by which the picture is turned counter-clockwise from upright, in [0, 360).
+        source: the file, or `images[3]`.
+        error: why the picture could not be read; None if it could.
+    """
+
+    text: str
+    confidence: float
+    orientation: float
+    source: str
+    error: str | None = None
+
+
+class LineReader:
+    """Reads lines, whichever way up.
+
+    confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), the end of the line being a token too
+
+    T is `confidence_temperature` of the model's configuration, 1 where it has none: the one number to fit where
+    confidences shall be the share of lines read right.
+
+    Args:
+        model: the reader, in evaluation mode.
+        processor: its processor.
+
+    Raises:
+        ValueError: if the model's `confidence_temperature` is not positive.
+    """
+
+    def __init__(self, model: TrOCRGSAModel, processor: Any) -> None:
+        self.model, self.processor = model, processor
+        self.temperature = float(getattr(model.config, "confidence_temperature", 1.0))
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"`confidence_temperature` must be positive, got {self.temperature}. 1 changes nothing.")
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path | None = None, adapter: str | Path | None = None, device: str | None = None
+    ) -> Self:
+        """Load a reader; an adapter is merged into the weights, and reads as fast as its model alone.
+
+        Args:
+            path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
+            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint.
+            device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
+
+        Raises:
+            ValueError: if a folder or device is missing, or the parts do not belong together.
+        """
+        model, processor = load_reader(path, adapter, device)
+        return cls(model.merge_and_unload() if isinstance(model, PeftModel) else model, processor)
+
+    def read(
+        self,
+        images: Sequence[Picture],
+        orientation: Orientation = "any",
+        num_beams: int = 1,
+        batch_size: int = 64,
+    ) -> list[Line]:
+        """Read pictures of one line each.
+
+        Args:
+            images: Pillow images, paths, encoded bytes, or arrays (height, width) or (height, width, 3 or 4) of uint8.
+            orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
+            num_beams: 1 reads greedily; more look at as many texts side by side.
+            batch_size: most lines read at once.
+
+        Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why.
+
+        Raises:
+            ValueError: if `images` is a single picture, or another argument is out of range.
+        """
+        if isinstance(images, Picture):
+            raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
+        if num_beams < 1 or batch_size < 1:
+            raise ValueError(f"`num_beams` and `batch_size` must be at least 1, got {num_beams} and {batch_size}.")
+        names = [_name(image, index) for index, image in enumerate(images)]
+        lines: dict[int, Line] = {}
+        lengths = np.zeros(len(images), dtype=int)
+        for index, image in enumerate(images):
+            try:
+                lengths[index] = self._num_patches(image, names[index])
+            except ImageError as error:
+                lines[index] = _failed(names[index], error)
+        order = np.array([index for index in np.argsort(lengths, kind="stable") if index not in lines], dtype=int)
+        for batch in cut_batches(order, lengths, BATCH_PATCHES, batch_size):
+            lines |= self._read_batch({index: images[index] for index in batch}, names, orientation, num_beams)
+        return [lines[index] for index in range(len(images))]
+
+    def _num_patches(self, image: Picture, name: str) -> int:
+        width, height = image_size(_as_source(image, name), name)
+        shape = self.processor.image_processor
+        if (needed := shape.num_patches(width, height)) > shape.max_patches:
+            raise ImageError(
+                f"{name}: {width} × {height} pixels make {needed} patches, more than this reader's "
+                f"{shape.max_patches}. Is it one line of text? Cut it."
+            )
+        return needed
+
+    def _read_batch(
+        self, images: dict[int, Picture], names: Sequence[str], orientation: Orientation, num_beams: int
+    ) -> dict[int, Line]:
+        lines: dict[int, Line] = {}
+        decoded: dict[int, Image.Image] = {}
+        for index, image in images.items():
+            try:
+                decoded[index] = load_image(_as_source(image, names[index]), names[index])
+            except ImageError as error:
+                lines[index] = _failed(names[index], error)
+        if decoded:
+            readings = read_images(self.model, self.processor, list(decoded.values()), orientation, num_beams)
+            for index, reading in zip(decoded, readings, strict=True):
+                confidence = reading.confidence ** (1 / self.temperature)
+                lines[index] = Line(reading.text, confidence, reading.orientation, names[index])
+        return lines
+
+
+def _name(image: Picture, index: int) -> str:
+    """The file's name, or the place in the list."""
+    if isinstance(image, str | Path) or getattr(image, "filename", ""):
+        return source_name(image)  # pyright: ignore[reportArgumentType]
+    return f"images[{index}]"
+
+
+def _as_source(image: Picture, name: str) -> Image.Image | str | Path | bytes:
+    """Make an array a picture; leave everything else as it is."""
+    if not isinstance(image, np.ndarray):
+        return image
+    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
+        raise ImageError(
+            f"{name}: an array must be uint8 and (height, width) or (height, width, 3 or 4), got {image.dtype} "
+            f"{image.shape}. Scale it to 0 … 255 and convert it."
+        )
+    return Image.fromarray(image)
+
+
+def _failed(name: str, error: ImageError) -> Line:
+    return Line("", 0.0, 0.0, name, str(error))
