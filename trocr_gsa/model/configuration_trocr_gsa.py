@@ -22,6 +22,7 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         ctc_steps_per_patch: CTC steps along one column of patches; 0 builds no CTC head.
         ctc_loss_weight: of the CTC loss beside the decoder's.
         pose_loss_weight: of the pose head's cross-entropy beside the decoder's.
+        confidence_temperature: T in a line's confidence, exp(mean log p / T); above 1 for a reader too sure of itself.
     """
 
     model_type = "trocr-gsa"
@@ -40,13 +41,16 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     ctc_steps_per_patch: int = 0
     ctc_loss_weight: float | int = 1.0
     pose_loss_weight: float | int = 0.3
+    confidence_temperature: float | int = 1.0
 
     def __post_init__(self, **kwargs):
-        """Refuse a CTC head of negative length.
+        """Refuse what has no meaning.
 
         Raises:
-            ValueError: if `ctc_steps_per_patch` is negative.
+            ValueError: if `ctc_steps_per_patch` is negative or `confidence_temperature` is not positive.
         """
         if self.ctc_steps_per_patch < 0:
             raise ValueError(f"`ctc_steps_per_patch` must be 0 (no CTC head) or more, got {self.ctc_steps_per_patch}.")
+        if not 0 < self.confidence_temperature < float("inf"):
+            raise ValueError(f"`confidence_temperature` must be positive, got {self.confidence_temperature}.")
         super().__post_init__(**kwargs)
