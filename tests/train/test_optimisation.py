@@ -13,10 +13,10 @@ def test_progress_follows_whichever_runs_out_first():
 
 
 def test_the_rate_warms_up_and_ends_where_it_should():
-    assert learning_rate_factor(0, warmup_steps=9, done=0.0, final=0.1) == pytest.approx(0.1)
-    assert learning_rate_factor(9, warmup_steps=9, done=0.0, final=0.1) == 1
-    assert learning_rate_factor(50, warmup_steps=9, done=0.5, final=0.1) == pytest.approx(0.55)
-    assert learning_rate_factor(99, warmup_steps=9, done=1.0, final=0.1) == pytest.approx(0.1)
+    assert learning_rate_factor(0, warmup_steps=9, done=0.0) == pytest.approx(0.1)
+    assert learning_rate_factor(9, warmup_steps=9, done=0.0) == 1
+    assert learning_rate_factor(50, warmup_steps=9, done=0.5) == pytest.approx(0.5)
+    assert learning_rate_factor(99, warmup_steps=9, done=1.0) == pytest.approx(0)
 
 
 def test_vectors_and_frozen_weights_do_not_decay():

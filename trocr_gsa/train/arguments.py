@@ -57,7 +57,6 @@ class TrainingArguments:
     max_minutes: float | None = bounded(None, 0)  # ends the run, and its learning-rate schedule, at this time
     warmup_steps: int = bounded(20, 0)
     learning_rate: float = bounded(1e-3, 0)
-    final_learning_rate: float = bounded(0.0, 0, 1)  # where the cosine ends, as a fraction of learning_rate
     weight_decay: float = bounded(0.0, 0)
     adam_beta2: float = bounded(0.98, 0, 1)
     clip_norm: float = bounded(1.0, 0)
@@ -70,7 +69,6 @@ class TrainingArguments:
     precision: Literal["fp32", "bf16"] = "fp32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = bounded(0, 0)
-    compile: bool = False  # torch.compile: pays on CUDA
 
     # Run
     output: str = "runs/latest"

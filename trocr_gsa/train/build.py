@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 import peft
+import torch
 from torch import nn
 from transformers import AutoProcessor, ByT5Tokenizer, TrOCRConfig
 
@@ -80,6 +81,7 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     try:
-        return TrOCRGSAModel.from_pretrained(source), AutoProcessor.from_pretrained(source)
+        model = TrOCRGSAModel.from_pretrained(source, dtype=torch.float32)  # however the weights are stored
+        return model, AutoProcessor.from_pretrained(source)
     except OSError as error:
         raise ValueError(f"`model`: no checkpoint could be loaded from {source}: {error}") from error

@@ -72,8 +72,6 @@ class TrainingLoop:
         self.plain: Any = model.to(accelerator.device)
         self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
-        if arguments.compile:
-            self.model = torch.compile(self.model, dynamic=True)
         if arguments.resume:
             self._restore(load_state(folder.last))
         self.started = time.monotonic() - self.state.seconds
@@ -133,9 +131,7 @@ class TrainingLoop:
         return {"decoder_input_ids": inputs.to(self.accelerator.device, non_blocking=True)}
 
     def _set_learning_rate(self) -> None:
-        factor = learning_rate_factor(
-            self.state.step, self.arguments.warmup_steps, self._progress(), self.arguments.final_learning_rate
-        )
+        factor = learning_rate_factor(self.state.step, self.arguments.warmup_steps, self._progress())
         for group in self.optimizer.param_groups:
             group["lr"] = self.arguments.learning_rate * factor
 
@@ -147,8 +143,10 @@ class TrainingLoop:
         seconds = time.monotonic() - self.started
         if self.arguments.max_minutes is None or self.accelerator.num_processes == 1:
             return seconds
-        total = self.accelerator.reduce(torch.tensor(seconds, device=self.accelerator.device), reduction="mean")
-        return float(total)  # one clock for all processes, or they would stop at different steps
+        clock = torch.tensor(seconds, device=self.accelerator.device)
+        return float(
+            cast(Tensor, self.accelerator.reduce(clock, reduction="mean"))
+        )  # one clock for all processes, or they would stop at different steps
 
     def _is_over(self) -> bool:
         patience = self.arguments.patience

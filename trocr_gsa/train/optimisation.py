@@ -30,17 +30,16 @@ def progress(step: int, minutes: float, max_steps: int | None, max_minutes: floa
     return min(max(steps, time), 1.0)
 
 
-def learning_rate_factor(step: int, warmup_steps: int, done: float, final: float) -> float:
-    """Return the factor on the learning rate: linear warm-up, then a cosine from 1 to `final`.
+def learning_rate_factor(step: int, warmup_steps: int, done: float) -> float:
+    """Return the factor on the learning rate: linear warm-up, then a cosine from 1 to 0.
 
     Args:
         step: optimizer steps already taken.
         warmup_steps: steps of the linear warm-up.
         done: `progress` of the run, in [0, 1].
-        final: the factor at the end, in [0, 1].
     """
     warmup = min(1.0, (step + 1) / (warmup_steps + 1))
-    return warmup * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done)))
+    return warmup * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class AveragedWeights:

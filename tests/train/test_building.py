@@ -1,0 +1,61 @@
+"""Models and lines as the arguments ask for them."""
+
+import logging
+
+import pytest
+import torch
+
+from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.data.fit import LineFit
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.build import build, load_model
+from trocr_gsa.train.training_data import training_lines, validation_sets
+
+
+def test_half_precision_weights_are_trained_in_single_precision(tmp_path, checkpoint):
+    TrOCRGSAModel.from_pretrained(checkpoint, dtype=torch.float16).save_pretrained(checkpoint)
+    model, _ = load_model(checkpoint)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("attn_implementation", ["sdpa", "eager"])
+def test_the_attention_asked_for_is_used(checkpoint, attn_implementation):
+    values = {"train": "lines", "model": checkpoint, "attn_implementation": attn_implementation}
+    _, reader, _ = build(TrainingArguments.from_dict(values))
+    assert reader.encoder.config._attn_implementation == attn_implementation
+
+
+def test_an_adapter_alone_is_trained_and_names_its_base(checkpoint):
+    model, _, _ = build(TrainingArguments.from_dict({"train": "lines", "model": checkpoint, "rslora": True}))
+    assert all("lora_" in name for name, weight in model.named_parameters() if weight.requires_grad)
+    assert model.peft_config["default"].base_model_name_or_path == checkpoint
+    assert model.peft_config["default"].use_rslora
+
+
+def test_impossible_heads_of_a_new_model_are_refused():
+    values = {"train": "lines", "method": "full", "encoder_hidden_size": 30, "encoder_num_attention_heads": 4}
+    with pytest.raises(ValueError, match="`hidden_size` must be a multiple of `num_attention_heads`"):
+        build(TrainingArguments.from_dict(values))
+
+
+def test_weights_set_the_share_of_each_source(tiny, source):
+    arguments = TrainingArguments.from_dict({"train": [f"{source}:3", f"{source}/validation:1"]})
+    lines = training_lines(arguments, LineFit(tiny[1], 32))
+    assert len(lines) == 8 + 3
+    assert sum(line.name in {"fdd.png"} for line in lines) >= 1
+    held_out = {line.name for line in validation_sets(TrainingArguments(train=["x"], validation=[source]))[source]}
+    assert sum(line.name in held_out for line in lines) >= 3
+
+
+def test_lines_that_do_not_fit_are_named_and_left_out(tiny, source, caplog):
+    with caplog.at_level(logging.WARNING, logger="trocr_gsa"):
+        lines = training_lines(TrainingArguments(train=[source]), LineFit(tiny[1], 6))
+    assert len(lines) == 3
+    assert "5 lines left out, 3 kept" in caplog.text
+
+
+def test_validation_takes_the_same_few_lines_every_time(source):
+    arguments = TrainingArguments(train=["lines"], validation=[source], validation_lines=2)
+    first, second = validation_sets(arguments), validation_sets(arguments)
+    assert [line.name for line in first[source]] == [line.name for line in second[source]]
+    assert len(first[source]) == 2
