@@ -45,6 +45,12 @@ def lines() -> list[LineSample]:
 
 
 @pytest.fixture
+def tiny_architecture() -> dict[str, object]:
+    """The keys of the smallest reader."""
+    return dict(TINY)
+
+
+@pytest.fixture
 def tiny():
     """An untrained reader and its processor, always the same."""
     torch.manual_seed(0)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from conftest import TINY
 
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
@@ -16,10 +15,10 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_shipped_config_trains_two_steps(path, tmp_path, source, checkpoint):
+def test_a_shipped_config_trains_two_steps(path, tmp_path, source, checkpoint, tiny_architecture):
     config = read_config(path)
     new = any(key.startswith("encoder_") for key in config)
-    base = TINY if new else {"model": checkpoint}
+    base = tiny_architecture if new else {"model": checkpoint}
     overrides = {"train": source, "validation": source, "output": str(tmp_path / "run"), "device": "cpu"}
     arguments = TrainingArguments.from_dict(config | base | overrides | {"max_steps": 2, "num_workers": 0})
     assert finetune(arguments).step == 2
