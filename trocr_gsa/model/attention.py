@@ -25,6 +25,7 @@ class _SelfAttention(nn.Module):
     """What lifting and group attention share: projections, the relative encoding, extended queries and keys."""
 
     field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
+    relative_pose: bool = True  # whether keys have a pose of their own
 
     def __init__(
         self,
@@ -35,14 +36,16 @@ class _SelfAttention(nn.Module):
         neighbourhood: float | None = None,
         neighbourhood_shape: str = "disc",
         attn_implementation: str = "sdpa",
-        *,
-        relative_pose: bool,
     ) -> None:
         super().__init__()
         if hidden_size % num_heads:
             raise ValueError(
                 f"`hidden_size` must be a multiple of `num_heads` = {num_heads}, got {hidden_size}. The nearest sizes "
                 f"are {hidden_size - hidden_size % num_heads} and {hidden_size + -hidden_size % num_heads}."
+            )
+        if neighbourhood is not None and not neighbourhood >= 0:
+            raise ValueError(
+                f"`neighbourhood` must be a radius of 0 or more patches, or None (the whole page), got {neighbourhood}."
             )
         if neighbourhood_shape not in ("disc", "square"):
             raise ValueError(f"`neighbourhood_shape` must be 'disc' or 'square', got {neighbourhood_shape!r}.")
@@ -58,7 +61,7 @@ class _SelfAttention(nn.Module):
         self.k_proj = nn.Linear(hidden_size, hidden_size, bias=False)
         self.v_proj = nn.Linear(hidden_size, hidden_size)
         self.o_proj = nn.Linear(hidden_size, hidden_size)
-        self.encoding = RelativeEncoding(group, hidden_size, num_frequencies, relative_pose)
+        self.encoding = RelativeEncoding(group, hidden_size, num_frequencies, self.relative_pose)
 
     def _heads(self, features: Tensor) -> Tensor:
         return features.unflatten(-1, (self.num_heads, self.head_size))
@@ -100,9 +103,7 @@ class _SelfAttention(nn.Module):
             if mask is not None:
                 scores = scores.masked_fill(~mask, FAR)
             return (scores.softmax(-1) @ value).transpose(1, 2)
-        if (
-            value.device.type == "cpu"
-        ):  # the fused CPU kernel wants values as wide as keys; the fallback is ten times slower
+        if value.device.type == "cpu":  # its fused kernel wants values as wide as keys; the other is ten times slower
             value = F.pad(value, (0, size + padding - self.head_size))
         out = F.scaled_dot_product_attention(extended_query, extended_key, value, attn_mask=mask, scale=scale)
         return out[..., : self.head_size].transpose(1, 2)
@@ -155,21 +156,7 @@ class LiftingSelfAttention(_SelfAttention):
     """
 
     field_dims = (3, 4)
-
-    def __init__(
-        self,
-        group: PointGroup,
-        hidden_size: int,
-        num_heads: int,
-        num_frequencies: int = 4,
-        neighbourhood: float | None = None,
-        neighbourhood_shape: str = "disc",
-        attn_implementation: str = "sdpa",
-    ) -> None:
-        super().__init__(
-            group, hidden_size, num_heads, num_frequencies, neighbourhood, neighbourhood_shape, attn_implementation,
-            relative_pose=False,
-        )  # fmt: skip
+    relative_pose = False
 
     def relative_encoding(self, displacement: Tensor) -> Tensor:
         """Return ρᴾ(Δ), before φ_key, for Δ of shape (…, 2): (…, hidden)."""
@@ -239,9 +226,8 @@ class GroupSelfAttention(_SelfAttention):
         attn_implementation: str = "sdpa",
     ) -> None:
         super().__init__(
-            group, hidden_size, num_heads, num_frequencies, neighbourhood, neighbourhood_shape, attn_implementation,
-            relative_pose=True,
-        )  # fmt: skip
+            group, hidden_size, num_heads, num_frequencies, neighbourhood, neighbourhood_shape, attn_implementation
+        )
         if pose_sum not in POSE_SUMS:
             raise ValueError(f"`pose_sum` must be one of {', '.join(POSE_SUMS)}, got {pose_sum!r}.")
         self.pose_sum = pose_sum
