@@ -2,9 +2,21 @@
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
 
 from .attention import POSE_SUMS
 from .groups import PointGroup
+
+COUNTS = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "patch_size",
+    "num_channels",
+    "num_frequencies",
+)
+CHOICES = {"hidden_act": tuple(ACT2FN), "pose_sum": POSE_SUMS, "absolute_position": ("centred", "none")}
 
 
 @strict
@@ -49,8 +61,8 @@ class GSANetConfig(PreTrainedConfig):
     neighbourhood: float | int | None = None
     neighbourhood_shape: str = "disc"
     hidden_dropout_prob: float | int = 0.0
-    layer_norm_eps: float = 1e-6
-    initializer_range: float = 0.04
+    layer_norm_eps: float | int = 1e-6
+    initializer_range: float | int = 0.04
 
     def __post_init__(self, **kwargs):
         """Refuse what cannot be built.
@@ -59,21 +71,22 @@ class GSANetConfig(PreTrainedConfig):
             ValueError: if fields contradict one another; the field is named.
         """
         PointGroup.from_name(self.group)
-        heads = self.num_attention_heads
-        if heads < 1 or self.hidden_size % heads:
+        for field in COUNTS:
+            if getattr(self, field) < 1:
+                raise ValueError(f"`{field}` must be at least 1, got {getattr(self, field)}.")
+        for field, choices in CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise ValueError(f"`{field}` must be one of {', '.join(choices)}, got {getattr(self, field)!r}.")
+        if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"`hidden_size` must be a multiple of `num_attention_heads` = {heads}, got {self.hidden_size}."
+                f"`hidden_size` must be a multiple of `num_attention_heads` = {self.num_attention_heads}, "
+                f"got {self.hidden_size}."
             )
         if not 0 <= self.pose_layers <= self.num_hidden_layers:
             raise ValueError(
                 f"`pose_layers` must lie between 0 and `num_hidden_layers` = {self.num_hidden_layers}, "
                 f"got {self.pose_layers}."
             )
-        if self.pose_sum not in POSE_SUMS:
-            raise ValueError(f"`pose_sum` must be one of {', '.join(POSE_SUMS)}, got {self.pose_sum!r}.")
-        if self.absolute_position not in ("centred", "none"):
-            raise ValueError(f"`absolute_position` must be 'centred' or 'none', got {self.absolute_position!r}.")
-        for field in ("patch_size", "num_channels", "num_frequencies", "num_hidden_layers", "intermediate_size"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"`{field}` must be at least 1, got {getattr(self, field)}.")
+        if not 0 <= self.hidden_dropout_prob < 1:
+            raise ValueError(f"`hidden_dropout_prob` must lie in [0, 1), got {self.hidden_dropout_prob}.")
         super().__post_init__(**kwargs)
