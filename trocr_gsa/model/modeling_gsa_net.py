@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils.generic import ModelOutput
+from transformers.modeling_outputs import BaseModelOutput
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
@@ -26,8 +26,8 @@ from .patches import cut_patches, patch_positions, raster_order, see_from_poses
 
 
 @dataclass
-class GSANetModelOutput(ModelOutput):
-    """What the encoder hands to a decoder.
+class GSANetModelOutput(BaseModelOutput):
+    """What the encoder hands to a decoder: a BaseModelOutput, as VisionEncoderDecoderModel expects, and more.
 
     Attributes:
         last_hidden_state: (batch, token, hidden): the chosen pose's positions, or with K = L every (pose, position).
@@ -40,7 +40,6 @@ class GSANetModelOutput(ModelOutput):
         pose_mask: (batch, position) bool, False at padding.
     """
 
-    last_hidden_state: Tensor | None = None
     attention_mask: Tensor | None = None
     pose_logits: Tensor | None = None
     pose: Tensor | None = None
@@ -151,7 +150,7 @@ class GSANetModel(GSANetPreTrainedModel):
     def __init__(self, config: GSANetConfig) -> None:
         super().__init__(config)
         self.group = group = PointGroup.from_name(config.group)
-        around = (config.neighbourhood, config.neighbourhood_shape, config._attn_implementation or "sdpa")
+        around = (config.neighbourhood, config.neighbourhood_shape)
         size, heads, frequencies = config.hidden_size, config.num_attention_heads, config.num_frequencies
         upright = PointGroup.from_name("C1")
         # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
@@ -180,13 +179,6 @@ class GSANetModel(GSANetPreTrainedModel):
         """Return the patch projection."""
         return self.embeddings.projection
 
-    def set_attn_implementation(self, attn_implementation: str | dict, *args: Any, **kwargs: Any) -> None:
-        """Switch between "sdpa" and "eager"; both compute the same equation."""
-        super().set_attn_implementation(attn_implementation, *args, **kwargs)
-        for module in self.modules():
-            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
-                module.attn_implementation = self.config._attn_implementation or "sdpa"
-
     def forward(
         self,
         pixel_values: Tensor,
@@ -208,6 +200,7 @@ class GSANetModel(GSANetPreTrainedModel):
         Raises:
             ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
         """
+        self._follow_attn_implementation()
         patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
         positions = patch_positions(shapes, patches.shape[1])
         features = self.lifting(self.embeddings(patches.to(self.dtype), positions), positions, mask)
@@ -239,17 +232,24 @@ class GSANetModel(GSANetPreTrainedModel):
             pose_mask=chosen_mask,
         )
 
+    def _follow_attn_implementation(self) -> None:
+        """Compute with "sdpa" or "eager" as the config says, which is all that `set_attn_implementation` changes."""
+        for module in self.modules():
+            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
+                module.attn_implementation = self.config._attn_implementation or "sdpa"
+
     def _as_patches(
         self, pixel_values: Tensor, mask: Tensor | None, shapes: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if pixel_values.dim() == 4:
-            pixel_values, shapes = cut_patches(pixel_values, self.config.patch_size)
         channels, size = self.config.num_channels, self.config.patch_size
-        if pixel_values.dim() != 3 or pixel_values.shape[-1] != channels * size**2:
+        is_image = pixel_values.dim() == 4 and pixel_values.shape[1] == channels
+        if not is_image and (pixel_values.dim() != 3 or pixel_values.shape[-1] != channels * size**2):
             raise ValueError(
                 f"`pixel_values` must be (batch, {channels}, height, width) or (batch, patch, {channels * size**2}) "
                 f"with patches of {size} pixels, got {tuple(pixel_values.shape)}."
             )
+        if is_image:
+            pixel_values, shapes = cut_patches(pixel_values, size)
         if shapes is None:
             raise ValueError("`spatial_shapes` must say the rows and columns of a set of patches, got None.")
         if mask is not None:
