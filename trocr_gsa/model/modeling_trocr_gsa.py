@@ -7,7 +7,7 @@ What is unusual, for a reader of VisionEncoderDecoderModel:
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -63,8 +63,14 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
         raise ValueError(f"`orientation` must be 'any', 'upright' or {{degrees: probability}}, got {orientation!r}.")
     prior = torch.zeros(group.order, dtype=torch.float64)
     for angle, probability in orientation.items():
-        prior[group.element(angle)] += probability
-    if prior.min() < 0 or prior.sum() <= 0:
+        try:
+            prior[group.element(angle)] += probability
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`orientation` must name angles of {group.name} in degrees, {group.angles[: group.num_rotations]}, "
+                f"each with a probability, got {angle!r}: {probability!r}."
+            ) from error
+    if not (prior.isfinite().all() and prior.min() >= 0 and prior.sum() > 0):
         raise ValueError(f"`orientation` must hold probabilities, at least one above 0, got {orientation!r}.")
     return (prior / prior.sum()).log()
 
@@ -90,8 +96,11 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
     def __init__(
         self, config: TrOCRGSAConfig | None = None, encoder: GSANetModel | None = None, decoder: Any | None = None
     ) -> None:
-        if config is None and encoder is not None and decoder is not None:
-            config = TrOCRGSAConfig(encoder=encoder.config.to_dict(), decoder=decoder.config.to_dict())
+        if encoder is not None and decoder is not None and not isinstance(config, TrOCRGSAConfig):
+            marks = ("pad_token_id", "decoder_start_token_id", "eos_token_id")
+            ids = {mark: getattr(decoder.config, mark) for mark in marks}
+            joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder.config, decoder.config, **ids)
+            config = cast(TrOCRGSAConfig, joint)
         if config is not None and encoder is None:
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
@@ -139,13 +148,17 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             kwargs: for the decoder.
 
         Raises:
-            ValueError: if `orientation` is not one, or neither pixels nor `encoder_outputs` are given.
+            ValueError: if `orientation` is not one, or there is nothing to read, or nothing to say about it.
         """
         if encoder_outputs is None:
             encoder_outputs = self._encode(
                 pixel_values, pixel_attention_mask, spatial_shapes, pose_labels, labels is not None, orientation
             )
-        if labels is not None and decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
+        if decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
+            if labels is None:
+                raise ValueError(
+                    "`labels` or `decoder_input_ids` must be given, got neither. To read, call `generate`."
+                )
             decoder_input_ids = shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
         decoder_outputs = self._decode(
             encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, **kwargs
