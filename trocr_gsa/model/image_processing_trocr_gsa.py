@@ -27,7 +27,8 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         max_patches: patches above which a line is refused rather than read badly.
 
     Raises:
-        ValueError: if `line_height` is no multiple of `patch_size`.
+        ValueError: if `line_height` is no multiple of `patch_size`, `patch_size` is odd (both ends could not be padded
+            alike), or `num_channels` is neither 1 nor 3.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
@@ -36,7 +37,13 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         self, line_height: int = 48, patch_size: int = 16, num_channels: int = 1, max_patches: int = 1024, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if line_height % patch_size:
+        if patch_size < 2 or patch_size % 2:
+            raise ValueError(
+                f"`patch_size` must be even, so that both ends of a line are padded alike, got {patch_size}."
+            )
+        if num_channels not in (1, 3):
+            raise ValueError(f"`num_channels` must be 1 (grey) or 3 (colour), got {num_channels}.")
+        if line_height < 1 or line_height % patch_size:
             raise ValueError(f"`line_height` must be a multiple of `patch_size` = {patch_size}, got {line_height}.")
         self.line_height = line_height
         self.patch_size = patch_size
@@ -54,20 +61,23 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         long_side = max(self.line_height, 2 * round(max(width, height) * scale / 2))
         return (self.line_height, long_side) if width < height else (long_side, self.line_height)
 
-    def preprocess(self, images: Any, return_tensors: str | None = "pt", **_: Any) -> BatchFeature:
+    def preprocess(self, images: Any, return_tensors: str | None = "pt") -> BatchFeature:
         """Turn images into one padded set of patches.
 
         Args:
-            images: one or many PIL images, or arrays (height, width) or (height, width, channel) in [0, 255].
+            images: one or many PIL images, or arrays: (height, width) of uint8, uint16 or floats in [0, 255], or
+                (height, width, 3) of uint8.
             return_tensors: "pt".
 
         Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1;
             pixel_attention_mask (batch, patch) bool; spatial_shapes (batch, 2) long.
 
         Raises:
-            ValueError: if an image is too small, or so long that it would need more than `max_patches`.
+            ValueError: naming the image, if it is none, too small, or needs more than `max_patches`.
         """
         images = images if isinstance(images, list | tuple) else [images]
+        if not images:
+            raise ValueError("`images` must hold at least one image, got none.")
         patches, shapes = zip(*(self._line_to_patches(image, index) for index, image in enumerate(images)), strict=True)
         mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(line), dtype=torch.bool) for line in patches], True)
         data = {
@@ -78,10 +88,12 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         return BatchFeature(data=data, tensor_type=return_tensors)
 
     def _line_to_patches(self, image: Any, index: int) -> tuple[Tensor, Tensor]:
-        pixels = self._to_tensor(image)
+        pixels = self._to_tensor(image, index)
         height, width = pixels.shape[-2:]
         if min(height, width) < 2:
             raise ValueError(f"`images[{index}]` must be at least 2 pixels high and wide, got {width}×{height}.")
+        if not pixels.isfinite().all():
+            raise ValueError(f"`images[{index}]` must hold finite numbers, got NaN or infinity.")
         if (needed := self.num_patches(width, height)) > self.max_patches:
             raise ValueError(
                 f"`images[{index}]` is {width}×{height} pixels and needs {needed} patches, more than `max_patches` = "
@@ -99,11 +111,22 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         patches, shapes = cut_patches(pixels[None], self.patch_size)
         return patches[0], shapes[0]
 
-    def _to_tensor(self, image: Any) -> Tensor:
-        if isinstance(image, Image.Image):
-            image = np.asarray(image.convert("L" if self.num_channels == 1 else "RGB"))
-        pixels = torch.as_tensor(np.array(image, dtype=np.float32))
-        pixels = pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1)
-        if pixels.shape[0] != self.num_channels:
-            pixels = pixels.mean(0, keepdim=True).expand(self.num_channels, -1, -1)
-        return pixels
+    def _to_tensor(self, image: Any, index: int) -> Tensor:
+        """Return pixels (channel, height, width), black 0 and white 255."""
+        if not isinstance(image, Image.Image):
+            image = _from_array(np.asarray(image), index)
+        if image.mode[0] in "IF":  # more than 8 bits, which convert() would clip
+            grey = torch.tensor(np.asarray(image, dtype=np.float32)) / (1 if image.mode == "F" else 257)
+            return grey.expand(self.num_channels, -1, -1)
+        pixels = np.array(image.convert("L" if self.num_channels == 1 else "RGB"), dtype=np.float32)
+        return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
+
+
+def _from_array(array: np.ndarray, index: int) -> Image.Image:
+    try:
+        return Image.fromarray(array)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`images[{index}]` must be a PIL image or an array, (height, width) of uint8, uint16 or floats, or "
+            f"(height, width, 3) of uint8; got {array.dtype} of shape {array.shape}."
+        ) from error

@@ -39,7 +39,10 @@ class TrOCRGSAProcessor(ProcessorMixin):
             data.update(self.image_processor(images, return_tensors=return_tensors))
         if text is not None:
             texts = [text] if isinstance(text, str) else text
-            encoded = self.tokenizer(texts, padding=True, return_tensors=return_tensors, **kwargs)
+            # a text may hold "</s>" or "<pad>", and means these letters
+            encoded = self.tokenizer(
+                texts, padding=True, return_tensors=return_tensors, split_special_tokens=True, **kwargs
+            )
             data["labels"] = encoded["input_ids"].masked_fill(encoded["attention_mask"] == 0, -100)
         return data
 
