@@ -66,7 +66,7 @@ class LineWriter:
     @property
     def umlaut_above(self) -> bool:
         """Whether this line writes umlauts with a small e above: some lines do, throughout."""
-        return self.hyphen in "⸗"
+        return self.hyphen == "⸗"
 
     def running_text(self, length: int) -> str:
         """Sentences cut to `length` characters, the last word perhaps broken by a hyphen."""
