@@ -110,7 +110,7 @@ def test_no_pictures_are_no_lines(reader):
         ({"num_beams": 0}, "num_beams"),
         ({"batch_size": 0}, "batch_size"),
         ({"orientation": "sideways"}, "orientation"),
-        ({"orientation": {45: 1.0}}, "angle"),
+        ({"orientation": {45: 1.0}}, "orientation"),
     ],
 )
 def test_an_impossible_argument_names_itself(reader, arguments, field):

@@ -1,0 +1,103 @@
+"""`trocr-gsa read`: what comes out, what is left out, and the exit code that says so."""
+
+import json
+
+import pytest
+from PIL import Image
+from tiny_checkpoint import draw_line
+
+from trocr_gsa.reader import LineReader
+
+
+def objects(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_bare_text_is_one_line_a_picture_in_the_order_given(call, lines, checkpoint):
+    files = [lines / "two.png", lines / "one.png"]
+    result = call("read", *files)
+    expected = [line.text for line in LineReader.from_pretrained(checkpoint).read(files)]
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == expected
+    assert result.stderr == ""
+
+
+def test_jsonl_says_source_text_confidence_and_orientation(call, lines):
+    result = call("read", lines / "one.png", "--format", "jsonl")
+    (line,) = objects(result.stdout)
+    assert list(line) == ["source", "text", "confidence", "orientation"]
+    assert line["source"] == str(lines / "one.png")
+    assert 0 <= line["confidence"] <= 1
+    assert line["orientation"] in (0.0, 90.0, 180.0, 270.0)
+
+
+def test_a_folder_and_a_pattern_mean_the_pictures_in_them(call, lines):
+    named = [str(lines / f"{name}.png") for name in ("one", "three", "two")]
+    for words in (lines, lines / "*.png", f"{lines.parent}/**/*.png"):
+        result = call("read", words, "--format", "jsonl")
+        assert [line["source"] for line in objects(result.stdout)] == named
+        assert result.exit_code == 0
+
+
+def test_turned_pictures_give_the_same_text(call, lines, tmp_path):
+    for angle in (90, 180, 270):
+        Image.open(lines / "two.png").rotate(angle, expand=True).save(tmp_path / f"{angle}.png")
+    result = call("read", lines / "two.png", *(tmp_path / f"{angle}.png" for angle in (90, 180, 270)))
+    assert len(set(result.stdout.splitlines())) == 1
+
+
+def test_bad_pictures_are_reported_skipped_and_told_by_the_exit_code(call, lines, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    result = call("read", tmp_path / "broken.png", lines / "one.png", tmp_path / "empty.png", "nowhere.png")
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 1
+    messages = result.stderr.splitlines()
+    assert len(messages) == 3
+    for name in ("broken.png", "empty.png", "nowhere.png"):
+        assert any(name in message for message in messages)
+
+
+def test_output_goes_to_a_file(call, lines, tmp_path):
+    result = call("read", lines, "--output", tmp_path / "text.txt")
+    assert result.stdout == ""
+    assert (tmp_path / "text.txt").read_text(encoding="utf-8") == call("read", lines).stdout
+
+
+def test_the_orientation_can_be_told(call, lines):
+    for words, angles in (("upright", {0.0}), ("90", {90.0}), ("90,270", {90.0, 270.0}), ("90:0.9,270:0.1", {90, 270})):
+        result = call("read", lines, "--format", "jsonl", "--orientation", words)
+        assert {line["orientation"] for line in objects(result.stdout)} <= angles
+
+
+def test_more_files_than_a_window_come_in_order(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.commands.read.WINDOW", 2)
+    for number in range(5):
+        draw_line("x" * number, 30 + 10 * number).save(tmp_path / f"{number}.png")
+    result = call("read", tmp_path, "--format", "jsonl")
+    assert [line["source"][-5] for line in objects(result.stdout)] == list("01234")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--orientation", "sideways"], "`--orientation`"),
+        (["--orientation", "45"], "`orientation`"),
+        (["--model", "/nowhere"], "`model`: there is no folder /nowhere"),
+        (["--adapter", "/nowhere"], "`adapter`: there is no folder /nowhere"),
+        (["--device", "abacus"], "`device` abacus"),
+        (["--output", "/nowhere/text.txt"], "`--output`"),
+        (["*.nothing"], "holds no picture"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_exit_code_2(call, lines, words, complaint):
+    result = call("read", lines, *words)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("words", [["read"], ["read", "x.png", "--format", "xml"], ["read", "x.png", "--beams", "0"]])
+def test_a_word_missing_or_unknown_is_exit_code_2(call, words):
+    assert call(*words).exit_code == 2

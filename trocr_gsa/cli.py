@@ -1,0 +1,20 @@
+"""`trocr-gsa`: read, finetune, evaluate, check, compile, render."""
+
+import typer
+
+from .commands.check import check
+from .commands.compile import compile
+from .commands.evaluate import evaluate
+from .commands.finetune import FORWARDED, finetune
+from .commands.read import read
+from .commands.render import render
+
+app = typer.Typer(
+    help="Read and fine-tune text lines, whichever way up.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (read, evaluate, check, compile, render):
+    app.command()(command)
+app.command(context_settings=FORWARDED)(finetune)

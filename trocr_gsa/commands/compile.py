@@ -1,0 +1,32 @@
+"""`trocr-gsa compile`: lines from anywhere into one file that training reads fast."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .messages import LEFT_OUT, report_left_out, user_errors
+
+
+@user_errors()
+def compile(
+    source: Annotated[
+        str, typer.Argument(help="A folder of lines, a .parquet file, or a dataset on the Hub.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Argument(help="The .parquet file to write.", show_default=False)],
+    split: options.Split = "train",
+    line_height: Annotated[int, typer.Option(help="Pixels of the pictures' short side.")] = 48,
+    image_column: options.ImageColumn = "image",
+    text_column: options.TextColumn = "text",
+) -> None:
+    """Write a source's lines into one file, their pictures at training height."""
+    from trocr_gsa.data.compile import compile_lines
+    from trocr_gsa.data.sources import open_source
+
+    lines = open_source(source, split, image_column, text_column)
+    report = compile_lines(lines, out, line_height)
+    typer.echo(f"{report.lines} lines in {report.path}")
+    report_left_out(report.problems)
+    if report.problems:
+        raise typer.Exit(LEFT_OUT)

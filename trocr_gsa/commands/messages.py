@@ -1,0 +1,60 @@
+"""What people see: results on standard output, everything else on standard error, no traceback for a mistake of theirs.
+
+Exit codes: 0 all went well, 1 something was left out or does not hold, 2 the command was given what it cannot use.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+LEFT_OUT = 1
+UNUSABLE = 2
+PIPE_WIDTH = 160  # columns of a table where there is no terminal
+SHOWN_PROBLEMS = 20
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn what the user can put right into one line and exit code 2; the rest stays a traceback, for it is ours."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ValueError, OSError) as error:
+        say(f"error: {' '.join(str(error).split())}")
+        raise typer.Exit(UNUSABLE) from None
+
+
+def say(message: str) -> None:
+    """Print one line on standard error, as it is."""
+    typer.echo(message, err=True)
+
+
+def report_left_out(problems: Iterable[str]) -> None:
+    """Say what was left out, a line each, the first few of many."""
+    problems = list(problems)
+    for problem in problems[:SHOWN_PROBLEMS]:
+        say(f"left out: {problem}")
+    if len(problems) > SHOWN_PROBLEMS:
+        say(f"left out: {len(problems) - SHOWN_PROBLEMS} more")
+
+
+def show(table: Table) -> None:
+    """Print a table on standard output, as wide as the terminal, or wide enough for a file."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)
+
+
+def silence_libraries() -> None:
+    """Keep transformers' reports, bars and plans off the screen: what matters comes as an error, or in the results."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

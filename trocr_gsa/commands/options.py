@@ -1,0 +1,55 @@
+"""Options that several commands share, and how their words are understood."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str | None, typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint")
+]
+Adapter = Annotated[str | None, typer.Option(help="A LoRA adapter's folder or Hub id, trained on that model.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda where there is some")]
+Beams = Annotated[int, typer.Option(min=1, help="Texts followed side by side; 1 reads greedily.")]
+Split = Annotated[str, typer.Option(help="Part of a source that has parts.")]
+ImageColumn = Annotated[str, typer.Option(help="Column that holds the pictures.")]
+TextColumn = Annotated[str, typer.Option(help="Column that holds the texts.")]
+
+
+def parse_orientation(words: str) -> str | dict[float, float]:
+    """Understand `any`, `upright`, `90`, `0,180` or `0:0.9,180:0.1`; angles without a probability are as likely.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if words in ("any", "upright"):
+        return words
+    try:
+        pairs = [word.partition(":") for word in words.split(",")]
+        return {float(angle): float(probability or 1) for angle, _, probability in pairs}
+    except ValueError:
+        raise ValueError(
+            f"`--orientation` must be any, upright, degrees such as 0,180, or 0:0.9,180:0.1, got {words}."
+        ) from None
+
+
+def parse_angles(words: str) -> list[float]:
+    """Understand degrees separated by commas.
+
+    Raises:
+        ValueError: if one is no number.
+    """
+    try:
+        return [float(word) for word in words.split(",")]
+    except ValueError:
+        raise ValueError(f"`--angles` must be degrees such as 0,90,180,270, got {words}.") from None
+
+
+def check_parent(option: str, path: Path | None) -> None:
+    """Refuse a file that could not be written, before the work rather than after it.
+
+    Raises:
+        ValueError: if its folder does not exist.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ValueError(f"`{option}`: there is no folder {path.parent}. Make it first.")
