@@ -1,0 +1,92 @@
+"""Encoders and readers of some thousand weights, in float64 and sharp, so that a wrong term shows."""
+
+import torch
+from sharp_weights import sharpened
+from torch import Tensor
+from transformers import TrOCRConfig
+
+from trocr_gsa import GSANetConfig, GSANetModel, PointGroup, TrOCRGSAConfig, TrOCRGSAModel
+from trocr_gsa.model.patches import cut_patches
+
+EXACT_GROUPS = ["C1", "C2", "C4", "D1", "D2", "D4"]
+LAYERS, PATCH, HIDDEN, VOCABULARY = 2, 4, 16, 20
+PAD, END = 0, 1
+
+
+def encoder_config(**changes) -> GSANetConfig:
+    """Two layers, one of them across poses, on patches of 4 × 4 pixels."""
+    sizes = {
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+        "patch_size": PATCH,
+        "num_frequencies": 2,
+    }
+    return GSANetConfig(**(sizes | changes))
+
+
+def decoder_config(**changes) -> TrOCRConfig:
+    """One layer."""
+    sizes = {
+        "vocab_size": VOCABULARY,
+        "d_model": HIDDEN,
+        "decoder_layers": 1,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 24,
+        "max_position_embeddings": 16,
+        "pad_token_id": PAD,
+        "decoder_start_token_id": PAD,
+        "bos_token_id": PAD,
+        "eos_token_id": END,
+        "cross_attention_hidden_size": HIDDEN,
+        "dropout": 0.0,
+    }
+    return TrOCRConfig(**(sizes | changes))
+
+
+def reader_config(ctc_steps_per_patch: int = 0, **encoder) -> TrOCRGSAConfig:
+    """Both, with weights of the losses that are easily told apart."""
+    return TrOCRGSAConfig.from_encoder_decoder_configs(
+        encoder_config(**encoder),
+        decoder_config(),
+        ctc_steps_per_patch=ctc_steps_per_patch,
+        ctc_loss_weight=0.7,
+        pose_loss_weight=0.2,
+    )
+
+
+def tiny_encoder(**changes) -> GSANetModel:
+    return sharpened(GSANetModel(encoder_config(**changes)))
+
+
+def tiny_reader(ctc_steps_per_patch: int = 0, **encoder) -> TrOCRGSAModel:
+    return sharpened(TrOCRGSAModel(reader_config(ctc_steps_per_patch, **encoder)))
+
+
+def noise(rows: int, columns: int, batch: int = 1) -> Tensor:
+    """Images of so many patches, (batch, 1, height, width)."""
+    return torch.randn(batch, 1, rows * PATCH, columns * PATCH, dtype=torch.float64)
+
+
+def turns(group: PointGroup, images: Tensor) -> list[Tensor]:
+    """The images turned by every element, the first left alone."""
+    return [group.transform_image(images, element) for element in range(group.order)]
+
+
+def as_set(images: list[Tensor], rubbish: float) -> dict[str, Tensor]:
+    """Single images of any shapes as one padded set of patches, with `rubbish` where nothing is."""
+    cut = [cut_patches(image, PATCH) for image in images]
+    length = max(patches.shape[1] for patches, _ in cut) + 2
+    values = torch.full((len(cut), length, PATCH * PATCH), rubbish, dtype=torch.float64)
+    mask = torch.zeros(len(cut), length, dtype=torch.bool)
+    for line, (patches, _) in enumerate(cut):
+        values[line, : patches.shape[1]] = patches[0]
+        mask[line, : patches.shape[1]] = True
+    shapes = torch.cat([shape for _, shape in cut])
+    return {"pixel_values": values, "pixel_attention_mask": mask, "spatial_shapes": shapes}
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """max |a − b| / max |b|."""
+    return ((a - b).abs().max() / b.abs().max().clamp_min(torch.finfo(b.dtype).tiny)).item()
