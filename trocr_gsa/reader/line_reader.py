@@ -5,7 +5,7 @@ batch; lines of like length are read together and come back in the order given; 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -85,7 +85,7 @@ class LineReader:
 
     def read(
         self,
-        images: Sequence[Picture],
+        images: Iterable[Picture],
         orientation: Orientation = "any",
         num_beams: int = 1,
         batch_size: int = 64,
@@ -107,6 +107,7 @@ class LineReader:
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
         if num_beams < 1 or batch_size < 1:
             raise ValueError(f"`num_beams` and `batch_size` must be at least 1, got {num_beams} and {batch_size}.")
+        images = list(images)
         names = [_name(image, index) for index, image in enumerate(images)]
         lines: dict[int, Line] = {}
         lengths = np.zeros(len(images), dtype=int)

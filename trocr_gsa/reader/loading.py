@@ -1,7 +1,7 @@
 """A model, its adapter and its processor, checked to belong together.
 
 What is unusual: an adapter names the model it was trained on, and is refused on another one, also where it would fit by
-its shapes alone; weights are put to work in float32, however they are stored.
+its shapes alone.
 """
 
 import filecmp
@@ -43,7 +43,6 @@ def load_reader(
         model, processor = load_model(None if path is None else str(path))
     except RuntimeError as error:  # transformers: shapes differ
         raise ValueError(_other_weights(path)) from error
-    model.float()
     reader = model if adapter is None else _with_adapter(model, str(adapter))
     torch.nn.Module.to(reader, place)  # transformers' own `to` hides its type
     return reader.eval(), processor
