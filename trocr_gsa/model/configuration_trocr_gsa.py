@@ -21,6 +21,7 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         eos_token_id: what it ends with.
         ctc_steps_per_patch: CTC steps along one column of patches; 0 builds no CTC head.
         ctc_loss_weight: of the CTC loss beside the decoder's.
+        ctc_decoding_weight: λ in [0, 1), what the CTC head counts in choosing letters, where there is one.
         pose_loss_weight: of the pose head's cross-entropy beside the decoder's.
         confidence_temperature: T in a line's confidence, exp(mean log p / T); above 1 for a reader too sure of itself.
     """
@@ -40,6 +41,7 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     eos_token_id: int | list[int] | None = 1
     ctc_steps_per_patch: int = 0
     ctc_loss_weight: float | int = 1.0
+    ctc_decoding_weight: float | int = 0.5
     pose_loss_weight: float | int = 0.3
     confidence_temperature: float | int = 1.0
 

@@ -12,12 +12,13 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PreTrainedModel, VisionEncoderDecoderModel
+from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, VisionEncoderDecoderModel
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder import shift_tokens_right
 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
+from .ctc_prefix import CTCPrefixLogitsProcessor
 from .groups import PointGroup
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput
 
@@ -176,6 +177,57 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             self._add_losses(output, encoder_outputs, labels, pose_labels, label_smoothing)
         return output
 
+    @torch.no_grad()
+    def generate(
+        self,
+        pixel_values: Tensor | None = None,
+        *args: Any,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        orientation: Orientation = "any",
+        encoder_outputs: GSANetModelOutput | None = None,
+        ctc_weight: float | None = None,
+        logits_processor: list[LogitsProcessor] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Read: run the encoder once, then transformers' `generate`, which takes all other arguments.
+
+        Where the model has a CTC head, letters are chosen by (1 − λ) log p_dec + λ log p_CTC, greedily or with beams.
+
+        Args:
+            pixel_values: as in `forward`, with the next two.
+            args: for transformers' `generate`.
+            pixel_attention_mask: (batch, patch), 0 at padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches.
+            orientation: "any", "upright" or {degrees counter-clockwise: probability}.
+            encoder_outputs: the encoder's output, if it has been computed; the orientation is then decided.
+            ctc_weight: λ in [0, 1); None: the configuration's.
+            logits_processor: others, applied after CTC has spoken.
+            kwargs: for transformers' `generate`.
+
+        Raises:
+            ValueError: if `orientation` is not one, there is nothing to read, or `ctc_weight` is out of range.
+        """
+        if encoder_outputs is None:
+            encoder_outputs = self._encode(
+                pixel_values, pixel_attention_mask, spatial_shapes, None, labelled=False, orientation=orientation
+            )
+        processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
+        encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy: beam search repeats in place what it is given
+        return cast(Any, super()).generate(
+            None, *args, encoder_outputs=encoder_outputs, logits_processor=processors, **kwargs
+        )
+
+    def _ctc_processor(self, encoded: GSANetModelOutput, weight: float | None) -> list[LogitsProcessor]:
+        weight = self.config.ctc_decoding_weight if weight is None else weight
+        if not 0 <= weight < 1:
+            raise ValueError(f"`ctc_weight` must lie in [0, 1), got {weight}. 0 leaves reading to the decoder.")
+        if self.ctc_head is None or weight == 0:
+            return []
+        logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+        blank, eos = self.config.pad_token_id, self.config.eos_token_id
+        return [CTCPrefixLogitsProcessor(logits, lengths, blank, eos, weight)]
+
     def _encode(
         self,
         pixel_values: Tensor | None,
@@ -244,13 +296,3 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             output.ctc_loss = self.ctc_head.loss(ctc_logits, lengths, labels)
             loss = loss + self.config.ctc_loss_weight * output.ctc_loss
         output.loss = loss
-
-    def _prepare_encoder_decoder_kwargs_for_generation(
-        self, inputs_tensor: Tensor, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Run the encoder once, with the prior that generate() was given."""
-        taken = [model_kwargs.pop(name, None) for name in ("pixel_attention_mask", "spatial_shapes", "pose_labels")]
-        orientation = model_kwargs.pop("orientation", "any")
-        encoded = self._encode(inputs_tensor, *taken, labelled=False, orientation=orientation)
-        model_kwargs["encoder_outputs"] = encoded
-        return model_kwargs
