@@ -24,6 +24,7 @@ SIZES = {
     "decoder_dropout": 0.0,
     "line_height": 16,
     "max_patches": 64,
+    "ctc_steps_per_patch": 0,
 }
 
 

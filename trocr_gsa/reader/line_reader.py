@@ -4,7 +4,6 @@ What is unusual: pictures are measured first and decoded batch by batch, so that
 batch; lines of like length are read together and come back in the order given; a bad picture costs itself alone.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,22 +48,16 @@ class LineReader:
 
     confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), the end of the line being a token too
 
-    T is `confidence_temperature` of the model's configuration, 1 where it has none: the one number to fit where
-    confidences shall be the share of lines read right.
+    T is `confidence_temperature` of the model's configuration: the one number to fit where confidences shall be the
+    share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's.
 
     Args:
         model: the reader, in evaluation mode.
         processor: its processor.
-
-    Raises:
-        ValueError: if the model's `confidence_temperature` is not positive.
     """
 
     def __init__(self, model: TrOCRGSAModel, processor: Any) -> None:
         self.model, self.processor = model, processor
-        self.temperature = float(getattr(model.config, "confidence_temperature", 1.0))
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"`confidence_temperature` must be positive, got {self.temperature}. 1 changes nothing.")
 
     @classmethod
     def from_pretrained(
@@ -144,7 +137,7 @@ class LineReader:
         if decoded:
             readings = read_images(self.model, self.processor, list(decoded.values()), orientation, num_beams)
             for index, reading in zip(decoded, readings, strict=True):
-                confidence = reading.confidence ** (1 / self.temperature)
+                confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
                 lines[index] = Line(reading.text, confidence, reading.orientation, names[index])
         return lines
 
