@@ -218,8 +218,8 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             None, *args, encoder_outputs=encoder_outputs, logits_processor=processors, **kwargs
         )
 
-    def _ctc_processor(self, encoded: GSANetModelOutput, weight: float | None) -> list[LogitsProcessor]:
-        weight = self.config.ctc_decoding_weight if weight is None else weight
+    def _ctc_processor(self, encoded: GSANetModelOutput, weight: float | None) -> list[CTCPrefixLogitsProcessor]:
+        weight = float(self.config.ctc_decoding_weight if weight is None else weight)
         if not 0 <= weight < 1:
             raise ValueError(f"`ctc_weight` must lie in [0, 1), got {weight}. 0 leaves reading to the decoder.")
         if self.ctc_head is None or weight == 0:
