@@ -39,7 +39,8 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
     ) -> None:
         steps = logits.double().log_softmax(-1).clamp_min(FAINT)
         past_the_end = torch.arange(steps.shape[1], device=steps.device)[None] >= lengths[:, None]
-        self.steps = steps.masked_fill(past_the_end[..., None], FAINT)
+        # far below what a line itself finds impossible, so that padding never decides between two impossible letters
+        self.steps = steps.masked_fill(past_the_end[..., None], 4 * IMPOSSIBLE)
         self.steps[..., blank] = self.steps[..., blank].masked_fill(past_the_end, 0.0)
         self.blank_sum = self.steps[..., blank].cumsum(-1)  # (line, step)
         self.blank, self.eos, self.weight = blank, eos, weight
@@ -69,7 +70,8 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         self.known = [{} for _ in self.known]
         for index, (line, prefix) in enumerate(zip(lines.tolist(), open_prefixes, strict=True)):
             self.known[line][prefix] = (best[index].tolist(), (n[index], b[index], extended[index]))
-        joint = (1 - self.weight) * log_p.gather(1, best) + self.weight * (extended - psi[:, None])
+        fit = (extended - psi[:, None]).clamp_min(FAINT)  # where no letter fits any more, the decoder decides
+        joint = (1 - self.weight) * log_p.gather(1, best) + self.weight * fit
         weighed = torch.full_like(log_p, -torch.inf).scatter(1, best, joint)
         return scores.index_copy(0, torch.tensor(rows, device=scores.device), weighed.to(scores.dtype))
 
