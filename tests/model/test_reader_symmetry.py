@@ -38,10 +38,11 @@ def test_an_adapter_on_both_halves_keeps_it(pose_layers):
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize("steps", [0, 2], ids=["decoder", "decoder and CTC"])
 @pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
 @pytest.mark.parametrize("name", ["C4", "D4"])
-def test_every_turn_is_read_as_the_same_text(name, pose_layers, num_beams):
-    model = tiny_reader(group=name, pose_layers=pose_layers)
+def test_every_turn_is_read_as_the_same_text(name, pose_layers, steps, num_beams):
+    model = tiny_reader(steps, group=name, pose_layers=pose_layers)
     images = noise(2, 4, batch=3)
     texts = [
         model.generate(pixel_values=turned, num_beams=num_beams, max_new_tokens=6, min_new_tokens=6)
@@ -52,10 +53,11 @@ def test_every_turn_is_read_as_the_same_text(name, pose_layers, num_beams):
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize("steps", [0, 2], ids=["decoder", "decoder and CTC"])
 @pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
-def test_a_batch_of_unlike_lines_is_read_as_each_alone(pose_layers, num_beams):
-    model = tiny_reader(group="C4", pose_layers=pose_layers)
-    lines = [noise(2, 5), noise(4, 1), noise(1, 2)]
+def test_a_batch_of_unlike_lines_is_read_as_each_alone(pose_layers, steps, num_beams):
+    model = tiny_reader(steps, group="C4", pose_layers=pose_layers)
+    lines = [noise(2, 5), noise(4, 1), noise(1, 2)]  # the last ones have fewer CTC steps than letters
     options = {"num_beams": num_beams, "max_new_tokens": 5, "min_new_tokens": 5}
     together = model.generate(**as_set(lines, rubbish=1e3), **options)
     for text, line in zip(together, lines, strict=True):
