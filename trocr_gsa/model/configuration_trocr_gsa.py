@@ -49,10 +49,15 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         """Refuse what has no meaning.
 
         Raises:
-            ValueError: if `ctc_steps_per_patch` is negative or `confidence_temperature` is not positive.
+            ValueError: if a number is out of its range; the field is named.
         """
         if self.ctc_steps_per_patch < 0:
             raise ValueError(f"`ctc_steps_per_patch` must be 0 (no CTC head) or more, got {self.ctc_steps_per_patch}.")
+        for field in ("ctc_loss_weight", "pose_loss_weight"):
+            if not 0 <= getattr(self, field) < float("inf"):
+                raise ValueError(f"`{field}` must be 0 or more, got {getattr(self, field)}.")
+        if not 0 <= self.ctc_decoding_weight < 1:
+            raise ValueError(f"`ctc_decoding_weight` must lie in [0, 1), got {self.ctc_decoding_weight}.")
         if not 0 < self.confidence_temperature < float("inf"):
             raise ValueError(f"`confidence_temperature` must be positive, got {self.confidence_temperature}.")
         super().__post_init__(**kwargs)
