@@ -49,10 +49,20 @@ def test_a_value_of_a_wrong_type_names_its_field(changes, field):
         encoder_config(**changes)
 
 
-@pytest.mark.parametrize("steps", [-1, -4])
-def test_a_ctc_head_of_negative_length_is_refused(steps):
-    with pytest.raises(ValueError, match="`ctc_steps_per_patch` must be 0"):
-        reader_config(ctc_steps_per_patch=steps)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ctc_steps_per_patch", -1),
+        ("ctc_loss_weight", -0.1),
+        ("pose_loss_weight", float("nan")),
+        ("ctc_decoding_weight", 1.0),
+        ("ctc_decoding_weight", -0.1),
+        ("confidence_temperature", 0.0),
+    ],
+)
+def test_a_reader_with_a_number_out_of_range_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"`{field}` must .*, got {value}"):
+        TrOCRGSAConfig(encoder=encoder_config().to_dict(), decoder=decoder_config().to_dict(), **{field: value})
 
 
 def test_a_decoder_for_another_width_is_refused():
