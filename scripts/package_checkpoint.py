@@ -26,6 +26,7 @@ def package(source: Path, target: Path = PACKAGED_CHECKPOINT) -> int:
         ValueError: if it is larger than a package may be.
     """
     model = TrOCRGSAModel.from_pretrained(source, dtype=torch.float32)
+    model.generation_config.max_length = model.decoder.config.max_position_embeddings
     halved = {name: weight.half() for name, weight in model.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder, state_dict=halved)  # the configuration still says float32: what to load them as

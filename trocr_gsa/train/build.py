@@ -1,7 +1,7 @@
 """From arguments to the model, the processor and, with LoRA, the adapter around the model."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import peft
 import torch
@@ -68,7 +68,9 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         max_patches=arguments.max_patches,
         num_channels=encoder.num_channels,
     )
-    return TrOCRGSAModel(cast(TrOCRGSAConfig, joint)), TrOCRGSAProcessor(image_processor, tokenizer)
+    model = TrOCRGSAModel(cast(TrOCRGSAConfig, joint))
+    cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # by default 20 letters
+    return model, TrOCRGSAProcessor(image_processor, tokenizer)
 
 
 def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:

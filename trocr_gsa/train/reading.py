@@ -37,7 +37,6 @@ def read_images(
     images: list[Image.Image],
     orientation: Orientation = "any",
     num_beams: int = 1,
-    max_new_tokens: int | None = None,
     columns: bool = False,
 ) -> list[Reading]:
     """Read one batch of images.
@@ -48,7 +47,6 @@ def read_images(
         images: at least one.
         orientation: prior over orientations, as the model takes it.
         num_beams: 1 reads greedily.
-        max_new_tokens: longest text in tokens; None: as far as the decoder's positions go.
         columns: read by the CTC head too.
     """
     inputs = processor(images=images).to(model.device)
@@ -58,12 +56,11 @@ def read_images(
     if columns and model.ctc_head is not None:
         logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
-    # before generate(): with beams it repeats every tensor of `encoded` in place
     angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
-        max_new_tokens=max_new_tokens or model.config.decoder.max_position_embeddings - 1,
+        max_length=model.config.decoder.max_position_embeddings,
         return_dict_in_generate=True,
         output_scores=True,
     )
