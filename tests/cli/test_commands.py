@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line, save_checkpoint
 
+from trocr_gsa.data.fonts import find_fonts
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 
@@ -140,6 +141,17 @@ def test_render_writes_lines_fully_determined_by_their_seed(call, tmp_path):
 
 
 @pytest.mark.usefixtures("_bare_system")
+def test_render_keeps_to_the_families_it_is_given_and_spares_those_it_is_told(call, tmp_path):
+    family = find_fonts()[0].family
+    assert call("render", tmp_path / "kept", "--count", 3, "--only", family).exit_code == 0
+    assert set(documents(tmp_path / "kept")) == {family}
+    assert call("render", tmp_path / "none", "--only", family, "--exclude", family).exit_code == 2
+
+
+def documents(folder):
+    return [json.loads(row)["document"] for row in (folder / "metadata.jsonl").read_text().splitlines()]
+
+
 def test_render_overwrites_nothing(call, lines):
     result = call("render", lines, "--count", 1)
     assert result.exit_code == 2

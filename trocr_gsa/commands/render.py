@@ -23,6 +23,10 @@ def render(
     fonts: Annotated[
         Path | None, typer.Option(help="Folder with .ttf or .otf files.", show_default="the system's fonts")
     ] = None,
+    only: Annotated[
+        str, typer.Option(help="Font families to draw with, separated by commas.", show_default="all found")
+    ] = "",
+    exclude: Annotated[str, typer.Option(help="Families to leave out, to test on them later.")] = "",
     text: Annotated[
         Path | None, typer.Option(help="UTF-8 file, one text a line.", show_default="words of several languages")
     ] = None,
@@ -34,7 +38,8 @@ def render(
     from trocr_gsa.data.render import LineRenderer, RenderedLines, RenderStyle
 
     corpus = TextCorpus.from_file(text) if text else None
-    renderer = LineRenderer(find_fonts(fonts), corpus, RenderStyle(height=height))
+    families = ([name.strip() for name in names.split(",") if name.strip()] for names in (only, exclude))
+    renderer = LineRenderer(find_fonts(fonts, *families), corpus, RenderStyle(height=height))
     write_lines(RenderedLines(renderer, count, first_seed=seed), folder)
     typer.echo(f"{count} lines in {folder}")
 
