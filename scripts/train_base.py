@@ -1,20 +1,9 @@
-"""Train a reader from nothing: `accelerate launch scripts/train_base.py configs/base_small.yaml train=…`."""
+"""Train a reader from nothing: `accelerate launch scripts/train_base.py configs/base_small.yaml train=…`.
 
-import sys
+What makes it a new reader is the configuration's `encoder_*` and `decoder_*` keys; the loop is that of fine-tuning.
+"""
 
-from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.finetune import finetune
-
-
-def main() -> None:
-    """Run with the command line's arguments; a wrong one ends with its message alone."""
-    try:
-        state = finetune(TrainingArguments.from_command_line(sys.argv[1:]))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    cer = "" if state.best_cer is None else f", best CER {state.best_cer:.2%}"
-    print(f"{state.step} steps in {state.seconds / 60:.1f} minutes{cer}")
-
+from finetune import main
 
 if __name__ == "__main__":
     main()

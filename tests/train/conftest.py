@@ -5,35 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from tiny_checkpoint import SIZES, draw_line
 
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import new_model
 
-TINY = {
-    "encoder_hidden_size": 32,
-    "encoder_num_hidden_layers": 2,
-    "encoder_pose_layers": 1,
-    "encoder_num_attention_heads": 2,
-    "encoder_intermediate_size": 32,
-    "encoder_patch_size": 8,
-    "encoder_num_frequencies": 2,
-    "decoder_d_model": 32,
-    "decoder_layers": 1,
-    "decoder_attention_heads": 2,
-    "decoder_ffn_dim": 32,
-    "decoder_max_position_embeddings": 32,
-    "decoder_dropout": 0.0,
-    "line_height": 16,
+TINY = {name: size for name, size in SIZES.items() if name not in ("max_patches", "ctc_steps_per_patch")} | {
+    "decoder_max_position_embeddings": 32
 }
 
 
 def make_line(text: str, document: str = "book", width: int = 64) -> LineSample:
-    """Draw a line with Pillow's own font."""
-    image = Image.new("L", (width, 20), 230)
-    ImageDraw.Draw(image).text((2, 4), text, fill=20)
-    return LineSample(image, text, name=f"{text}.png", document=document)
+    """Draw a line as a sample."""
+    return LineSample(draw_line(text, width), text, name=f"{text}.png", document=document)
 
 
 @pytest.fixture
