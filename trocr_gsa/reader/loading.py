@@ -5,7 +5,6 @@ its shapes alone.
 """
 
 import filecmp
-import json
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,7 @@ def load_reader(
     place = choose_device(device)
     _check_folder("model", path)
     _check_folder("adapter", adapter)
-    try:
-        model, processor = load_model(None if path is None else str(path))
-    except RuntimeError as error:  # transformers: shapes differ
-        raise ValueError(_other_weights(path)) from error
+    model, processor = load_model(None if path is None else str(path))
     reader = model if adapter is None else _with_adapter(model, str(adapter))
     torch.nn.Module.to(reader, place)  # transformers' own `to` hides its type
     return reader.eval(), processor
@@ -70,18 +66,6 @@ def _check_folder(field: str, path: str | Path | None) -> None:
         return
     if isinstance(path, Path) or path.startswith((".", "/", "~")) or path.count("/") != 1:
         raise ValueError(f"`{field}`: there is no folder {path}. Give a checkpoint's folder, or owner/name on the Hub.")
-
-
-def _other_weights(path: str | Path | None) -> str:
-    """Say which configuration does not describe the weights beside it."""
-    group = "?"
-    if path is not None and (Path(path) / "config.json").is_file():
-        encoder = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("encoder", {})
-        group = encoder.get("group", "?")
-    return (
-        f"`model`: the weights in {path} are not those of its config.json (group {group}): their shapes differ. "
-        "Put the config.json beside them that they were saved with; a group cannot be changed after training."
-    )
 
 
 def _with_adapter(model: TrOCRGSAModel, adapter: str) -> PeftModel:

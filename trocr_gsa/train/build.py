@@ -77,13 +77,26 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
 
     Raises:
-        ValueError: if the folder is an adapter, or holds no checkpoint.
+        ValueError: if the folder is an adapter, holds no checkpoint, or weights of another configuration.
     """
     source = str(PACKAGED_CHECKPOINT) if path is None else path
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     try:
-        model = TrOCRGSAModel.from_pretrained(source, dtype=torch.float32)  # however the weights are stored
-        return model, AutoProcessor.from_pretrained(source)
+        loaded: Any = TrOCRGSAModel.from_pretrained(
+            source,
+            dtype=torch.float32,  # however the weights are stored
+            ignore_mismatched_sizes=True,  # they are told below, by name
+            output_loading_info=True,
+        )
+        processor = AutoProcessor.from_pretrained(source)
     except OSError as error:
         raise ValueError(f"`model`: no checkpoint could be loaded from {source}: {error}") from error
+    model, found = loaded
+    if wrong := [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]:
+        raise ValueError(
+            f"`model`: the weights in {source} are not those of its config.json (group {model.encoder.config.group}): "
+            f"{min(wrong)} is missing or of another shape. Put the config.json beside them that they were saved with; "
+            "a group cannot be changed after training."
+        )
+    return model, processor
