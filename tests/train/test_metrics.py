@@ -47,6 +47,13 @@ def test_lines_of_one_document_are_drawn_together():
     assert apart[1] - apart[0] < 0.2
 
 
+def test_a_single_document_is_resampled_by_its_lines():
+    counts = [ErrorCount(0, 10)] * 20 + [ErrorCount(5, 10)] * 20
+    low, high = metrics.bootstrap_interval(counts, ["a"] * 40)
+    assert (low, high) == metrics.bootstrap_interval(counts, list(range(40)))
+    assert low < 0.25 < high
+
+
 def test_an_interval_needs_a_document_a_line():
     with pytest.raises(ValueError, match="`documents`"):
         metrics.bootstrap_interval([ErrorCount(0, 1)], [])

@@ -69,6 +69,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile interval of the error rate when whole documents are drawn with replacement.
 
+    Where all lines are of one document, lines are drawn: the interval then speaks of that document alone.
+
     Args:
         counts: one a line.
         documents: the document of each line; lines of the same document are drawn together.
@@ -81,6 +83,8 @@ def bootstrap_interval(
     """
     if len(counts) != len(documents) or not counts:
         raise ValueError(f"`documents` must name one document a line, got {len(documents)} for {len(counts)} lines.")
+    if len(set(documents)) == 1:
+        documents = range(len(counts))
     index = {document: position for position, document in enumerate(dict.fromkeys(documents))}
     totals = np.zeros((len(index), 2))
     for count, document in zip(counts, documents, strict=True):
