@@ -1,9 +1,12 @@
 """Models and lines as the arguments ask for them."""
 
+import json
 import logging
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from tiny_checkpoint import save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.data.fit import LineFit
@@ -59,3 +62,21 @@ def test_validation_takes_the_same_few_lines_every_time(source):
     first, second = validation_sets(arguments), validation_sets(arguments)
     assert [line.name for line in first[source]] == [line.name for line in second[source]]
     assert len(first[source]) == 2
+
+
+def test_weights_of_another_group_are_named(tmp_path):
+    folder = save_checkpoint(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["encoder"]["group"] = "D4"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"`model`.*group D4.*another shape"):
+        load_model(str(folder))
+
+
+def test_a_missing_weight_is_an_error_and_never_random(tmp_path):
+    folder = save_checkpoint(tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    lost = "encoder.lifting.mlp.fc1.weight"
+    save_file({name: weight for name, weight in weights.items() if name != lost}, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=lost):
+        load_model(str(folder))
