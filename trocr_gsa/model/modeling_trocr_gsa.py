@@ -103,6 +103,7 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder.config, decoder.config, **ids)
             config = cast(TrOCRGSAConfig, joint)
         if config is not None and encoder is None:
+            self.config_class = type(config)  # remote code may have loaded the same class from another copy of its file
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         self.ctc_head = None
