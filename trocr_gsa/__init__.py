@@ -1,7 +1,7 @@
 """An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA.
 
-Importing it registers the models with transformers' Auto classes. What needs more than torch and transformers is
-imported when it is first asked for.
+Importing it registers the models with transformers' Auto classes, and what `save_pretrained` writes carries their code,
+for processes without this package. What needs more than torch and transformers is imported when it is first asked for.
 """
 
 from importlib import import_module
@@ -31,6 +31,10 @@ AutoModel.register(GSANetConfig, GSANetModel)
 AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
 AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
 AutoProcessor.register(TrOCRGSAConfig, TrOCRGSAProcessor)
+for travelling in (GSANetConfig, TrOCRGSAConfig, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
+    travelling.register_for_auto_class()
+GSANetModel.register_for_auto_class("AutoModel")
+TrOCRGSAModel.register_for_auto_class("AutoModelForImageTextToText")
 
 __all__ = [
     "GSANetConfig",
