@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from marked_tables import markdown, write_between_markers
+
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.evaluation import SummaryRow, evaluate
 
-BEGIN, END = "<!-- accuracy: written by scripts/report_accuracy.py -->", "<!-- /accuracy -->"
 ANGLES = (0.0, 90.0, 180.0, 270.0)
 
 
@@ -45,27 +46,14 @@ def measure(reader: LineReader, name: str, source: str) -> SetReport:
 def table(reports: Sequence[SetReport]) -> str:
     """Return the reports as Markdown: one line a set, one column an angle."""
     head = ["set", "lines", *(f"CER at {angle:g}°" for angle in ANGLES), "WER", "same text at all", "way up right"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    rows = []
     for report in reports:
         upright = report.rows[0]
         cers = [f"{row.cer:.1%} ({row.cer_low:.1%}–{row.cer_high:.1%})" for row in report.rows]
         way_up = min(row.orientation_accuracy for row in report.rows)
         cells = [upright.name, upright.lines, *cers, f"{upright.wer:.1%}", f"{report.same_text:.1%}", f"{way_up:.1%}"]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
-
-
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a Markdown file.
-
-    Raises:
-        ValueError: if the file lacks a marker.
-    """
-    page = path.read_text(encoding="utf-8")
-    if BEGIN not in page or END not in page:
-        raise ValueError(f"`files`: {path} must hold the lines {BEGIN!r} and {END!r}, which the table goes between.")
-    before, rest = page.split(BEGIN, 1)
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def main() -> None:
@@ -80,7 +68,7 @@ def main() -> None:
     arguments.json.write_text(json.dumps([asdict(report) for report in reports], indent=1) + "\n", encoding="utf-8")
     for word in arguments.words:
         if "=" not in word:
-            write_between_markers(Path(word), table(reports))
+            write_between_markers(Path(word), "accuracy", __file__, table(reports))
     print(table(reports))
 
 
