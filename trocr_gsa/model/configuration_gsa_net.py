@@ -14,9 +14,8 @@ COUNTS = (
     "intermediate_size",
     "patch_size",
     "num_channels",
-    "num_frequencies",
 )
-CHOICES = {"hidden_act": tuple(ACT2FN), "pose_sum": POSE_SUMS, "absolute_position": ("centred", "none")}
+CHOICES = {"hidden_act": tuple(ACT2FN), "pose_sum": POSE_SUMS, "absolute_position": ("centred", "table", "none")}
 
 
 @strict
@@ -35,8 +34,14 @@ class GSANetConfig(PreTrainedConfig):
         num_channels: 1 for grey lines, 3 for colour.
         group: C1 C2 C4 D1 D2 D4 (exact), C8 C12 C16 D8 (approximate).
         pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.
-        num_frequencies: orbits of the group in the encodings' frequencies.
-        absolute_position: "centred" (a term that turns with the page), or "none" (translation equivariant).
+        num_frequencies: orbits of the group in the encodings' frequencies; 0: no relative position.
+        absolute_position: "centred" (a term that turns with the page), "table" (the same, learned patch by patch, as in
+            a ViT), or "none" (translation equivariant).
+        image_size: side of the square image whose patches "table" has a row for, pixels; other images interpolate it.
+        num_class_tokens: tokens of no patch and no position that each pose has beside its patches, as in a ViT (1) or a
+            DeiT (2).
+        cross_pose_gate: attention within each pose, and behind a gate that starts closed across poses; see
+            `GatedGroupSelfAttention`.
         neighbourhood: radius of attention in patches; None is the whole page.
         neighbourhood_shape: "disc" or "square".
         hidden_dropout_prob: dropout after attention and MLP.
@@ -58,6 +63,9 @@ class GSANetConfig(PreTrainedConfig):
     pose_sum: str = "none"
     num_frequencies: int = 6
     absolute_position: str = "centred"
+    image_size: int | None = None
+    num_class_tokens: int = 0
+    cross_pose_gate: bool = False
     neighbourhood: float | int | None = None
     neighbourhood_shape: str = "disc"
     hidden_dropout_prob: float | int = 0.0
@@ -89,4 +97,28 @@ class GSANetConfig(PreTrainedConfig):
             )
         if not 0 <= self.hidden_dropout_prob < 1:
             raise ValueError(f"`hidden_dropout_prob` must lie in [0, 1), got {self.hidden_dropout_prob}.")
+        self._check_positions()
         super().__post_init__(**kwargs)
+
+    def _check_positions(self) -> None:
+        for field in ("num_frequencies", "num_class_tokens"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"`{field}` must be 0 or more, got {getattr(self, field)}.")
+        if self.absolute_position == "centred" and not self.num_frequencies:
+            raise ValueError('`num_frequencies` must be at least 1 for `absolute_position` "centred", got 0.')
+        if self.num_class_tokens and (self.num_frequencies or self.neighbourhood is not None):
+            raise ValueError(
+                "`num_class_tokens` must be 0 unless `num_frequencies` is 0 and `neighbourhood` None, got "
+                f"{self.num_class_tokens}: a token without a position has no distance from others."
+            )
+        if self.absolute_position == "table":
+            if self.image_size is None or self.image_size < 1 or self.image_size % self.patch_size:
+                raise ValueError(
+                    f'`image_size` must be a multiple of `patch_size` = {self.patch_size} for `absolute_position` '
+                    f'"table", got {self.image_size}.'
+                )
+            if not PointGroup.from_name(self.group).is_exact:
+                raise ValueError(
+                    f'`group` must turn a square grid onto itself for `absolute_position` "table", got {self.group}. '
+                    "Take C1, C2, C4, D1, D2 or D4."
+                )

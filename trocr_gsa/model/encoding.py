@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .groups import PointGroup, cpu_table
@@ -70,7 +71,7 @@ def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
         radius = 2 * math.pi / (SHORTEST * ratio ** (index // sectors))
         angle = tilt + (index % sectors) * math.pi / 2
         rows.append((radius * math.cos(angle), radius * math.sin(angle)))
-    return torch.tensor(rows)
+    return torch.tensor(rows).view(-1, 2)
 
 
 class RelativeEncoding(nn.Module):
@@ -167,6 +168,44 @@ class CentredEncoding(nn.Module):
     def forward(self, positions: Tensor) -> Tensor:
         """Encode centred positions (…, position, 2), in patches, as (…, pose, position, hidden)."""
         return self.encoding(seen_from_poses(positions, self.group))
+
+
+class TableEncoding(nn.Module):
+    """An absolute position looked up in a square table, once per pose: a pretrained ViT's, seen from every side.
+
+    e(i, h) = P[h⁻¹(x(i) − centre)], between rows by cubic interpolation where the image is not the table's
+
+    Args:
+        group: H, exact.
+        hidden_size: features.
+        side: patches along the table's side.
+
+    Source: Schreiber 2023 has relative positions only; this is ours. Interpolation as in transformers' ViT
+        (`interpolate_pos_encoding`).
+    """
+
+    def __init__(self, group: PointGroup, hidden_size: int, side: int) -> None:
+        super().__init__()
+        self.group = group
+        self.side = side
+        self.weight = nn.Parameter(torch.empty(side * side, hidden_size))
+
+    def forward(self, positions: Tensor, spatial_shapes: Tensor) -> Tensor:
+        """Encode centred positions (batch, position, 2) of images with (rows, columns): (batch, pose, position, hidden).
+
+        Args:
+            positions: in patches, x right, y up.
+            spatial_shapes: (batch, 2) long.
+        """
+        dtype = torch.promote_types(self.weight.dtype, torch.float32)
+        extent = spatial_shapes.flip(-1).to(dtype)  # width, height
+        seen_extent = seen_from_poses(extent[:, None], self.group).abs()  # (batch, pose, 1, 2)
+        place = 2 * seen_from_poses(positions.to(dtype), self.group) / seen_extent * extent.new_tensor((1.0, -1.0))
+        table = self.weight.to(dtype).T.unflatten(-1, (self.side, self.side))[None]
+        found = F.grid_sample(
+            table, place.flatten(0, 1)[None], mode="bicubic", padding_mode="border", align_corners=False
+        )
+        return found[0].permute(1, 2, 0).unflatten(0, place.shape[:2]).to(self.weight.dtype)
 
 
 def seen_from_poses(positions: Tensor, group: PointGroup) -> Tensor:

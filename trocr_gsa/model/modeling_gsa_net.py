@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -20,9 +21,11 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
-from .encoding import CentredEncoding, RelativeEncoding, initial_frequencies, seen_from_poses
+from .embeddings import GSANetEmbeddings
+from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
+from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
-from .patches import cut_patches, patch_positions, raster_order, see_from_poses
+from .patches import cut_patches, patch_positions, raster_order
 
 
 @dataclass
@@ -46,23 +49,6 @@ class GSANetModelOutput(BaseModelOutput):
     pose_hidden_state: Tensor | None = None
     pose_positions: Tensor | None = None
     pose_mask: Tensor | None = None
-
-
-class GSANetEmbeddings(nn.Module):
-    """Patches as each pose sees them, projected: e(i,h) = W·(h⁻¹·patch_i) [+ e(h⁻¹(x(i) − centre))]."""
-
-    def __init__(self, config: GSANetConfig, group: PointGroup) -> None:
-        super().__init__()
-        self.group = group
-        self.patch_size = config.patch_size
-        self.projection = nn.Linear(config.num_channels * config.patch_size**2, config.hidden_size)
-        centred = config.absolute_position == "centred"
-        self.position = CentredEncoding(group, config.hidden_size, config.num_frequencies) if centred else None
-
-    def forward(self, patches: Tensor, positions: Tensor) -> Tensor:
-        """Embed patches (batch, position, channel · p · p) at (batch, position, 2): (batch, pose, position, hidden)."""
-        features = self.projection(see_from_poses(patches, self.group, self.patch_size))
-        return features if self.position is None else features + self.position(positions)
 
 
 class GSANetMLP(nn.Module):
@@ -132,6 +118,12 @@ class GSANetPreTrainedModel(PreTrainedModel):
             for basis in (module.cosine, module.sine, module.pose):
                 if basis is not None:
                     init.normal_(basis, std=0.2)
+        elif isinstance(module, TableEncoding):
+            init.normal_(module.weight, std=self.config.initializer_range)
+        elif isinstance(module, GSANetEmbeddings) and module.class_tokens is not None:
+            init.normal_(module.class_tokens, std=self.config.initializer_range)
+        elif isinstance(module, HeadGate):
+            init.zeros_(module.weight)
 
 
 class GSANetModel(GSANetPreTrainedModel):
@@ -155,10 +147,11 @@ class GSANetModel(GSANetPreTrainedModel):
         upright = PointGroup.from_name("C1")
         # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
         upright_frequencies = self.orbit_size * frequencies
+        across_poses = GatedGroupSelfAttention if config.cross_pose_gate else GroupSelfAttention
         self.embeddings = GSANetEmbeddings(config, group)
         self.lifting = GSANetLayer(config, LiftingSelfAttention(group, size, heads, frequencies, *around))
         self.pose_layers = nn.ModuleList(
-            GSANetLayer(config, GroupSelfAttention(group, size, heads, config.pose_sum, frequencies, *around))
+            GSANetLayer(config, across_poses(group, size, heads, config.pose_sum, frequencies, *around))
             for _ in range(config.pose_layers)
         )
         self.pose_head = GSANetPoseHead(config)
@@ -203,16 +196,21 @@ class GSANetModel(GSANetPreTrainedModel):
         self._follow_attn_implementation()
         patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
         positions = patch_positions(shapes, patches.shape[1])
-        features = self.lifting(self.embeddings(patches.to(self.dtype), positions), positions, mask)
+        features = self.embeddings(patches.to(self.dtype), positions, shapes)
+        nowhere = (0, 0, self.config.num_class_tokens, 0)  # class tokens have no position, and are never padding
+        positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
+        # an image is all patches: attention without a mask is a ViT's
+        padding = None if pixel_values.dim() == 4 and pixel_attention_mask is None else mask
+        features = self.lifting(features, positions, padding)
         for layer in self.pose_layers:
-            features = layer(features, positions, mask)
+            features = layer(features, positions, padding)
         scores = self.pose_head(features, mask)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         pose_logits = (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
         chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose)
         for layer in self.layers:
-            chosen = layer(chosen[:, None], chosen_positions, chosen_mask)[:, 0]
+            chosen = layer(chosen[:, None], chosen_positions, None if padding is None else chosen_mask)[:, 0]
         chosen = self.layernorm(chosen)
         if len(self.layers):
             tokens, bias, token_mask = chosen, torch.zeros_like(chosen_positions[..., 0]), chosen_mask
@@ -227,10 +225,16 @@ class GSANetModel(GSANetPreTrainedModel):
             attention_mask=bias,
             pose_logits=pose_logits,
             pose=pose,
-            pose_hidden_state=chosen,
-            pose_positions=chosen_positions,
-            pose_mask=chosen_mask,
+            pose_hidden_state=chosen[:, self.config.num_class_tokens :],
+            pose_positions=chosen_positions[:, self.config.num_class_tokens :],
+            pose_mask=chosen_mask[:, self.config.num_class_tokens :],
         )
+
+    def set_bases_per_line(self, per_line: bool) -> None:
+        """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""
+        for module in self.modules():
+            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
+                module.bases_per_line = per_line
 
     def _follow_attn_implementation(self) -> None:
         """Compute with "sdpa" or "eager" as the config says, which is all that `set_attn_implementation` changes."""
@@ -266,5 +270,7 @@ class GSANetModel(GSANetPreTrainedModel):
         features = features[rows, pose]
         if not self.group.is_exact:
             return features, positions, mask
-        order = raster_order(positions, mask)
+        first = self.config.num_class_tokens
+        order = raster_order(positions[:, first:], mask[:, first:]) + first
+        order = torch.cat((torch.arange(first, device=order.device).expand(len(order), -1), order), dim=1)
         return features[rows[:, None], order], positions[rows[:, None], order], mask.gather(1, order)

@@ -1,0 +1,204 @@
+"""What lifting and group attention share: projections, relative encoding, and the step to plain attention.
+
+What is unusual:
+- the position term is an inner product of rotated Fourier features, so no score is ever materialised: queries and keys
+  are extended by a few numbers and handed to `scaled_dot_product_attention`;
+- a padded key is pushed away by one more such number, so flash attention needs no mask;
+- without frequencies and padding nothing is appended, and this is the attention of a ViT.
+
+Letters: b batch, p q k output/query/key pose, n m query/key position, a head, d head size, w frequency.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .encoding import RelativeEncoding
+from .groups import PointGroup
+
+FAR = -3e4  # a score at which exp() is 0 in every floating-point type, and which float16 can still hold
+
+
+class Page(NamedTuple):
+    """Where tokens lie, as attention needs it.
+
+    Attributes:
+        waves: cos ω·x and sin ω·x, each (batch, position, frequency).
+        mask: (batch, position) bool, False where a position is padding; None: there is none.
+        near: (batch, position, position) bool, which pairs are neighbours; None: all are.
+    """
+
+    waves: tuple[Tensor, Tensor]
+    mask: Tensor | None
+    near: Tensor | None
+
+
+class ExtendedSelfAttention(nn.Module):
+    """Projections, a relative encoding, and attention of extended queries to extended keys.
+
+    ⟨q, φ_key(f(j) + ρ(h⁻¹(x(j)−x(i))))⟩ = ⟨[q; c; s; 1], [φ_key f(j); cos ω·x(j); sin ω·x(j); 0 or FAR]⟩
+
+    with c, s as `_rotate_query` returns them.
+
+    Args:
+        group: H.
+        hidden_size: features; a multiple of `num_heads`.
+        num_heads: attention heads.
+        num_frequencies: orbits of H in Ω; 0: no relative position.
+        neighbourhood: radius of N(i) in patches; None is the whole page.
+        neighbourhood_shape: "disc", or "square" for groups that keep one.
+        attn_implementation: "sdpa", or "eager" for two products and a softmax.
+
+    Raises:
+        ValueError: if heads, neighbourhood or group do not fit.
+    """
+
+    field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
+    relative_pose: bool = True  # whether keys have a pose of their own
+    # Project the encodings' bases for every line on its own: PEFT's batches of several adapters choose an adapter by the
+    # row of a Linear's input, and the bases' rows are no lines
+    bases_per_line: bool = False
+
+    def __init__(
+        self,
+        group: PointGroup,
+        hidden_size: int,
+        num_heads: int,
+        num_frequencies: int = 4,
+        neighbourhood: float | None = None,
+        neighbourhood_shape: str = "disc",
+        attn_implementation: str = "sdpa",
+    ) -> None:
+        super().__init__()
+        if hidden_size % num_heads:
+            raise ValueError(
+                f"`hidden_size` must be a multiple of `num_heads` = {num_heads}, got {hidden_size}. The nearest sizes "
+                f"are {hidden_size - hidden_size % num_heads} and {hidden_size + -hidden_size % num_heads}."
+            )
+        if neighbourhood is not None and not neighbourhood >= 0:
+            raise ValueError(
+                f"`neighbourhood` must be a radius of 0 or more patches, or None (the whole page), got {neighbourhood}."
+            )
+        if neighbourhood_shape not in ("disc", "square"):
+            raise ValueError(f"`neighbourhood_shape` must be 'disc' or 'square', got {neighbourhood_shape!r}.")
+        if neighbourhood is not None and neighbourhood_shape == "square" and not group.is_exact:
+            raise ValueError(f"`neighbourhood_shape` must be 'disc' for {group.name}: its rotations move a square.")
+        self.group = group
+        self.num_heads = num_heads
+        self.head_size = hidden_size // num_heads
+        self.neighbourhood = neighbourhood
+        self.neighbourhood_shape = neighbourhood_shape
+        self.attn_implementation = attn_implementation
+        self.q_proj = nn.Linear(hidden_size, hidden_size)
+        self.k_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.v_proj = nn.Linear(hidden_size, hidden_size)
+        self.o_proj = nn.Linear(hidden_size, hidden_size)
+        self.encoding = RelativeEncoding(group, hidden_size, num_frequencies, self.relative_pose)
+
+    def _heads(self, features: Tensor) -> Tensor:
+        return features.unflatten(-1, (self.num_heads, self.head_size))
+
+    def _project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value, each (batch, pose, position, head, d)."""
+        query, key, value = (self._heads(project(features)) for project in (self.q_proj, self.k_proj, self.v_proj))
+        return query, key, value
+
+    def _project_basis(self, basis: Tensor, batch: int) -> Tensor:
+        """Return φ_key of an encoding's basis (row, hidden): (batch or 1, row, head, d).
+
+        It passes through the key *module*, so that a LoRA on the key acts on ρ ([S] eq. 10).
+        """
+        return self._heads(self.k_proj(basis.expand(batch if self.bases_per_line else 1, -1, -1)))
+
+    def _page(self, positions: Tensor, mask: Tensor | None) -> Page:
+        return Page(self.encoding.waves(positions), mask, self._near(positions))
+
+    def _query_parts(self, query: Tensor, page: Page) -> list[Tensor]:
+        """Return what makes up an extended query (…, position, head, ·)."""
+        parts = [query]
+        if self.encoding.frequencies.shape[0]:
+            parts.append(self._rotate_query(query, page.waves))
+        if page.mask is not None:
+            parts.append(query.new_ones(()).expand(*query.shape[:-1], 1))
+        return parts
+
+    def _key_part(self, page: Page) -> Tensor:
+        """Return what extends a key, the same for every pose and head: (batch, position, ·)."""
+        parts = list(page.waves)
+        if page.mask is not None:
+            parts.append((~page.mask).to(parts[0].dtype)[..., None] * FAR)
+        return torch.cat(parts, dim=-1)
+
+    def _rotate_query(self, query: Tensor, waves: tuple[Tensor, Tensor]) -> Tensor:
+        """Return ⟨q, φ_key ρ⟩ as coefficients of cos ω·x(j) and sin ω·x(j).
+
+        Args:
+            query: (batch, pose, …, position, head, d), the first pose being the h of h⁻¹(x(j) − x(i)).
+            waves: cos ω·x(i), sin ω·x(i), each (batch, position, frequency).
+
+        Returns: (batch, pose, …, position, head, 2 · frequency).
+        """
+        bases = (self._project_basis(basis, len(query)) for basis in (self.encoding.cosine, self.encoding.sine))
+        cosine, sine = self.encoding.rotated(*(basis.movedim(1, 0) for basis in bases))  # (pose, frequency, batch or 1, head, d)
+        # a basis is of every line (b), or the same for all and broadcast
+        along_cosine = torch.einsum("bp...ad,pwbad->bp...aw", query, cosine)
+        along_sine = torch.einsum("bp...ad,pwbad->bp...aw", query, sine)
+        shape = (waves[0].shape[0], *[1] * (query.dim() - 4), waves[0].shape[1], 1, waves[0].shape[2])
+        cos_i, sin_i = waves[0].view(shape), waves[1].view(shape)
+        # cos(ω·x(j) − ω·x(i)) and sin(…) by the addition theorem: what multiplies cos ω·x(j), then sin ω·x(j)
+        return torch.cat(
+            (along_cosine * cos_i - along_sine * sin_i, along_cosine * sin_i + along_sine * cos_i), dim=-1
+        ).to(query.dtype)
+
+    def _within_poses(self, query: Tensor, key: Tensor, value: Tensor, page: Page) -> Tensor:
+        """Attend from every token to those of its own pose; all (batch, pose, position, head, d)."""
+        batch, order = query.shape[:2]
+        extension = self._key_part(page)[:, None, :, None].expand(batch, order, -1, self.num_heads, -1)
+        mask = None if page.near is None else page.near[:, None].expand(batch, order, -1, -1).flatten(0, 1)[:, None]
+        queries = [part.flatten(0, 1) for part in self._query_parts(query, page)]
+        out = self._attend(queries, [key.flatten(0, 1), extension.flatten(0, 1)], value.flatten(0, 1), mask)
+        return out.unflatten(0, (batch, order))
+
+    def _attend(self, query: list[Tensor], key: list[Tensor], value: Tensor, mask: Tensor | None) -> Tensor:
+        """Run plain attention on (batch, token, head, d) parts, concatenated; return (batch, token, head, d)."""
+        size = sum(part.shape[-1] for part in query)
+        padding = -size % 8  # flash kernels want a multiple of 8
+        extended_query, extended_key = (
+            F.pad(torch.cat([part.to(value.dtype) for part in parts], dim=-1), (0, padding)).transpose(1, 2)
+            for parts in (query, key)
+        )
+        value = value.transpose(1, 2)
+        scale = self.head_size**-0.5
+        if self.attn_implementation == "eager":
+            scores = extended_query * scale @ extended_key.transpose(-1, -2)
+            if mask is not None:
+                scores = scores.masked_fill(~mask, FAR)
+            return (scores.softmax(-1) @ value).transpose(1, 2)
+        if value.device.type == "cpu":  # its fused kernel wants values as wide as keys; the other is ten times slower
+            value = F.pad(value, (0, size + padding - self.head_size))
+        out = F.scaled_dot_product_attention(extended_query, extended_key, value, attn_mask=mask, scale=scale)
+        return out[..., : self.head_size].transpose(1, 2)
+
+    def _near(self, positions: Tensor) -> Tensor | None:
+        """Return which pairs are neighbours, (batch, position, position) bool, or None where all are."""
+        if self.neighbourhood is None:
+            return None
+        distance = positions[:, :, None] - positions[:, None, :]
+        distance = distance.norm(dim=-1) if self.neighbourhood_shape == "disc" else distance.abs().amax(-1)
+        return distance <= self.neighbourhood + 1e-4  # a radius of 1 holds the neighbour at distance 1, rounded or not
+
+    def _check(self, features: Tensor, positions: Tensor) -> Tensor:
+        if features.dim() not in self.field_dims or (features.dim() == 4 and features.shape[1] != self.group.order):
+            raise ValueError(
+                f"`features` must have one slice per element of {self.group.name}: expected "
+                f"(batch, {self.group.order}, position, hidden), got {tuple(features.shape)}."
+            )
+        if positions.shape[-1] != 2 or positions.shape[-2] != features.shape[-2]:
+            raise ValueError(
+                f"`positions` must be (position, 2) or (batch, position, 2) with {features.shape[-2]} positions, "
+                f"got {tuple(positions.shape)}."
+            )
+        positions = positions if positions.dim() == 3 else positions[None]
+        return positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
