@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trocr_gsa"
 FLOORS = ["model", "data", "train", "equivariance", "reader", "commands", "cli"]
-TRAVELS_WITH_WEIGHTS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", *sys.stdlib_module_names}
+NEEDED_BY_TRANSFORMERS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
+TRAVELS_WITH_WEIGHTS = NEEDED_BY_TRANSFORMERS | sys.stdlib_module_names
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 EVERY_FILE = [path for folder in ("trocr_gsa", "scripts", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 

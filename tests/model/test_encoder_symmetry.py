@@ -7,7 +7,7 @@ from tiny_models import EXACT_GROUPS, LAYERS, PATCH, difference, encoder_config,
 
 from trocr_gsa import GSANetModel, PointGroup
 from trocr_gsa.equivariance import equivariance_error, turn_image, turn_poses, turn_raster
-from trocr_gsa.model import modeling_gsa_net
+from trocr_gsa.model import embeddings
 
 EVERY_DEPTH = [0, 1, LAYERS]
 SHAPES = [(2, 5), (3, 3), (1, 4)]
@@ -87,7 +87,7 @@ def test_an_embedding_that_does_not_unrotate_patches_breaks_it(name, monkeypatch
     def seen_by_nobody(patches, group, patch_size):
         return patches[:, None].expand(-1, group.order, -1, -1)
 
-    monkeypatch.setattr(modeling_gsa_net, "see_from_poses", seen_by_nobody)
+    monkeypatch.setattr(embeddings, "see_from_poses", seen_by_nobody)
     model = tiny_encoder(group=name)
     error = equivariance_error(lambda x: model(x).pose_logits, model.group, noise(2, 5), act_out=turn_poses)
     assert error > 1e-3

@@ -9,6 +9,8 @@ What differs from a ViT's attention:
 Letters: b batch, p q k output/query/key pose, n m query/key position, a head, d head size, w frequency.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -144,7 +146,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
     def _pose_term(self, query: Tensor) -> Tensor:
         """Return ⟨q f(i,h₁), φ_key U_{h₁⁻¹h₂}⟩ for every h₂: (batch, query pose, position, head, key pose)."""
         relative = self.group.product[self.group.inverse].to(query.device)  # [h₁, h₂] -> h₁⁻¹h₂
-        pose = self._project_basis(self.encoding.pose, len(query))[:, relative]
+        pose = self._project_basis(cast(Tensor, self.encoding.pose), len(query))[:, relative]
         return torch.einsum("bqnad,bqkad->bqnak", query, pose)  # of every line (b), or the same for all and broadcast
 
     def _key_extension(self, page: Page, batch: int) -> Tensor:

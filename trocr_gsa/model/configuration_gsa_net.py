@@ -114,7 +114,7 @@ class GSANetConfig(PreTrainedConfig):
         if self.absolute_position == "table":
             if self.image_size is None or self.image_size < 1 or self.image_size % self.patch_size:
                 raise ValueError(
-                    f'`image_size` must be a multiple of `patch_size` = {self.patch_size} for `absolute_position` '
+                    f"`image_size` must be a multiple of `patch_size` = {self.patch_size} for `absolute_position` "
                     f'"table", got {self.image_size}.'
                 )
             if not PointGroup.from_name(self.group).is_exact:

@@ -1,6 +1,6 @@
 """From patches to the tokens of every pose.
 
-What is unusual: a patch is embedded once per pose, un-rotated by it; class tokens, which lie nowhere, once per pose too.
+What is unusual: a patch is embedded once per pose, un-rotated by it; class tokens, which lie nowhere, likewise.
 """
 
 import torch

@@ -191,11 +191,13 @@ class TableEncoding(nn.Module):
         self.weight = nn.Parameter(torch.empty(side * side, hidden_size))
 
     def forward(self, positions: Tensor, spatial_shapes: Tensor) -> Tensor:
-        """Encode centred positions (batch, position, 2) of images with (rows, columns): (batch, pose, position, hidden).
+        """Encode positions as every pose sees them.
 
         Args:
-            positions: in patches, x right, y up.
-            spatial_shapes: (batch, 2) long.
+            positions: (batch, position, 2), in patches, x right, y up, origin at the image's centre.
+            spatial_shapes: (batch, 2) long, rows and columns of patches.
+
+        Returns: (batch, pose, position, hidden).
         """
         dtype = torch.promote_types(self.weight.dtype, torch.float32)
         extent = spatial_shapes.flip(-1).to(dtype)  # width, height

@@ -57,8 +57,8 @@ class ExtendedSelfAttention(nn.Module):
 
     field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
     relative_pose: bool = True  # whether keys have a pose of their own
-    # Project the encodings' bases for every line on its own: PEFT's batches of several adapters choose an adapter by the
-    # row of a Linear's input, and the bases' rows are no lines
+    # Project the encodings' bases for every line on its own: in a batch of several adapters PEFT chooses one by the row
+    # of a Linear's input, and the bases' rows are no lines
     bases_per_line: bool = False
 
     def __init__(
@@ -141,8 +141,8 @@ class ExtendedSelfAttention(nn.Module):
         Returns: (batch, pose, …, position, head, 2 · frequency).
         """
         bases = (self._project_basis(basis, len(query)) for basis in (self.encoding.cosine, self.encoding.sine))
-        cosine, sine = self.encoding.rotated(*(basis.movedim(1, 0) for basis in bases))  # (pose, frequency, batch or 1, head, d)
-        # a basis is of every line (b), or the same for all and broadcast
+        cosine, sine = self.encoding.rotated(*(basis.movedim(1, 0) for basis in bases))
+        # (pose, frequency, b, head, d), where b is 1 and broadcast unless every line has bases of its own
         along_cosine = torch.einsum("bp...ad,pwbad->bp...aw", query, cosine)
         along_sine = torch.einsum("bp...ad,pwbad->bp...aw", query, sine)
         shape = (waves[0].shape[0], *[1] * (query.dim() - 4), waves[0].shape[1], 1, waves[0].shape[2])

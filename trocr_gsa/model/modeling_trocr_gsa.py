@@ -19,10 +19,10 @@ from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
-from .groups import PointGroup
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput
-
-Orientation = str | dict[float, float]
+from .orientation import Orientation, orientation_bias
+from .sinusoids import keep_sinusoids
+from .take_over import TakesOverTrOCR
 
 
 @dataclass
@@ -46,37 +46,7 @@ class TrOCRGSAOutput(Seq2SeqLMOutput):
     ctc_lengths: Tensor | None = None
 
 
-def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | None:
-    """Return log of a prior over poses, (pose,), or None where every pose is as likely.
-
-    Args:
-        orientation: "any", "upright", or {degrees counter-clockwise from upright: probability}; angles not named get 0.
-        group: whose elements the poses are.
-
-    Raises:
-        ValueError: if `orientation` is none of these, names an angle the group has not, or sums to nothing.
-    """
-    if isinstance(orientation, str) and orientation in ("any", "upright"):
-        if orientation == "any":
-            return None
-        orientation = {0.0: 1.0}
-    if not isinstance(orientation, dict):
-        raise ValueError(f"`orientation` must be 'any', 'upright' or {{degrees: probability}}, got {orientation!r}.")
-    prior = torch.zeros(group.order, dtype=torch.float64)
-    for angle, probability in orientation.items():
-        try:
-            prior[group.element(angle)] += probability
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"`orientation` must name angles of {group.name} in degrees, {group.angles[: group.num_rotations]}, "
-                f"each with a probability, got {angle!r}: {probability!r}."
-            ) from error
-    if not (prior.isfinite().all() and prior.min() >= 0 and prior.sum() > 0):
-        raise ValueError(f"`orientation` must hold probabilities, at least one above 0, got {orientation!r}.")
-    return (prior / prior.sum()).log()
-
-
-class TrOCRGSAModel(VisionEncoderDecoderModel):
+class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     """Read a line, whichever way up.
 
     p(letter_t | letters before, image) from cross-attention over tokens (i,h) with logits + log p(h)
@@ -106,6 +76,7 @@ class TrOCRGSAModel(VisionEncoderDecoderModel):
             self.config_class = type(config)  # remote code may have loaded the same class from another copy of its file
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
+        keep_sinusoids(self.decoder)
         self.ctc_head = None
         if self.config.ctc_steps_per_patch:
             letters = self.decoder.config.vocab_size
