@@ -13,6 +13,7 @@ from .model.attention import GroupSelfAttention, LiftingSelfAttention
 from .model.configuration_gsa_net import GSANetConfig
 from .model.configuration_trocr_gsa import TrOCRGSAConfig
 from .model.groups import PointGroup
+from .model.image_processing_square import SquareImageProcessor
 from .model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from .model.modeling_gsa_net import GSANetModel
 from .model.modeling_trocr_gsa import TrOCRGSAModel
@@ -30,8 +31,10 @@ AutoConfig.register("trocr-gsa", TrOCRGSAConfig)
 AutoModel.register(GSANetConfig, GSANetModel)
 AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
 AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
+# transformers finds an image processor by the name in its file, among the one registered for each configuration
+AutoImageProcessor.register(GSANetConfig, image_processor_classes={"pil": SquareImageProcessor})
 AutoProcessor.register(TrOCRGSAConfig, TrOCRGSAProcessor)
-for travelling in (GSANetConfig, TrOCRGSAConfig, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
+for travelling in (GSANetConfig, TrOCRGSAConfig, SquareImageProcessor, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
     travelling.register_for_auto_class()
 GSANetModel.register_for_auto_class("AutoModel")
 TrOCRGSAModel.register_for_auto_class("AutoModelForImageTextToText")
@@ -43,6 +46,7 @@ __all__ = [
     "LiftingSelfAttention",
     "LineReader",
     "PointGroup",
+    "SquareImageProcessor",
     "TrOCRGSAConfig",
     "TrOCRGSAImageProcessor",
     "TrOCRGSAModel",

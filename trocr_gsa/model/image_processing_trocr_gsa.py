@@ -6,15 +6,14 @@ lines lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex p
 
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
 from .patches import cut_patches
+from .pictures import as_picture, pixel_levels
 
 
 class TrOCRGSAImageProcessor(BaseImageProcessor):
@@ -88,19 +87,14 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         return BatchFeature(data=data, tensor_type=return_tensors)
 
     def _line_to_patches(self, image: Any, index: int) -> tuple[Tensor, Tensor]:
-        if not isinstance(image, Image.Image):
-            image = _from_array(np.asarray(image), index)
-        width, height = image.size
-        if min(width, height) < 2:
-            raise ValueError(f"`images[{index}]` must be at least 2 pixels high and wide, got {width}×{height}.")
+        picture = as_picture(image, index)
+        width, height = picture.size
         if (needed := self.num_patches(width, height)) > self.max_patches:
             raise ValueError(
                 f"`images[{index}]` is {width}×{height} pixels and needs {needed} patches, more than `max_patches` = "
                 f"{self.max_patches}. Is it one line of text? Cut it, or raise `max_patches`."
             )
-        pixels = self._to_tensor(image)
-        if not pixels.isfinite().all():
-            raise ValueError(f"`images[{index}]` must hold finite numbers, got NaN or infinity.")
+        pixels = pixel_levels(picture, self.num_channels, index)
         new_width, new_height = self._resized(width, height)
         if (new_width, new_height) != (width, height):
             pixels = F.interpolate(
@@ -112,24 +106,3 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         pixels = F.pad(pixels, (side_x, side_x, side_y, side_y), value=paper)
         patches, shapes = cut_patches(pixels[None].float(), self.patch_size)
         return patches[0], shapes[0]
-
-    def _to_tensor(self, image: Image.Image) -> Tensor:
-        """Return pixels (channel, height, width), black 0 and white 255, in float64.
-
-        In float32 a resize rounds the ends of a long line differently, and a turned line is no longer equal.
-        """
-        if image.mode[0] in "IF":  # more than 8 bits, which convert() would clip
-            grey = torch.tensor(np.asarray(image, dtype=np.float64)) / (1 if image.mode == "F" else 257)
-            return grey.expand(self.num_channels, -1, -1)
-        pixels = np.array(image.convert("L" if self.num_channels == 1 else "RGB"), dtype=np.float64)
-        return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
-
-
-def _from_array(array: np.ndarray, index: int) -> Image.Image:
-    try:
-        return Image.fromarray(array)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`images[{index}]` must be a PIL image or an array, (height, width) of uint8, uint16 or floats, or "
-            f"(height, width, 3) of uint8; got {array.dtype} of shape {array.shape}."
-        ) from error
