@@ -21,7 +21,9 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.checkpoint import load_state, load_trainable_state, save_state, trainable_state, write_atomically
+from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
+from trocr_gsa.train.results import Results, weights_sha256
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.validation import Validation
 
@@ -62,6 +64,8 @@ class TrainingLoop:
         self.arguments, self.accelerator, self.processor = arguments, accelerator, processor
         self.reader = reader
         self.validation, self.folder, self.state = validation, folder, RunState()
+        self.rows: list[SummaryRow] = []  # of the present weights
+        self.base_sha256 = weights_sha256(reader.name_or_path) if accelerator.is_main_process else None
         config = reader.config
         self.weights = step_loss.LossWeights(
             ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
@@ -179,7 +183,8 @@ class TrainingLoop:
         if self.validation is None:
             return True
         with self._averaged():
-            scores = self.validation.measure(self.reader, self.accelerator)
+            measured = self.validation.measure(self.reader, self.accelerator)
+        scores, self.rows = measured.scores, measured.rows
         self.state.seconds = self._seconds()
         self._log({"step": self.state.step, "minutes": self.state.seconds / 60} | scores)
         gained = self.state.best_cer is None or scores["cer"] < self.state.best_cer
@@ -197,6 +202,18 @@ class TrainingLoop:
             else:
                 self.plain.save_pretrained(str(folder))
                 self.processor.save_pretrained(str(folder))
+        self._results().write(folder)
+
+    def _results(self) -> Results:
+        return Results(
+            base=self.reader.name_or_path or None,
+            base_sha256=self.base_sha256,
+            train=self.arguments.train,
+            settings=self.arguments.to_dict(),
+            steps=self.state.step,
+            minutes=self.state.seconds / 60,
+            rows=self.rows,
+        )
 
     def _write_model_and_state(self, folder: Path) -> None:
         self._write_model(folder)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/."""
+"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json."""
 
 import json
 import platform
