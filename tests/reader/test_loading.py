@@ -3,28 +3,15 @@
 import json
 import shutil
 
-import peft
 import pytest
 import torch
+from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
 from trocr_gsa.reader import LineReader, load_reader
 from trocr_gsa.train.build import load_model
-from trocr_gsa.train.lora import lora_config
 
 PICTURES = [draw_line("abc", 40), draw_line("defghijk", 90)]
-
-
-def save_adapter(checkpoint, folder, named=True, **options):
-    """Save an adapter that changes what is read."""
-    model, _ = load_model(str(checkpoint))
-    adapted = peft.get_peft_model(model, lora_config(model=model if named else None, **options))
-    with torch.no_grad():
-        for name, weight in adapted.named_parameters():
-            if "lora_B" in name:
-                weight.normal_()
-    adapted.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,15 @@
 """From pictures of lines to text, a few lines of Python away.
 
 What is unusual: pictures are measured first and decoded batch by batch, so that a thousand files need the memory of one
-batch; lines of like length are read together and come back in the order given; a bad picture costs itself alone.
+batch; lines of like length are read together, each with the adapter it asks for, and come back in the order given; a
+bad picture costs itself alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from peft import PeftModel
@@ -18,7 +20,8 @@ from trocr_gsa.data.images import ImageError, image_size, load_image, source_nam
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.train.reading import read_images
 
-from .loading import load_reader
+from .library import AdapterLibrary
+from .loading import Adapters, load_reader
 
 BATCH_PATCHES = 8192  # of a batch, padding included
 Picture = Image.Image | str | Path | bytes | np.ndarray
@@ -34,6 +37,7 @@ class Line:
         orientation: degrees by which the picture is turned counter-clockwise from upright, in [0, 360).
         source: the file, or `images[3]`.
         error: why the picture could not be read; None if it could.
+        adapter: the adapter that read it, by its name or, if merged, by its folder; None: the model alone.
     """
 
     text: str
@@ -41,6 +45,7 @@ class Line:
     orientation: float
     source: str
     error: str | None = None
+    adapter: str | None = None
 
 
 class LineReader:
@@ -52,29 +57,63 @@ class LineReader:
     share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's.
 
     Args:
-        model: the reader, in evaluation mode.
+        model: the reader, in evaluation mode; inside adapters, each line is read with the one it asks for.
         processor: its processor.
+        merged_adapter: what to call the adapter that is merged into the weights, if there is one.
     """
 
-    def __init__(self, model: TrOCRGSAModel, processor: Any) -> None:
-        self.model, self.processor = model, processor
+    def __init__(self, model: TrOCRGSAModel | PeftModel, processor: Any, merged_adapter: str | None = None) -> None:
+        self._library = AdapterLibrary(model) if isinstance(model, PeftModel) else None
+        self.model: TrOCRGSAModel = self._library.model if self._library else model  # pyright: ignore
+        self.processor, self.merged_adapter = processor, merged_adapter
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path | None = None, adapter: str | Path | None = None, device: str | None = None
+        cls, path: str | Path | None = None, adapter: Adapters | None = None, device: str | None = None
     ) -> Self:
-        """Load a reader; an adapter is merged into the weights, and reads as fast as its model alone.
+        """Load a reader.
 
         Args:
             path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
-            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint.
+            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint: it is merged into the weights, and
+                reads as fast as its model alone. Or several by name, {"fr": "runs/fr/best", …}: they stay apart, and
+                `read` says which one reads which line.
             device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
 
         Raises:
             ValueError: if a folder or device is missing, or the parts do not belong together.
         """
         model, processor = load_reader(path, adapter, device)
-        return cls(model.merge_and_unload() if isinstance(model, PeftModel) else model, processor)
+        if adapter is None or isinstance(adapter, Mapping):
+            return cls(model, processor)
+        return cls(cast(PeftModel, model).merge_and_unload(), processor, str(adapter))  # pyright: ignore
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of the adapters that `read` can be asked for."""
+        return self._library.names if self._library else []
+
+    def merged(self, name: str) -> Self:
+        """Return another reader, whose copy of the weights has one adapter merged; this one stays as it is.
+
+        Raises:
+            ValueError: if there is no adapter of that name.
+        """
+        return type(self)(self._named("merged").merged(name), self.processor, name)
+
+    def combine(self, name: str, weights: Mapping[str, float]) -> None:
+        """Add an adapter whose update of the weights is a sum of others': {"fr": 0.5, "de": 0.5} is their mean.
+
+        The sum is exact; its rank is the sum of their ranks.
+
+        Args:
+            name: of the new adapter.
+            weights: finite numbers by the names of plain LoRA adapters.
+
+        Raises:
+            ValueError: if a name or number cannot be used, or an adapter is more than a low-rank update.
+        """
+        self._named("combine").combine(name, weights)
 
     def read(
         self,
@@ -82,6 +121,7 @@ class LineReader:
         orientation: Orientation = "any",
         num_beams: int = 1,
         batch_size: int = 64,
+        adapter: str | Sequence[str | None] | None = None,
     ) -> list[Line]:
         """Read pictures of one line each.
 
@@ -90,6 +130,7 @@ class LineReader:
             orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
             num_beams: 1 reads greedily; more look at as many texts side by side.
             batch_size: most lines read at once.
+            adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
 
         Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why.
 
@@ -102,6 +143,7 @@ class LineReader:
             raise ValueError(f"`num_beams` and `batch_size` must be at least 1, got {num_beams} and {batch_size}.")
         images = list(images)
         names = [_name(image, index) for index, image in enumerate(images)]
+        chosen = self._chosen(adapter, len(images))
         lines: dict[int, Line] = {}
         lengths = np.zeros(len(images), dtype=int)
         for index, image in enumerate(images):
@@ -109,10 +151,37 @@ class LineReader:
                 lengths[index] = self._num_patches(image, names[index])
             except ImageError as error:
                 lines[index] = _failed(names[index], error)
-        order = np.array([index for index in np.argsort(lengths, kind="stable") if index not in lines], dtype=int)
-        for batch in cut_batches(order, lengths, BATCH_PATCHES, batch_size):
-            lines |= self._read_batch({index: images[index] for index in batch}, names, orientation, num_beams)
+        for group in self._read_together(chosen):
+            usable = [index for index in group if index not in lines]
+            order = np.array(sorted(usable, key=lengths.__getitem__), dtype=int)
+            for batch in cut_batches(order, lengths, BATCH_PATCHES, batch_size):
+                pictures = {index: images[index] for index in batch}
+                lines |= self._read_batch(pictures, names, chosen, orientation, num_beams)
         return [lines[index] for index in range(len(images))]
+
+    def _named(self, purpose: str) -> AdapterLibrary:
+        if self._library is None:
+            raise ValueError(
+                f"`adapter`: `{purpose}` needs adapters by name, and this reader has none. Load it with "
+                'LineReader.from_pretrained(path, adapter={"name": "folder"}).'
+            )
+        return self._library
+
+    def _chosen(self, adapter: str | Sequence[str | None] | None, count: int) -> list[str | None]:
+        """Return the adapter of each picture."""
+        chosen = [adapter] * count if adapter is None or isinstance(adapter, str) else list(adapter)
+        if len(chosen) != count:
+            raise ValueError(f"`adapter` must hold a name or None for each of {count} pictures, got {len(chosen)}.")
+        for name in {name for name in chosen if name is not None}:
+            self._named("read").check(name)
+        return chosen
+
+    def _read_together(self, chosen: Sequence[str | None]) -> Iterator[list[int]]:
+        """Yield places whose lines can share a batch: all, but for adapters that cannot be mixed with others."""
+        can_mix = {name: self._library is None or self._library.can_mix(name) for name in dict.fromkeys(chosen)}
+        yield [index for index, name in enumerate(chosen) if can_mix[name]]
+        for apart in [name for name, can in can_mix.items() if not can]:
+            yield [index for index, name in enumerate(chosen) if name == apart]
 
     def _num_patches(self, image: Picture, name: str) -> int:
         width, height = image_size(_as_source(image, name), name)
@@ -125,7 +194,12 @@ class LineReader:
         return needed
 
     def _read_batch(
-        self, images: dict[int, Picture], names: Sequence[str], orientation: Orientation, num_beams: int
+        self,
+        images: dict[int, Picture],
+        names: Sequence[str],
+        chosen: Sequence[str | None],
+        orientation: Orientation,
+        num_beams: int,
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
         decoded: dict[int, Image.Image] = {}
@@ -135,10 +209,13 @@ class LineReader:
             except ImageError as error:
                 lines[index] = _failed(names[index], error)
         if decoded:
-            readings = read_images(self.model, self.processor, list(decoded.values()), orientation, num_beams)
+            adapters = [chosen[index] for index in decoded]
+            with self._library.applied(adapters, num_beams) if self._library else nullcontext():
+                readings = read_images(self.model, self.processor, list(decoded.values()), orientation, num_beams)
             for index, reading in zip(decoded, readings, strict=True):
                 confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
-                lines[index] = Line(reading.text, confidence, reading.orientation, names[index])
+                adapter = chosen[index] or self.merged_adapter
+                lines[index] = Line(reading.text, confidence, reading.orientation, names[index], adapter=adapter)
         return lines
 
 

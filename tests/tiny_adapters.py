@@ -1,0 +1,27 @@
+"""Adapters of the smallest reader that change what is read."""
+
+from pathlib import Path
+
+import peft
+import torch
+
+from trocr_gsa.train.build import load_model
+from trocr_gsa.train.lora import lora_config
+
+
+def save_adapter(
+    checkpoint: Path, folder: Path, named: bool = True, seed: int = 0, changes: dict | None = None, **options: object
+) -> Path:
+    """Save an adapter in which nothing is zero; `options` are those of `lora_config`, `changes` PEFT's own."""
+    model, _ = load_model(str(checkpoint))
+    config = lora_config(model=model if named else None, **options)  # pyright: ignore[reportArgumentType]
+    for name, value in (changes or {}).items():
+        setattr(config, name, value)
+    adapted = peft.get_peft_model(model, config)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name or "lora_magnitude" in name or "modules_to_save" in name:
+                weight.normal_()
+    adapted.save_pretrained(str(folder), save_embedding_layers=False)
+    return folder
