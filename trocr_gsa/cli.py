@@ -1,11 +1,13 @@
-"""`trocr-gsa`: read, finetune, evaluate, check, compile, render."""
+"""`trocr-gsa`: read, finetune, evaluate, check, convert, push, compile, render."""
 
 import typer
 
 from .commands.check import check
 from .commands.compile import compile
+from .commands.convert import convert
 from .commands.evaluate import evaluate
 from .commands.finetune import FORWARDED, finetune
+from .commands.push import push
 from .commands.read import read
 from .commands.render import render
 
@@ -15,6 +17,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, check, compile, render):
+for command in (read, evaluate, check, convert, push, compile, render):
     app.command()(command)
 app.command(context_settings=FORWARDED)(finetune)

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from stock_processors import make_stock_processor
+from stock_trocr import make_stock_model
 from tiny_checkpoint import SIZES, draw_line
 
+from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import new_model
@@ -63,3 +66,19 @@ def checkpoint(tmp_path, tiny) -> str:
     model.save_pretrained(tmp_path / "base")
     processor.save_pretrained(tmp_path / "base")
     return str(tmp_path / "base")
+
+
+@pytest.fixture
+def stock_checkpoint(tmp_path) -> str:
+    """A stock TrOCR with random weights, in the published files' layout."""
+    make_stock_model(tmp_path / "stock", "base-printed")
+    make_stock_processor(tmp_path / "stock", "base-printed")
+    return str(tmp_path / "stock")
+
+
+@pytest.fixture
+def taken_over(tmp_path, stock_checkpoint) -> str:
+    """The same as a reader of ours, in a folder."""
+    TrOCRGSAModel.from_trocr(stock_checkpoint).save_pretrained(tmp_path / "taken_over")
+    TrOCRGSAProcessor.from_trocr(stock_checkpoint).save_pretrained(tmp_path / "taken_over")
+    return str(tmp_path / "taken_over")

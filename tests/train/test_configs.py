@@ -15,10 +15,17 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_shipped_config_trains_two_steps(path, tmp_path, source, checkpoint, tiny_architecture):
+def test_a_shipped_config_trains_two_steps(path, tmp_path, source, request):
     config = read_config(path)
-    new = any(key.startswith("encoder_") for key in config)
-    base = tiny_architecture if new else {"model": checkpoint}
+    if "pretrained_decoder" in config:
+        encoder = request.getfixturevalue("tiny_architecture").items()
+        base = {key: value for key, value in encoder if not key.startswith("decoder_")}
+        base["pretrained_decoder"] = request.getfixturevalue("stock_checkpoint")
+    elif any(key.startswith("encoder_") for key in config):
+        base = request.getfixturevalue("tiny_architecture")
+    else:
+        taken_over = config.get("train_pose", False)
+        base = {"model": request.getfixturevalue("taken_over" if taken_over else "checkpoint")}
     overrides = {"train": source, "validation": source, "output": str(tmp_path / "run"), "device": "cpu"}
     arguments = TrainingArguments.from_dict(config | base | overrides | {"max_steps": 2, "num_workers": 0})
     assert finetune(arguments).step == 2

@@ -193,17 +193,7 @@ class GSANetModel(GSANetPreTrainedModel):
         Raises:
             ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
         """
-        self._follow_attn_implementation()
-        patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
-        positions = patch_positions(shapes, patches.shape[1])
-        features = self.embeddings(patches.to(self.dtype), positions, shapes)
-        nowhere = (0, 0, self.config.num_class_tokens, 0)  # class tokens have no position, and are never padding
-        positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
-        # an image is all patches: attention without a mask is a ViT's
-        padding = None if pixel_values.dim() == 4 and pixel_attention_mask is None else mask
-        features = self.lifting(features, positions, padding)
-        for layer in self.pose_layers:
-            features = layer(features, positions, padding)
+        features, positions, mask, padding = self.see(pixel_values, pixel_attention_mask, spatial_shapes)
         scores = self.pose_head(features, mask)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         pose_logits = (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
@@ -229,6 +219,29 @@ class GSANetModel(GSANetPreTrainedModel):
             pose_positions=chosen_positions[:, self.config.num_class_tokens :],
             pose_mask=chosen_mask[:, self.config.num_class_tokens :],
         )
+
+    def see(
+        self, pixel_values: Tensor, pixel_attention_mask: Tensor | None = None, spatial_shapes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return what the lifting layer and the K layers behind it make of lines, before a pose is chosen.
+
+        Args: as in `forward`.
+
+        Returns: features (batch, pose, token, hidden), class tokens first; positions (batch, token, 2); which tokens are
+            none of padding, (batch, token) bool; and the same again, or None where there is no padding at all.
+        """
+        self._follow_attn_implementation()
+        patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
+        positions = patch_positions(shapes, patches.shape[1])
+        features = self.embeddings(patches.to(self.dtype), positions, shapes)
+        nowhere = (0, 0, self.config.num_class_tokens, 0)  # class tokens have no position, and are never padding
+        positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
+        # an image is all patches: attention without a mask is a ViT's
+        padding = None if pixel_values.dim() == 4 and pixel_attention_mask is None else mask
+        features = self.lifting(features, positions, padding)
+        for layer in self.pose_layers:
+            features = layer(features, positions, padding)
+        return features, positions, mask, padding
 
     def set_bases_per_line(self, per_line: bool) -> None:
         """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""

@@ -29,7 +29,7 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # its report of the weights says less than ours, and says it of the pooler
     try:
-        config = AutoConfig.from_pretrained(path_or_hub_id, **loading)
+        config = _load_config(field, path_or_hub_id, loading)
         _check_parts(field, config)
         square_side(config.encoder)
         loaded: Any = VisionEncoderDecoderModel.from_pretrained(
@@ -61,6 +61,13 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
                 "weights that they were saved with."
             )
     return model.eval()
+
+
+def _load_config(field: str, path_or_hub_id: str, loading: dict[str, Any]) -> Any:
+    try:
+        return AutoConfig.from_pretrained(path_or_hub_id, **loading)
+    except ValueError as error:  # no type of model, or none that transformers knows
+        raise ValueError(f"{field} is no TrOCR: {error}") from error
 
 
 def _check_parts(field: str, config: Any) -> None:

@@ -38,6 +38,7 @@ class TrainingArguments:
 
     # Model
     model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
+    pretrained_decoder: str | None = None  # folder or Hub id of a TrOCR whose decoder a new encoder gets
     method: Literal["lora", "full"] = "lora"
     targets: Literal["encoder", "decoder", "both"] = "both"  # the halves that get an adapter
     rank: int = bounded(8, 1)  # higher fits more and forgets more
@@ -45,6 +46,7 @@ class TrainingArguments:
     lora_dropout: float = bounded(0.0, 0, 1)
     rslora: bool = False  # scale by alpha / sqrt(rank): keeps high ranks stable
     dora: bool = False  # learn magnitude and direction apart
+    train_pose: bool = False  # with an adapter, also the pose head and the gates between poses, whole
     attn_implementation: Literal["sdpa", "eager"] = "sdpa"  # the encoder's attention
     gradient_checkpointing: bool = False  # less memory, a third more time
     line_height: int = bounded(48, 1)  # of a new model, in pixels

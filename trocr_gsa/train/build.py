@@ -6,7 +6,7 @@ from typing import Any, cast
 import peft
 import torch
 from torch import nn
-from transformers import AutoProcessor, ByT5Tokenizer, TrOCRConfig
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
 
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
@@ -41,15 +41,36 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         arguments.rslora,
         arguments.dora,
         reader,
+        arguments.train_pose,
     )
     return peft.get_peft_model(reader, config), reader, processor
 
 
 def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
-    """Return an untrained reader with a byte-level vocabulary, from the `encoder_*` and `decoder_*` keys."""
+    """Return an untrained encoder from the `encoder_*` keys, before a pretrained decoder or a new one.
+
+    A new decoder is built from the `decoder_*` keys and has a byte-level vocabulary.
+    """
     encoder_settings, decoder_settings = split_architecture(arguments.architecture)
     encoder = GSANetConfig(**encoder_settings)
-    tokenizer = ByT5Tokenizer(extra_ids=0)
+    image_processor = TrOCRGSAImageProcessor(
+        line_height=arguments.line_height,
+        patch_size=encoder.patch_size,
+        max_patches=arguments.max_patches,
+        num_channels=encoder.num_channels,
+    )
+    if arguments.pretrained_decoder is not None:
+        model = TrOCRGSAModel.from_encoder_decoder(
+            encoder, arguments.pretrained_decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
+        )
+        tokenizer = AutoTokenizer.from_pretrained(arguments.pretrained_decoder)
+    else:
+        tokenizer = ByT5Tokenizer(extra_ids=0)
+        model = _new_reader(encoder, decoder_settings, tokenizer, arguments.ctc_steps_per_patch)
+    return model, TrOCRGSAProcessor(image_processor, tokenizer)
+
+
+def _new_reader(encoder: GSANetConfig, decoder_settings: dict[str, Any], tokenizer: Any, steps: int) -> TrOCRGSAModel:
     bytes_only = {
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
@@ -59,18 +80,10 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         "cross_attention_hidden_size": encoder.hidden_size,
     }
     decoder = TrOCRConfig(**(bytes_only | decoder_settings))
-    joint = TrOCRGSAConfig.from_encoder_decoder_configs(
-        encoder, decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
-    )
-    image_processor = TrOCRGSAImageProcessor(
-        line_height=arguments.line_height,
-        patch_size=encoder.patch_size,
-        max_patches=arguments.max_patches,
-        num_channels=encoder.num_channels,
-    )
+    joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder, decoder, ctc_steps_per_patch=steps)
     model = TrOCRGSAModel(cast(TrOCRGSAConfig, joint))
     cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # by default 20 letters
-    return model, TrOCRGSAProcessor(image_processor, tokenizer)
+    return model
 
 
 def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
@@ -83,6 +96,8 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     try:
+        if AutoConfig.from_pretrained(source).model_type == "vision-encoder-decoder":
+            raise ValueError(f"`model`: {source} is a stock TrOCR. Convert it first: trocr-gsa convert {source} OUT.")
         loaded: Any = TrOCRGSAModel.from_pretrained(
             source,
             dtype=torch.float32,  # however the weights are stored

@@ -78,7 +78,17 @@ def _check_device(arguments: "TrainingArguments") -> None:
 
 def _check_new_model(arguments: "TrainingArguments") -> None:
     if not arguments.architecture:
+        if arguments.pretrained_decoder is not None:
+            raise ValueError(
+                f"`pretrained_decoder` = {arguments.pretrained_decoder} needs a new encoder: give `encoder_*` "
+                "keys, or take the whole model over with `trocr-gsa convert`."
+            )
         return
+    fixed = [key for key in arguments.architecture if key.startswith("decoder_")]
+    if arguments.pretrained_decoder is not None and fixed:
+        raise ValueError(
+            f"`pretrained_decoder` = {arguments.pretrained_decoder} already fixes `{fixed[0]}`: give one or the other."
+        )
     if arguments.model is not None:
         key = next(iter(arguments.architecture))
         raise ValueError(f"`model` = {arguments.model} already fixes `{key}`: give one or the other.")

@@ -12,6 +12,7 @@ from torch import nn
 
 ENCODER_PROJECTIONS = r"(.*\.)?encoder\..*\.(q_proj|k_proj|v_proj|o_proj)"
 DECODER_PROJECTIONS = r"(.*\.)?decoder\..*\.(q_proj|k_proj|v_proj|out_proj)"
+POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
 TARGETS = {
     "encoder": ENCODER_PROJECTIONS,
     "decoder": DECODER_PROJECTIONS,
@@ -27,6 +28,7 @@ def lora_config(
     use_rslora: bool = False,
     use_dora: bool = False,
     model: nn.Module | None = None,
+    train_pose: bool = False,
 ) -> LoraConfig:
     """Return the adapter ΔW = (alpha / rank) · B A on q, k, v and the output projection of every attention layer.
 
@@ -38,6 +40,7 @@ def lora_config(
         use_rslora: scale by alpha / √rank.
         use_dora: learn magnitude and direction of the weights apart.
         model: where given, its name is written into the adapter, so that the adapter names its base.
+        train_pose: learn the pose head and the gates between poses too, whole; the adapter then holds a copy of them.
 
     Returns: a `peft.LoraConfig` for `get_peft_model`; it has no task type, PEFT knows none from image to text.
 
@@ -56,6 +59,7 @@ def lora_config(
         lora_alpha=2 * rank if alpha is None else alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=dropout,
         target_modules=TARGETS[targets],
+        modules_to_save=POSE_MODULES if train_pose else None,
         base_model_name_or_path=getattr(model, "name_or_path", None) or None,
         **options,
     )
