@@ -1,0 +1,94 @@
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from standin_hub import StandInHub
+from tiny_adapters import save_adapter
+from tiny_checkpoint import save_checkpoint
+from typer.testing import CliRunner
+
+from trocr_gsa.cli import app
+
+ROW = {
+    "name": "/home/me/lines",
+    "angle": 90.0,
+    "lines": 40,
+    "cer": 0.12345,
+    "cer_low": 0.1,
+    "cer_high": 0.15,
+    "wer": 0.5,
+    "wer_low": 0.25,
+    "wer_high": 0.75,
+    "orientation_accuracy": 0.975,
+    "lines_per_second": 7.0,
+}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def adapter(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the checkpoint, which it names by its folder."""
+    return save_adapter(checkpoint, tmp_path_factory.mktemp("adapter"), rank=4, alpha=12)
+
+
+@pytest.fixture
+def trained(checkpoint: Path, tmp_path: Path) -> Path:
+    """The checkpoint as a run leaves it, with its results and its state."""
+    folder = shutil.copytree(checkpoint, tmp_path / "best")
+    results = {
+        "base": "/home/me/runs/base/best",
+        "base_sha256": "0" * 64,
+        "train": ["/home/me/lines:0.7", "owner/dataset:0.3"],
+        "settings": {"train": ["/home/me/lines:0.7"], "output": "/home/me/runs", "learning_rate": 0.002, "rank": 4},
+        "steps": 1200,
+        "minutes": 11.25,
+        "rows": [ROW],
+    }
+    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "training_state.pt").write_bytes(b"a pickle")
+    return folder
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Callable[..., Path]:
+    """Write what `trocr-gsa evaluate --json` writes."""
+
+    def write(**numbers: Any) -> Path:
+        path = tmp_path / "numbers.json"
+        path.write_text(json.dumps({"rows": [ROW]} | numbers))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    """A Hub on this machine, which everything is sent to."""
+    with StandInHub() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def call() -> Callable[..., Result]:
+    """Run `trocr-gsa` with these words; what is not a mistake of the user's is raised."""
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+    return run

@@ -1,0 +1,125 @@
+"""What a client of the Hub meets when it uploads: a server of a few addresses, on this machine."""
+
+import base64
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LARGE = ".safetensors"
+
+
+class StandInHub(ThreadingHTTPServer):
+    """The Hub, as far as an upload needs it; of files that go through Xet it learns the SHA-256 alone.
+
+    Attributes:
+        files: bytes by path, of every repository; for files sent by Xet, their SHA-256 in hexadecimal.
+        private: repositories by name, and whether they are private.
+        commits: how many there were.
+        tokens: what made repositories and commits.
+        large_as: how weights are to be sent, "regular" or "lfs".
+        refusal: a status to answer every request with; None: as usual.
+        card_error: what is wrong with a model card, to the Hub's mind.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, dict[str, bytes | str]] = {}
+        self.private: dict[str, bool] = {}
+        self.commits = 0
+        self.tokens: set[str | None] = set()
+        self.large_as = "regular"
+        self.refusal: int | None = None
+        self.card_error: str | None = None
+        self.stored: dict[str, bytes] = {}
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StandInHub
+
+    def log_message(self, *_: Any) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        self._respond("GET")
+
+    def do_POST(self) -> None:
+        self._respond("POST")
+
+    def do_PUT(self) -> None:
+        self._respond("PUT")
+
+    def _respond(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, answer = (self.server.refusal, {}) if self.server.refusal else self._answer(method, body)
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _answer(self, method: str, body: bytes) -> tuple[int, Any]:  # noqa: C901
+        match (method, *self.path.strip("/").split("?")[0].split("/")):
+            case "POST", "api", "repos", "create":
+                return self._create(json.loads(body))
+            case "POST", "api", "validate-yaml":
+                error = self.server.card_error
+                return (400 if error else 200), {"errors": [{"message": error}], "warnings": []}
+            case "GET", "api", "models", owner, name:
+                return self._describe(f"{owner}/{name}")
+            case "POST", "api", "models", _, _, "preupload", "main":
+                return 200, {"files": [self._mode(file["path"]) for file in json.loads(body)["files"]]}
+            case "POST", "api", "models", owner, name, "commit", "main":
+                return self._commit(f"{owner}/{name}", body)
+            case "POST", _, _, "info", "lfs", "objects", "batch":
+                return 200, {"transfer": "basic", "objects": [self._place(o) for o in json.loads(body)["objects"]]}
+            case "PUT", "stored", oid:
+                self.server.stored[oid] = body
+                return 200, {}
+            case "GET", "api", "models", _, _, "xet-write-token", "main":
+                return 200, {"casUrl": self.server.endpoint, "accessToken": "xet", "exp": 2**33}
+            case "POST", "v1", "xorbs", *_:
+                return 200, {"was_inserted": True}
+            case "POST", "v1", "shards":
+                return 200, {"result": 1}
+        return 404, {}
+
+    def _create(self, wish: dict[str, Any]) -> tuple[int, Any]:
+        self.server.tokens.add(self.headers.get("Authorization"))
+        name = f"{wish['organization']}/{wish['name']}"
+        known = name in self.server.private
+        if not known:
+            self.server.private[name] = wish.get("visibility") == "private"
+            self.server.files[name] = {}
+        return (409 if known else 200), {"url": f"{self.server.endpoint}/{name}"}
+
+    def _describe(self, name: str) -> tuple[int, Any]:
+        if name not in self.server.private:
+            return 404, {}
+        return 200, {"id": name, "private": self.server.private[name], "sha": "0" * 40, "tags": [], "siblings": []}
+
+    def _mode(self, path: str) -> dict[str, Any]:
+        mode = self.server.large_as if path.endswith(LARGE) else "regular"
+        return {"path": path, "uploadMode": mode, "shouldIgnore": False}
+
+    def _place(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        href = f"{self.server.endpoint}/stored/{wanted['oid']}"
+        return wanted | {"authenticated": True, "actions": {"upload": {"href": href}}}
+
+    def _commit(self, name: str, body: bytes) -> tuple[int, Any]:
+        self.server.tokens.add(self.headers.get("Authorization"))
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                self.server.files[name][value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                self.server.files[name][value["path"]] = self.server.stored.get(value["oid"], value["oid"])
+        self.server.commits += 1
+        oid = f"{self.server.commits:040x}"
+        url = f"{self.server.endpoint}/{name}/commit/{oid}"
+        return 200, {"commitUrl": url, "commitOid": oid, "pullRequestUrl": None}

@@ -1,0 +1,50 @@
+"""`trocr-gsa push`: a model or an adapter, with its card and code, to the Hub."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from .messages import say, silence_libraries, user_errors
+
+
+@user_errors()
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="A model's or an adapter's, such as runs/lora_hand/best.", show_default=False)
+    ],
+    repo_id: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to on the Hub.", show_default=False)],
+    data: Annotated[
+        list[str] | None, typer.Option(help="What it learnt from, with its licence; once for each source.")
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="Of the weights: apache-2.0, cc-by-4.0 …")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="ISO 639 code, such as de; once for each.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="The model that it was trained on, on the Hub.")
+    ] = None,
+    evaluation: Annotated[
+        list[Path] | None, typer.Option(help="File that `trocr-gsa evaluate --json` wrote; once for each.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Keep a new repository from the public.")] = False,
+    dry_run: Annotated[
+        Path | None, typer.Option(help="Write what would be uploaded to this folder, and upload nothing.")
+    ] = None,
+) -> None:
+    """Publish a model or an adapter on the Hub, with a card of what was measured and the code that it needs."""
+    from trocr_gsa.hub import Statement, assemble, check_token, upload
+    from trocr_gsa.train.checkpoint import write_atomically
+
+    silence_libraries()
+    statement = Statement(repo_id, data or (), license, language or (), base, evaluation or ())
+    if dry_run is None:
+        check_token()
+    elif dry_run.exists() and (dry_run.is_file() or any(dry_run.iterdir())):
+        raise ValueError(f"`--dry-run`: {dry_run} holds something already. Name a folder that is to be made.")
+    left_out: list[str] = []
+    with TemporaryDirectory() as scratch:
+        target = dry_run or Path(scratch) / "folder"
+        write_atomically(target, lambda fresh: left_out.extend(assemble(folder, fresh, statement).left_out))
+        for line in left_out:
+            say(f"not published: {line}")
+        typer.echo(target if dry_run else upload(target, repo_id, private))

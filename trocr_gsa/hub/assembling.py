@@ -1,0 +1,137 @@
+"""The folder exactly as it goes to the Hub.
+
+What is unusual: weights are copied byte for byte, so that their SHA-256 still names them to adapters; everything else
+is written anew, and says nothing of the machine that it comes from.
+"""
+
+import json
+import math
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import safe_open
+from transformers.dynamic_module_utils import custom_object_save
+
+from trocr_gsa.equivariance import report
+from trocr_gsa.reader import load_reader
+from trocr_gsa.train.build import PACKAGED_CHECKPOINT
+from trocr_gsa.train.checks import split_source
+from trocr_gsa.train.results import Results
+
+from .card import CardContents, write_card
+from .measurements import read_measurements
+from .source import ADAPTER_CONFIG, CARD, MODEL_CONFIG, Source
+from .statement import Statement, is_hub_id, public_name
+
+PRIVATE_SETTINGS = ("train", "validation", "model", "output")  # paths of the author's machine
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What was assembled.
+
+    Attributes:
+        kind: of what goes to the Hub.
+        left_out: what of the folder does not, and why, a line each.
+    """
+
+    kind: Literal["model", "adapter"]
+    left_out: list[str]
+
+
+def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
+    """Write the folder that is to be uploaded: weights, configuration, code, model card.
+
+    The symmetry is measured meanwhile, of an adapter on its base.
+
+    Args:
+        folder: a model's or an adapter's.
+        target: an empty folder.
+        statement: what cannot be measured.
+
+    Raises:
+        ValueError: if the folder holds neither, pickled weights only, an adapter that names no base on the Hub, or a
+            model that does not load; or if an evaluation is of something else.
+    """
+    source = Source.open(folder)
+    results = Results.read(str(folder))
+    base = _base_of_adapter(source, statement) if source.kind == "adapter" else _base_of_model(results, statement)
+    measurements = read_measurements(source, results, statement.evaluations)
+    published = results and _without_paths(results, base)
+    reader, processor = _load(source, base)
+    for name in source.weights:
+        shutil.copyfile(folder / name, target / name)
+    if source.kind == "adapter":
+        _write_json(target / ADAPTER_CONFIG, source.config | {"base_model_name_or_path": base})
+    else:
+        _write_configuration(source, target, reader, processor)
+    if published:
+        published.write(target)
+    parameters = _count_parameters([target / name for name in source.weights if name.endswith(".safetensors")])
+    contents = CardContents(statement, source, reader, parameters, base, published, measurements, report(reader))
+    write_card(contents).save(target / CARD)
+    return Assembled(source.kind, source.left_out(target))
+
+
+def _load(source: Source, base: str | None) -> tuple[Any, Any]:
+    """Load what is published, an adapter on the base that it was trained on, from here if that is still here."""
+    if source.kind == "model":
+        return load_reader(source.path, device="cpu")
+    named = source.config.get("base_model_name_or_path")
+    return load_reader(named if named and Path(named).is_dir() else base, source.path, device="cpu")
+
+
+def _base_of_adapter(source: Source, statement: Statement) -> str:
+    """Return the base's name on the Hub: an adapter that names a folder is of use on one machine alone."""
+    named = source.config.get("base_model_name_or_path")
+    if statement.base is not None:
+        return statement.base
+    if named and is_hub_id(named):
+        return named
+    raise ValueError(
+        f"`base`: the adapter in {source.path} was trained on {named or 'a model that it does not name'}, which nobody "
+        "else can load. Push that model, then name it: --base OWNER/NAME."
+    )
+
+
+def _base_of_model(results: Results | None, statement: Statement) -> str | None:
+    named = statement.base or (results and results.base)
+    if not named:
+        return None
+    if Path(named).absolute() == PACKAGED_CHECKPOINT:
+        return "the reader packaged with trocr-gsa"
+    return public_name(named)
+
+
+def _without_paths(results: Results, base: str | None) -> Results:
+    return replace(
+        results,
+        base=base,
+        train=[public_name(split_source(word)[0]) for word in results.train],
+        settings={key: value for key, value in results.settings.items() if key not in PRIVATE_SETTINGS},
+        rows=[replace(row, name=public_name(row.name)) for row in results.rows],
+    )
+
+
+def _write_configuration(source: Source, target: Path, model: Any, processor: Any) -> None:
+    """Write configuration, processor, and the code of both."""
+    config = dict(source.config)
+    for part in (model, model.config):
+        custom_object_save(part, target, config=config)
+    _write_json(target / MODEL_CONFIG, config)
+    model.generation_config.save_pretrained(target)
+    processor.save_pretrained(target)
+
+
+def _count_parameters(files: list[Path]) -> int:
+    total = 0
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())
+    return total
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

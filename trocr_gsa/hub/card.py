@@ -1,0 +1,209 @@
+"""The model card: what was stated, what was measured, and in plain words what was not."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+from peft import PeftModel
+
+from trocr_gsa.equivariance import Check
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.train.lora import TARGETS
+from trocr_gsa.train.results import Results
+
+from .measurements import TASK, Measurement
+from .source import Source
+from .statement import Statement, is_hub_id
+
+TAGS = ("ocr", "htr", "trocr", "trocr-gsa", "equivariance")
+HALVES = {"encoder": "the encoder", "decoder": "the decoder", "both": "encoder and decoder"}
+PROJECTIONS = {pattern: f"every attention projection of {HALVES[half]}" for half, pattern in TARGETS.items()}
+
+
+@dataclass(frozen=True)
+class CardContents:
+    """What a card is written from.
+
+    Attributes:
+        statement: of the author.
+        source: the folder.
+        reader: the model, or the adapter on its base.
+        parameters: of what is published.
+        base: name of the model that training started from, a Hub id or a word; None: it started from nothing, or
+            nobody wrote it down.
+        results: what training wrote, if it did.
+        measurements: of reading.
+        checks: of the symmetry.
+    """
+
+    statement: Statement
+    source: Source
+    reader: TrOCRGSAModel | PeftModel
+    parameters: int
+    base: str | None
+    results: Results | None
+    measurements: Sequence[Measurement]
+    checks: Sequence[Check]
+
+
+def write_card(contents: CardContents) -> ModelCard:
+    """Return the card, metadata and text."""
+    sections = {
+        "How to load it": _loading(contents),
+        "What it is": _adapter(contents) if contents.source.kind == "adapter" else _model(contents),
+        "Data": _data(contents),
+        "Training": _training(contents.results),
+        "How well it reads": _accuracy(contents.measurements),
+        "How exactly it is equivariant": _equivariance(contents),
+        "Licence": contents.statement.license or "Not stated. Ask its author before you use it.",
+    }
+    text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items())
+    name = contents.statement.repo_id.split("/")[1]
+    return ModelCard(f"---\n{_metadata(contents).to_yaml()}\n---\n\n# {name}\n\n{_summary(contents)}\n\n{text}\n")
+
+
+def _metadata(contents: CardContents) -> ModelCardData:
+    statement, is_adapter = contents.statement, contents.source.kind == "adapter"
+    base = contents.base if contents.base and is_hub_id(contents.base) else None
+    results = [result for measured in contents.measurements for result in measured.to_eval_results()]
+    return ModelCardData(
+        language=list(statement.languages) or None,
+        license=statement.license,
+        library_name="peft" if is_adapter else "transformers",
+        pipeline_tag=TASK,
+        base_model=base,
+        base_model_relation=("adapter" if is_adapter else "finetune") if base else None,
+        tags=[*TAGS, "lora"] if is_adapter else list(TAGS),
+        metrics=["cer", "wer"] if results else None,
+        model_name=statement.repo_id.split("/")[1] if results else None,
+        eval_results=results or None,
+    )
+
+
+def _summary(contents: CardContents) -> str:
+    what = f"A LoRA adapter for `{contents.base}`." if contents.source.kind == "adapter" else "A TrOCR."
+    group = contents.reader.encoder.group
+    if group.order == 1:
+        return f"{what} It reads single lines of text that lie upright."
+    turns = ", ".join(f"{angle:g}°" for angle in sorted({angle for angle in group.angles if angle % 90 == 0}))
+    mirrored = ", mirrored or not" if group.has_mirrors else ""
+    return (
+        f"{what} It reads single lines of text, the same turned by {turns}{mirrored}: its encoder is a group "
+        f"self-attention network, equivariant under {group.name} whatever its weights are."
+    )
+
+
+def _loading(contents: CardContents) -> str:
+    name, base = contents.statement.repo_id, contents.base
+    if contents.source.kind == "adapter":
+        return (
+            "```python\nfrom trocr_gsa import LineReader\n\n"
+            f'reader = LineReader.from_pretrained("{base}", adapter="{name}")\n'
+            'print(reader.read(["line.png"])[0].text)\n```\n\n'
+            "Without `trocr_gsa` installed, with the code that stands beside the base's weights:\n\n"
+            "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForImageTextToText\n\n"
+            f'model = AutoModelForImageTextToText.from_pretrained("{base}", trust_remote_code=True)\n'
+            f'model = PeftModel.from_pretrained(model, "{name}")\n```'
+        )
+    return (
+        "```python\nfrom trocr_gsa import LineReader\n\n"
+        f'reader = LineReader.from_pretrained("{name}")\n'
+        'print(reader.read(["line.png"])[0].text)\n```\n\n'
+        "Without `trocr_gsa` installed, with the code that stands beside the weights:\n\n"
+        "```python\nfrom PIL import Image\nfrom transformers import AutoModelForImageTextToText, AutoProcessor\n\n"
+        f'model = AutoModelForImageTextToText.from_pretrained("{name}", trust_remote_code=True)\n'
+        f'processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)\n'
+        'letters = model.generate(**processor(images=[Image.open("line.png")]))\n'
+        "print(processor.batch_decode(letters, skip_special_tokens=True)[0])\n```"
+    )
+
+
+def _model(contents: CardContents) -> str:
+    encoder, decoder = contents.reader.encoder.config, contents.reader.decoder.config
+    return _table(
+        {
+            "parameters": f"{contents.parameters:,}",
+            "group": encoder.group,
+            "encoder": f"{encoder.num_hidden_layers} layers after the lifting layer, {encoder.pose_layers} of them "
+            f"across poses; {encoder.hidden_size} wide, {encoder.num_attention_heads} heads, patches of "
+            f"{encoder.patch_size} pixels, {encoder.num_channels} channels",
+            "decoder": f"{decoder.num_hidden_layers} layers, {decoder.hidden_size} wide, {decoder.vocab_size:,} tokens",
+            "started from": f"`{contents.base}`" if contents.base else None,
+        }
+    )
+
+
+def _adapter(contents: CardContents) -> str:
+    config = contents.source.config
+    targets: Any = config.get("target_modules")
+    words = PROJECTIONS.get(targets) if isinstance(targets, str) else None
+    named = ", ".join(sorted(targets)) if isinstance(targets, list) else targets
+    return _table(
+        {
+            "base": f"`{contents.base}`",
+            "parameters": f"{contents.parameters:,}",
+            "method": " ".join(
+                [str(config.get("peft_type")), *(name for name in ("rslora", "dora") if config.get(f"use_{name}"))]
+            ),
+            "rank": config.get("r"),
+            "alpha": config.get("lora_alpha"),
+            "dropout": config.get("lora_dropout"),
+            "targets": words or f"`{named}`",
+        }
+    )
+
+
+def _data(contents: CardContents) -> str:
+    if contents.statement.data:
+        return "\n".join(f"- {phrase}" for phrase in contents.statement.data)
+    if contents.results and contents.results.train:
+        names = ", ".join(f"`{name}`" for name in contents.results.train)
+        return f"Sources named {names}. What they hold, and under which licence, was not stated."
+    return "Not stated."
+
+
+def _training(results: Results | None) -> str:
+    if results is None:
+        return "Not recorded."
+    rate = results.settings.get("learning_rate")
+    learning = f", learning rate {rate:g}" if isinstance(rate, int | float) else ""
+    return f"{results.steps:,} steps in {results.minutes:.1f} minutes{learning}. `results.json` holds the settings."
+
+
+def _accuracy(measurements: Sequence[Measurement]) -> str:
+    if not measurements:
+        return "Not measured."
+    tables = "\n\n".join(measured.to_markdown() for measured in measurements)
+    return f"{tables}\n\nIntervals resample documents, or lines where a set is one document. Nothing else was measured."
+
+
+def _equivariance(contents: CardContents) -> str:
+    group = contents.reader.encoder.group
+    if not contents.checks:
+        return f"Group {group.name} has no turns to be equivariant under."
+    double, single = (
+        _bound([getattr(check, f"error_{dtype}") for check in contents.checks]) for dtype in ("float64", "float32")
+    )
+    broken = sorted({check.claim for check in contents.checks if not check.holds})
+    verdict = f"Broken: {'; '.join(broken)}." if broken else "That is rounding: every claim holds."
+    subject = "adapter and base together" if contents.source.kind == "adapter" else "it"
+    return (
+        f"Largest error when a random picture, or a layer's input, is turned by any element of {group.name}, relative "
+        f"to the largest output; measured on {subject} when this card was written: {double} in float64, {single} in "
+        f"float32. {verdict}"
+    )
+
+
+def _bound(errors: Sequence[float]) -> str:
+    """Return the power of ten that no error exceeds."""
+    if not all(map(math.isfinite, errors)):
+        return "not finite"
+    worst = max(errors)
+    return f"at most {10.0 ** math.ceil(math.log10(worst)):.0e}" if worst else "0"
+
+
+def _table(rows: dict[str, Any]) -> str:
+    lines = [f"| {name} | {value} |" for name, value in rows.items() if value is not None]
+    return "\n".join(["| | |", "| --- | --- |", *lines])

@@ -1,0 +1,120 @@
+"""Error rates that were measured before: read from files, as a table for people and as metadata for the Hub."""
+
+import filecmp
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult
+
+from trocr_gsa.train.evaluation import SummaryRow
+from trocr_gsa.train.results import Results
+
+from .source import Source
+from .statement import public_name
+
+TASK = "image-to-text"
+HEAD = ("set", "turned by", "lines", "CER % (95 % interval)", "WER % (95 % interval)", "way up right %")
+NOT_IN_A_DATASET_ID = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was read at one occasion.
+
+    Attributes:
+        occasion: when and by what, in words.
+        split: of the sets, where it is known.
+        rows: what was measured, one row a set and angle.
+    """
+
+    occasion: str
+    split: str | None
+    rows: list[SummaryRow]
+
+    def to_markdown(self) -> str:
+        """Return the rows as a table."""
+        lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+        for row in self.rows:
+            cells = (
+                row.name,
+                f"{row.angle:g}°",
+                row.lines,
+                f"{100 * row.cer:.2f} ({100 * row.cer_low:.2f}–{100 * row.cer_high:.2f})",
+                f"{100 * row.wer:.2f} ({100 * row.wer_low:.2f}–{100 * row.wer_high:.2f})",
+                f"{100 * row.orientation_accuracy:.1f}",
+            )
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+        return f"{self.occasion}:\n\n" + "\n".join(lines)
+
+    def to_eval_results(self) -> list[EvalResult]:
+        """Return the rows as the Hub's metadata: rates are fractions, a turn is the set's configuration."""
+        return [
+            EvalResult(
+                task_type=TASK,
+                task_name="Text line recognition",
+                dataset_type=NOT_IN_A_DATASET_ID.sub("-", row.name),
+                dataset_name=row.name,
+                dataset_config=f"turned by {row.angle:g} degrees",
+                dataset_split=self.split,
+                metric_type=metric,
+                metric_name=metric.upper(),
+                metric_value=round(getattr(row, metric), 4),
+            )
+            for row in self.rows
+            for metric in ("cer", "wer")
+        ]
+
+
+def read_measurements(source: Source, results: Results | None, evaluations: Sequence[Path]) -> list[Measurement]:
+    """Return what training measured and what `trocr-gsa evaluate --json` did.
+
+    Raises:
+        ValueError: if a file is none of its, or was measured with something else.
+    """
+    found = []
+    if results is not None and results.rows:
+        rows = [replace(row, name=public_name(row.name)) for row in results.rows]
+        found.append(Measurement("On validation lines, while training", "validation", rows))
+    for path in evaluations:
+        numbers = _read(path)
+        _check_belongs(path, numbers, source)
+        try:
+            names = {spec.name for spec in fields(SummaryRow)}
+            rows = [SummaryRow(**{key: row[key] for key in row.keys() & names}) for row in numbers["rows"]]
+            rows = [replace(row, name=public_name(row.name)) for row in rows]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _not_an_evaluation(path) from error
+        found.append(Measurement(f"By `trocr-gsa evaluate` ({path.name})", None, rows))
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"`evaluation`: there is no file {path}. `trocr-gsa evaluate --json` writes one.") from None
+    except ValueError as error:
+        raise _not_an_evaluation(path) from error
+    if not isinstance(numbers, dict):
+        raise _not_an_evaluation(path)
+    return numbers
+
+
+def _not_an_evaluation(path: Path) -> ValueError:
+    return ValueError(f"`evaluation`: {path} is not what `trocr-gsa evaluate --json` writes. Evaluate anew.")
+
+
+def _check_belongs(path: Path, numbers: dict[str, Any], source: Source) -> None:
+    """Refuse numbers that are certainly of something else; where nothing is named, or it is gone, the author knows."""
+    if "adapter" in numbers and (numbers["adapter"] is None) != (source.kind == "model"):
+        kinds = ("a model alone, not the adapter", "an adapter on its model, not the model")
+        measured = kinds[numbers["adapter"] is not None]
+        raise ValueError(f"`evaluation`: {path} measured {measured} in {source.path}. Evaluate that.")
+    measured = numbers.get(source.kind)
+    weights = Path(str(measured)) / source.weights[-1]
+    if weights.is_file() and not filecmp.cmp(weights, source.path / source.weights[-1], shallow=False):
+        raise ValueError(f"`evaluation`: {path} measured {measured}, other weights than {source.path}. Evaluate these.")
