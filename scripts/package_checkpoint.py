@@ -31,7 +31,7 @@ def package(source: Path, target: Path = PACKAGED_CHECKPOINT) -> int:
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder, state_dict=halved)  # the configuration still says float32: what to load them as
         AutoProcessor.from_pretrained(source).save_pretrained(folder)
-        files = sorted(Path(folder).iterdir())
+        files = sorted(file for file in Path(folder).iterdir() if file.suffix != ".py")  # the package is the code
         size = sum(file.stat().st_size for file in files)
         if size > LARGEST:
             raise ValueError(
