@@ -84,9 +84,10 @@ def calibrate(
     optimiser = torch.optim.AdamW(head.parameters(), lr=learning_rate)
     steps = 0
     for batch in _batches(learned, batch_size, rng):
-        done = max(steps / max_steps, (time.monotonic() - started) / 60 / max_minutes)
-        if done >= 1:
+        minutes = (time.monotonic() - started) / 60
+        if steps >= max_steps or minutes >= max_minutes:
             break
+        done = max(steps / max_steps, minutes / max_minutes)
         optimiser.param_groups[0]["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * done))
         upright = torch.zeros(len(batch), dtype=torch.long, device=model.device)
         F.cross_entropy(_scores(model, processor, batch), upright, label_smoothing=SMOOTHING).backward()
