@@ -53,8 +53,10 @@ def show(table: Table) -> None:
 
 def silence_libraries() -> None:
     """Keep transformers' reports, bars and plans off the screen: what matters comes as an error, or in the results."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    hub_logging.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
