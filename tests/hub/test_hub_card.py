@@ -6,6 +6,7 @@ import shutil
 import pytest
 from conftest import ROW
 from huggingface_hub import ModelCard
+from tiny_adapters import save_adapter
 
 from trocr_gsa.equivariance import report
 from trocr_gsa.hub import Statement, assemble
@@ -149,7 +150,7 @@ def test_an_evaluation_of_something_else_is_refused(write, checkpoint, adapter, 
     content = bytearray((other / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (other / "model.safetensors").write_bytes(content)
-    with pytest.raises(ValueError, match=r"`evaluation`.*other weights than"):
+    with pytest.raises(ValueError, match=r"`evaluation`.*other weights"):
         write(checkpoint, evaluations=[evaluation(model=str(other), adapter=None)])
     with pytest.raises(ValueError, match=r"`evaluation`.*a model alone, not the adapter"):
         write(adapter, base="owner/base", evaluations=[evaluation(model=str(checkpoint), adapter=None)])
@@ -158,7 +159,24 @@ def test_an_evaluation_of_something_else_is_refused(write, checkpoint, adapter, 
     write(checkpoint, evaluations=[evaluation(model=str(checkpoint), adapter=None)])
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rows": [{"name": "lines"}]}', '{"rows": [7]}'])
+def test_of_several_adapters_the_numbers_are_its_own(write, checkpoint, adapter, evaluation, tmp_path):
+    other = save_adapter(checkpoint, tmp_path / "other", seed=1, rank=4)
+    sources = {None: None, "one": str(other), "two": str(adapter)}
+    parts = [
+        {"name": name, "adapter": source, "rows": [ROW | {"cer": 0.1 * place}]}
+        for place, (name, source) in enumerate(sources.items())
+    ]
+    card = write(adapter, base="owner/base", evaluations=[evaluation(model=str(checkpoint), adapters=parts)])
+    assert card.data.eval_results[0].metric_value == 0.2
+    assert write(checkpoint, evaluations=[evaluation(adapters=parts)]).data.eval_results[0].metric_value == 0.0
+    gone = [part | {"adapter": f"/nowhere/{part['name']}"} for part in parts]
+    with pytest.raises(ValueError, match=r"`evaluation`.*several adapters"):
+        write(adapter, base="owner/base", evaluations=[evaluation(adapters=gone)])
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"adapters": [7]}', '{"rows": [{"name": "lines"}]}', '{"rows": [7]}']
+)
 def test_what_is_no_evaluation_is_refused(write, checkpoint, tmp_path, content):
     (tmp_path / "numbers.json").write_text(content)
     with pytest.raises(ValueError, match=r"`evaluation`.*numbers.json is not what"):

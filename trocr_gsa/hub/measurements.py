@@ -80,11 +80,10 @@ def read_measurements(source: Source, results: Results | None, evaluations: Sequ
         rows = [replace(row, name=public_name(row.name)) for row in results.rows]
         found.append(Measurement("On validation lines, while training", "validation", rows))
     for path in evaluations:
-        numbers = _read(path)
-        _check_belongs(path, numbers, source)
         try:
             names = {spec.name for spec in fields(SummaryRow)}
-            rows = [SummaryRow(**{key: row[key] for key in row.keys() & names}) for row in numbers["rows"]]
+            part = _choose(path, _read(path), source)
+            rows = [SummaryRow(**{key: row[key] for key in row.keys() & names}) for row in part["rows"]]
             rows = [replace(row, name=public_name(row.name)) for row in rows]
         except (KeyError, TypeError, AttributeError) as error:
             raise _not_an_evaluation(path) from error
@@ -108,13 +107,29 @@ def _not_an_evaluation(path: Path) -> ValueError:
     return ValueError(f"`evaluation`: {path} is not what `trocr-gsa evaluate --json` writes. Evaluate anew.")
 
 
-def _check_belongs(path: Path, numbers: dict[str, Any], source: Source) -> None:
-    """Refuse numbers that are certainly of something else; where nothing is named, or it is gone, the author knows."""
-    if "adapter" in numbers and (numbers["adapter"] is None) != (source.kind == "model"):
-        kinds = ("a model alone, not the adapter", "an adapter on its model, not the model")
-        measured = kinds[numbers["adapter"] is not None]
-        raise ValueError(f"`evaluation`: {path} measured {measured} in {source.path}. Evaluate that.")
-    measured = numbers.get(source.kind)
+def _choose(path: Path, numbers: dict[str, Any], source: Source) -> dict[str, Any]:
+    """Return what was measured of this source: of several adapters' numbers its own.
+
+    Refused is what certainly belongs to something else; where a folder is gone, or none is named, the author knows.
+    """
+    parts = numbers.get("adapters") or [numbers]
+    complaints = [_complaint(numbers.get("model"), part, source) for part in parts]
+    fitting = [part for part, complaint in zip(parts, complaints, strict=True) if complaint is None]
+    if not fitting:
+        raise ValueError(f"`evaluation`: {path} measured {complaints[-1]}. Evaluate {source.path}.")
+    if len(fitting) > 1:
+        raise ValueError(f"`evaluation`: {path} measured several adapters, whose folders are gone. Evaluate one alone.")
+    return fitting[0]
+
+
+def _complaint(model: Any, part: dict[str, Any], source: Source) -> str | None:
+    """Return why numbers are certainly not of this source, None if they may be."""
+    if "adapter" in part and (part["adapter"] is None) != (source.kind == "model"):
+        return (
+            "a model alone, not the adapter" if source.kind == "adapter" else "an adapter on its model, not the model"
+        )
+    measured = model if source.kind == "model" else part.get("adapter")
     weights = Path(str(measured)) / source.weights[-1]
     if weights.is_file() and not filecmp.cmp(weights, source.path / source.weights[-1], shallow=False):
-        raise ValueError(f"`evaluation`: {path} measured {measured}, other weights than {source.path}. Evaluate these.")
+        return f"{measured}, which has other weights"
+    return None
