@@ -30,6 +30,7 @@ NAMES = [f"{size}-{stage}" for size in SIZES for stage in STAGES]
 IMAGE_SIZE, PATCH = 64, 16
 ENCODER_WIDTH = {"small": 32, "base": 32, "large": 32}
 DECODER_WIDTH = {"small": 16, "base": 48, "large": 32}
+SHARP = {"encoder_attn": 3, "fc": 4, "embed_positions": 3}  # a text then hangs on the picture
 VOCABULARY = {"small": 320, "base": 300, "large": 300}
 
 # what transformers 4 wrote into every configuration, nested ones too
@@ -237,8 +238,9 @@ def draw(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor
     if key.endswith("bias"):
         return 0.2 * noise
     if "embeddings" in key and "projection" not in key:
-        return 0.7 * noise
-    return noise / max(1, shape[-1] if len(shape) == 2 else noise[0].numel()) ** 0.5
+        return (0.7 * noise).bfloat16().float()  # so that a class token and its position add up without rounding
+    sharp = next((gain for part, gain in SHARP.items() if part in key), 1)
+    return sharp * noise / noise[0].numel() ** 0.5
 
 
 def stock_weights(config: dict[str, Any], pooler: bool = False, seed: int = 0) -> dict[str, Tensor]:

@@ -22,29 +22,30 @@ class TrOCRGSAProcessor(ProcessorMixin):
         super().__init__(image_processor, tokenizer, **kwargs)
 
     @classmethod
-    def from_trocr(cls, path: str | Path) -> Self:
+    def from_trocr(cls, path_or_hub_id: str | Path, **loading: Any) -> Self:
         """Take over a stock TrOCR's processor: its tokenizer as it is, its pictures prepared alike at every turn.
 
         Args:
-            path: a TrOCR's folder or Hub id; files as old as TrOCR itself will do.
+            path_or_hub_id: a TrOCR's folder or Hub id; files as old as TrOCR itself will do.
+            loading: for transformers' `from_pretrained`, such as `revision` and `token`.
 
         Raises:
             ValueError: if there is no TrOCR, its tokenizer's vocabulary is missing, or its pictures are cropped, not
                 resized, or no squares.
         """
         try:
-            stock: Any = TrOCRProcessor.from_pretrained(str(path))
-            patch_size = AutoConfig.from_pretrained(str(path)).encoder.patch_size
+            stock: Any = TrOCRProcessor.from_pretrained(str(path_or_hub_id), **loading)
+            patch_size = AutoConfig.from_pretrained(str(path_or_hub_id), **loading).encoder.patch_size
         except (AttributeError, OSError, ValueError) as error:
             raise ValueError(
-                f"`path`: no TrOCR's processor and config.json could be loaded from {path}. Give a folder that "
-                f"`processor.save_pretrained` and `model.save_pretrained` wrote, or owner/name on the Hub, in reach or "
-                f"in the cache. {error}"
+                f"`path_or_hub_id`: no TrOCR's processor and config.json could be loaded from {path_or_hub_id}. Give a "
+                f"folder that `processor.save_pretrained` and `model.save_pretrained` wrote, or owner/name on the Hub, "
+                f"in reach or in the cache. {error}"
             ) from error
         if len(stock.tokenizer) <= len(set(stock.tokenizer.all_special_ids)):
             raise ValueError(
-                f"`path`: the tokenizer's vocabulary is missing in {path}. Put vocab.json and merges.txt, "
-                "sentencepiece.bpe.model, or tokenizer.json there."
+                f"`path_or_hub_id`: the tokenizer's vocabulary is missing in {path_or_hub_id}. Put vocab.json and "
+                "merges.txt, sentencepiece.bpe.model, or tokenizer.json there."
             )
         return cls(square_image_processor(stock.image_processor, patch_size), stock.tokenizer)
 
