@@ -7,26 +7,13 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from measured_row import ROW
 from standin_hub import StandInHub
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 from typer.testing import CliRunner
 
 from trocr_gsa.cli import app
-
-ROW = {
-    "name": "/home/me/lines",
-    "angle": 90.0,
-    "lines": 40,
-    "cer": 0.12345,
-    "cer_low": 0.1,
-    "cer_high": 0.15,
-    "wer": 0.5,
-    "wer_low": 0.25,
-    "wer_high": 0.75,
-    "orientation_accuracy": 0.975,
-    "lines_per_second": 7.0,
-}
 
 
 @pytest.fixture(scope="session")

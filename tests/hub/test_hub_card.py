@@ -4,8 +4,8 @@ import re
 import shutil
 
 import pytest
-from conftest import ROW
 from huggingface_hub import ModelCard
+from measured_row import ROW
 from tiny_adapters import save_adapter
 
 from trocr_gsa.equivariance import report

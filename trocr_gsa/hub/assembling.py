@@ -25,8 +25,6 @@ from .measurements import read_measurements
 from .source import ADAPTER_CONFIG, CARD, MODEL_CONFIG, Source
 from .statement import Statement, is_hub_id, public_name
 
-PRIVATE_SETTINGS = ("train", "validation", "model", "output")  # paths of the author's machine
-
 
 @dataclass(frozen=True)
 class Assembled:
@@ -110,9 +108,15 @@ def _without_paths(results: Results, base: str | None) -> Results:
         results,
         base=base,
         train=[public_name(split_source(word)[0]) for word in results.train],
-        settings={key: value for key, value in results.settings.items() if key not in PRIVATE_SETTINGS},
+        settings={key: value for key, value in results.settings.items() if not _names_a_folder(value)},
         rows=[replace(row, name=public_name(row.name)) for row in results.rows],
     )
+
+
+def _names_a_folder(value: Any) -> bool:
+    """Whether a setting is, or holds, a path of the author's machine."""
+    words = [word for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
+    return any(("/" in word or Path(word).exists()) and not is_hub_id(word) for word in words)
 
 
 def _write_configuration(source: Source, target: Path, model: Any, processor: Any) -> None:
