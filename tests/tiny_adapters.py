@@ -1,5 +1,6 @@
 """Adapters of the smallest reader that change what is read."""
 
+import json
 from pathlib import Path
 
 import peft
@@ -14,7 +15,7 @@ def save_adapter(
 ) -> Path:
     """Save an adapter in which nothing is zero; `options` are those of `lora_config`, `changes` PEFT's own."""
     model, _ = load_model(str(checkpoint))
-    config = lora_config(model=model if named else None, **options)  # pyright: ignore[reportArgumentType]
+    config = lora_config(model=model, **options)  # pyright: ignore[reportArgumentType]
     for name, value in (changes or {}).items():
         setattr(config, name, value)
     adapted = peft.get_peft_model(model, config)
@@ -24,4 +25,7 @@ def save_adapter(
             if "lora_B" in name or "lora_magnitude" in name or "modules_to_save" in name:
                 weight.normal_()
     adapted.save_pretrained(str(folder), save_embedding_layers=False)
+    if not named:
+        path = folder / "adapter_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": None}))
     return folder

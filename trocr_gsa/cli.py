@@ -1,7 +1,8 @@
-"""`trocr-gsa`: read, finetune, evaluate, check, convert, push, compile, render."""
+"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, push, compile, render."""
 
 import typer
 
+from .commands.adapters import adapters
 from .commands.check import check
 from .commands.compile import compile
 from .commands.convert import convert
@@ -17,6 +18,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, check, convert, push, compile, render):
+for command in (read, evaluate, adapters, check, convert, push, compile, render):
     app.command()(command)
 app.command(context_settings=FORWARDED)(finetune)

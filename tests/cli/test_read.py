@@ -22,10 +22,11 @@ def test_bare_text_is_one_line_a_picture_in_the_order_given(call, lines, checkpo
     assert result.stderr == ""
 
 
-def test_jsonl_says_source_text_confidence_and_orientation(call, lines):
+def test_jsonl_says_source_text_confidence_orientation_and_adapter(call, lines):
     result = call("read", lines / "one.png", "--format", "jsonl")
     (line,) = objects(result.stdout)
-    assert list(line) == ["source", "text", "confidence", "orientation"]
+    assert list(line) == ["source", "text", "confidence", "orientation", "adapter"]
+    assert line["adapter"] is None
     assert line["source"] == str(lines / "one.png")
     assert 0 <= line["confidence"] <= 1
     assert line["orientation"] in (0.0, 90.0, 180.0, 270.0)

@@ -1,7 +1,7 @@
 """`trocr-gsa evaluate`: how well a reader reads, on which set, at which angle."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from .messages import LEFT_OUT, report_left_out, show, silence_libraries, user_e
 
 if TYPE_CHECKING:
     from trocr_gsa.data.samples import LineDataset, LineSample
+    from trocr_gsa.reader import LineReader
     from trocr_gsa.train.evaluation import SummaryRow
 
 
@@ -31,7 +32,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Lines of each source, drawn by chance.", show_default="all")
     ] = None,
     model: options.Model = None,
-    adapter: options.Adapter = None,
+    adapter: options.Adapters = None,
     device: options.Device = None,
     beams: options.Beams = 1,
     translation: Annotated[bool, typer.Option("--translation", help="The texts are translations: add chrF, BLEU.")] = (
@@ -43,32 +44,57 @@ def evaluate(
     image_column: options.ImageColumn = "image",
     text_column: options.TextColumn = "text",
 ) -> None:
-    """Read labelled lines at several angles: error rates with 95 % intervals, orientation, speed."""
+    """Read labelled lines at several angles: error rates with 95 % intervals, orientation, speed.
+
+    With adapters by name, the model alone and each of them, side by side.
+    """
     from trocr_gsa.data.sources import open_source
     from trocr_gsa.reader import LineReader
     from trocr_gsa.train.evaluation import evaluate
 
     silence_libraries()
-    turns = options.parse_angles(angles)
+    turns, adapters = options.parse_angles(angles), options.parse_adapters(adapter)
     options.check_parent("--json", json_file)
     opened = {source: open_source(source, split, image_column, text_column) for source in sources}
-    reader = LineReader.from_pretrained(model, adapter, device)
-    rows: list[SummaryRow] = []
+    reader = LineReader.from_pretrained(model, adapters, device)
+    samples: dict[str, list[LineSample]] = {}
     problems: list[str] = []
+    for source, dataset in opened.items():
+        samples[source], unusable = readable_lines(dataset, lines, reader.processor.image_processor)
+        problems += [f"{source}: {problem}" for problem in unusable]
+    measured: dict[str | None, list[SummaryRow]] = {}
     with Console(stderr=True).status("") as status:
-        for source, dataset in opened.items():
-            samples, unusable = readable_lines(dataset, lines, reader.processor.image_processor)
-            problems += [f"{source}: {problem}" for problem in unusable]
-            status.update(f"reading {source}")
-            for row, _ in evaluate(reader.model, reader.processor, source, samples, turns, beams, translation):
-                rows.append(row)
-    show(table(rows))
+        for name, each in readers(reader):
+            measured[name] = rows = []
+            for source in opened:
+                status.update(f"reading {source} {name or ''}")
+                found = evaluate(each.model, each.processor, source, samples[source], turns, beams, translation)
+                rows += [row for row, _ in found]
+    show(table(measured))
     if json_file:
-        numbers = {"model": reader.model.name_or_path, "adapter": adapter, "rows": [asdict(row) for row in rows]}
+        numbers = {"model": reader.model.name_or_path} | as_json(measured, adapters)
         json_file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)
+
+
+def readers(reader: "LineReader") -> "Iterator[tuple[str | None, LineReader]]":
+    """Yield a reader as it reads by itself, and merged with each of its adapters, one after the other."""
+    yield None, reader
+    for name in reader.adapters:
+        yield name, reader.merged(name)
+
+
+def as_json(
+    measured: "Mapping[str | None, Sequence[SummaryRow]]", adapters: str | dict[str, str] | None
+) -> dict[str, Any]:
+    """Return `adapter` and `rows`, or, of adapters by name, a list of these under `adapters`, first the model alone."""
+    rows = {name: [asdict(row) for row in found] for name, found in measured.items()}
+    if not isinstance(adapters, dict):
+        return {"adapter": adapters, "rows": rows[None]}
+    sources = {None: None} | adapters
+    return {"adapters": [{"name": name, "adapter": sources[name], "rows": rows[name]} for name in rows]}
 
 
 def readable_lines(
@@ -94,16 +120,18 @@ def readable_lines(
     return samples, problems
 
 
-def table(rows: Iterable["SummaryRow"]) -> Table:
-    """Return the rows as a table for people; a line of its own between two sets."""
-    rows = list(rows)
-    translated = any(row.chrf is not None for row in rows)
-    drawn = Table("set", "angle", "lines", "CER %", "WER %", "way up %", "lines/s", *(["chrF", "BLEU"] * translated))
+def table(measured: "Mapping[str | None, Sequence[SummaryRow]]") -> Table:
+    """Return the rows by adapter as a table for people: adapters side by side, a line of its own between two sets."""
+    rows = [pair for side in zip(*measured.values(), strict=True) for pair in zip(measured, side, strict=True)]
+    translated, several = any(row.chrf is not None for _, row in rows), len(measured) > 1
+    drawn = Table("set", "angle", *["adapter"] * several, "lines", "CER %", "WER %", "way up %", "lines/s",
+                  *(["chrF", "BLEU"] * translated))  # fmt: skip
     drawn.columns[0].overflow = "fold"
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
+    for (name, row), (_, following) in zip(rows, [*rows[1:], (None, None)], strict=True):
         drawn.add_row(
             row.name,
             f"{row.angle:g}°",
+            *[name or "none"] * several,
             str(row.lines),
             _with_interval(row.cer, row.cer_low, row.cer_high),
             _with_interval(row.wer, row.wer_low, row.wer_high),

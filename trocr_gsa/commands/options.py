@@ -1,5 +1,7 @@
 """Options that several commands share, and how their words are understood."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,14 @@ Model = Annotated[
     str | None, typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint")
 ]
 Adapter = Annotated[str | None, typer.Option(help="A LoRA adapter's folder or Hub id, trained on that model.")]
+Adapters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adapter",
+        metavar="[NAME=]FOLDER",
+        help="A LoRA adapter's folder or Hub id, trained on that model. Several at once: each with a name.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda where there is some")]
 Beams = Annotated[int, typer.Option(min=1, help="Texts followed side by side; 1 reads greedily.")]
 Split = Annotated[str, typer.Option(help="Part of a source that has parts.")]
@@ -43,6 +53,29 @@ def parse_angles(words: str) -> list[float]:
         return [float(word) for word in words.split(",")]
     except ValueError:
         raise ValueError(f"`--angles` must be degrees such as 0,90,180,270, got {words}.") from None
+
+
+def parse_adapters(words: Sequence[str] | None) -> str | dict[str, str] | None:
+    """Understand `runs/fr`, one adapter for everything, or `fr=runs/fr` `de=runs/de`, adapters by name.
+
+    What stands before the first = is a name if it could be one and the whole is no folder.
+
+    Raises:
+        ValueError: if one of several has no name, or two have the same.
+    """
+    if not words:
+        return None
+    parts = [re.fullmatch(r"([^=/\\]*)=(.*)", word) for word in words]
+    named = [part for word, part in zip(words, parts, strict=True) if part and not Path(word).is_dir()]
+    if len(words) == 1 and not named:
+        return words[0]
+    adapters = {part[1]: part[2] for part in named}
+    if len(adapters) < len(words):
+        raise ValueError(
+            "`--adapter`: several adapters need a name each, such as fr=runs/fr, no two the same; "
+            f"got {', '.join(words)}."
+        )
+    return adapters
 
 
 def check_parent(option: str, path: Path | None) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from . import options
+from .choices import adapter_of_each
 from .messages import LEFT_OUT, say, silence_libraries, user_errors
 
 if TYPE_CHECKING:
@@ -27,13 +28,22 @@ def read(
         list[str], typer.Argument(help="Files, folders, or patterns such as 'scans/**/*.png'.", show_default=False)
     ],
     format: Annotated[
-        Literal["text", "jsonl"], typer.Option(help="Bare text, or also source, confidence and orientation.")
+        Literal["text", "jsonl"],
+        typer.Option(help="Bare text, or also source, confidence, orientation and adapter."),
     ] = "text",
     output: Annotated[
         Path | None, typer.Option(help="File to write to.", dir_okay=False, show_default="standard output")
     ] = None,
     model: options.Model = None,
-    adapter: options.Adapter = None,
+    adapter: options.Adapters = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN=NAME",
+            help="Files that a named adapter reads, such as 'letters/*=fr'; of several that match, the last. Other "
+            "files are read without. Not needed with one adapter: it reads all.",
+        ),
+    ] = None,
     orientation: Annotated[
         str,
         typer.Option(help="any; upright; the angles that occur, 0,180; with their odds, 0:0.9,180:0.1."),
@@ -47,14 +57,17 @@ def read(
     silence_libraries()
     prior = options.parse_orientation(orientation)
     options.check_parent("--output", output)
+    adapters = options.parse_adapters(adapter)
     files = list(find_pictures(pictures))
-    reader = LineReader.from_pretrained(model, adapter, device)
+    chosen = adapter_of_each(files, use or (), adapters if isinstance(adapters, dict) else ())
+    reader = LineReader.from_pretrained(model, adapters, device)
     left_out = 0
     with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
-        windows = [files[start : start + WINDOW] for start in range(0, len(files), WINDOW)]
+        windows = range(0, len(files), WINDOW)
         screen = Console(stderr=True)
-        for window in track(windows, "reading", console=screen, disable=output is None or not screen.is_terminal):
-            for line in reader.read(window, prior, beams):
+        for start in track(windows, "reading", console=screen, disable=output is None or not screen.is_terminal):
+            window = slice(start, start + WINDOW)
+            for line in reader.read(files[window], prior, beams, adapter=chosen[window]):
                 if line.error is None:
                     typer.echo(as_json(line) if format == "jsonl" else line.text, file=stream)
                 else:
@@ -71,6 +84,7 @@ def as_json(line: "Line") -> str:
         "text": line.text,
         "confidence": round(line.confidence, 4),
         "orientation": line.orientation,
+        "adapter": line.adapter,
     }
     return json.dumps(fields, ensure_ascii=False)
 

@@ -49,6 +49,8 @@ class AdapterFiles:
         """
         try:
             config = PeftConfig.from_pretrained(source)
+            if config.peft_type is None:
+                raise ValueError("the configuration names no `peft_type`.")
             weights = load_peft_weights(source, device="cpu")
         except UNREADABLE as error:
             raise ValueError(f"`adapter`: {source} holds no adapter ({ADAPTER_CONFIG} and weights): {error}") from error
