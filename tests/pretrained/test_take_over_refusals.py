@@ -108,8 +108,10 @@ def test_a_rectangle_is_refused(tmp_path, field, sides, found):
 
 def test_a_square_written_as_two_sides_is_one(tmp_path):
     weights = stock_weights(stock_config("base-printed"))
-    folder = write_model(tmp_path, stock_config("base-printed", encoder={"image_size": [64, 64]}), weights)
-    assert TrOCRGSAModel.from_trocr(str(folder)).encoder.config.image_size == 64
+    sides = {"image_size": [64, 64], "patch_size": [16, 16]}
+    folder = write_model(tmp_path, stock_config("base-printed", encoder=sides), weights)
+    encoder = TrOCRGSAModel.from_trocr(str(folder)).encoder.config
+    assert (encoder.image_size, encoder.patch_size) == (64, 16)
 
 
 def test_a_rectangular_position_table_is_refused_by_name_and_shapes(folder):

@@ -114,6 +114,14 @@ def test_mixed_lines_are_read_the_same_whichever_way_up(several):
         assert [line.orientation for line in turned] == [(line.orientation + angle) % 360 for line in upright]
 
 
+def test_a_bad_picture_among_mixed_lines_costs_itself_alone(several, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    expected = several.read(PICTURES, adapter=MIXED)
+    lines = several.read([tmp_path / "bad.png", *PICTURES], adapter=["de", *MIXED])
+    assert str(tmp_path / "bad.png") in lines[0].error
+    assert [(line.text, line.adapter) for line in lines[1:]] == [(line.text, line.adapter) for line in expected]
+
+
 def test_without_an_adapter_it_is_the_base_to_the_last_bit(several, reader):
     several.read(PICTURES, adapter=MIXED)
     assert several.read(PICTURES) == reader.read(PICTURES)

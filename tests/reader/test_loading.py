@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from stock_trocr import make_stock_model
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
@@ -127,3 +128,9 @@ def test_asking_for_cuda_without_it_says_so(checkpoint):
 def test_a_device_of_no_kind_is_an_error(checkpoint):
     with pytest.raises(ValueError, match="`device` abacus"):
         LineReader.from_pretrained(checkpoint, device="abacus")
+
+
+def test_a_stock_trocr_is_sent_to_be_converted(tmp_path):
+    make_stock_model(tmp_path, "base-printed")
+    with pytest.raises(ValueError, match="`model`.*trocr-gsa convert"):
+        load_reader(tmp_path)

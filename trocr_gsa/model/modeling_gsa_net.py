@@ -227,8 +227,8 @@ class GSANetModel(GSANetPreTrainedModel):
 
         Args: as in `forward`.
 
-        Returns: features (batch, pose, token, hidden), class tokens first; positions (batch, token, 2); which tokens are
-            none of padding, (batch, token) bool; and the same again, or None where there is no padding at all.
+        Returns: features (batch, pose, token, hidden), class tokens first; positions (batch, token, 2); the mask
+            (batch, token), False at padding; and the same again, or None where there is no padding at all.
         """
         self._follow_attn_implementation()
         patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)

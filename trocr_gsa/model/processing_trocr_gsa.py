@@ -8,6 +8,7 @@ from transformers import AutoConfig, BatchFeature, TrOCRProcessor
 from transformers.processing_utils import ProcessorMixin
 
 from .image_processing_square import SquareImageProcessor
+from .stock_trocr import square_side
 
 
 class TrOCRGSAProcessor(ProcessorMixin):
@@ -35,7 +36,7 @@ class TrOCRGSAProcessor(ProcessorMixin):
         """
         try:
             stock: Any = TrOCRProcessor.from_pretrained(str(path_or_hub_id), **loading)
-            patch_size = AutoConfig.from_pretrained(str(path_or_hub_id), **loading).encoder.patch_size
+            patch_size = square_side(AutoConfig.from_pretrained(str(path_or_hub_id), **loading).encoder, "patch_size")
         except (AttributeError, OSError, ValueError) as error:
             raise ValueError(
                 f"`path_or_hub_id`: no TrOCR's processor and config.json could be loaded from {path_or_hub_id}. Give a "

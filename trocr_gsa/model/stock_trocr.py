@@ -31,7 +31,8 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
     try:
         config = _load_config(field, path_or_hub_id, loading)
         _check_parts(field, config)
-        square_side(config.encoder)
+        for side in ("image_size", "patch_size"):
+            square_side(config.encoder, side)
         loaded: Any = VisionEncoderDecoderModel.from_pretrained(
             path_or_hub_id,
             dtype=torch.float32,
@@ -83,23 +84,24 @@ def _check_parts(field: str, config: Any) -> None:
         )
 
 
-def square_side(vit: Any) -> int:
-    """Return the side of a ViT's images, pixels.
+def square_side(vit: Any, field: str = "image_size") -> int:
+    """Return the side of a ViT's images, or of its patches, in pixels.
+
+    Args:
+        vit: a ViTConfig or DeiTConfig.
+        field: `image_size` or `patch_size`.
 
     Raises:
-        ValueError: if they, or its patches, are no squares, for a quarter turn would not fit its position table.
+        ValueError: if they are no squares, for a quarter turn would not fit the position table.
     """
-    sides = {}
-    for field in ("image_size", "patch_size"):
-        value = getattr(vit, field)
-        height, width = (value, value) if isinstance(value, int) else value
-        if height != width:
-            raise ValueError(
-                f"`{field}` must be a square, so that the position table can be turned, got {height}×{width}. "
-                "Such a model cannot be taken over."
-            )
-        sides[field] = height
-    return sides["image_size"]
+    value = getattr(vit, field)
+    height, width = (value, value) if isinstance(value, int) else value
+    if height != width:
+        raise ValueError(
+            f"`{field}` must be a square, so that the position table can be turned, got {height}×{width}. "
+            "Such a model cannot be taken over."
+        )
+    return height
 
 
 def special_tokens(config: Any) -> dict[str, int]:

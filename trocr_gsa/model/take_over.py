@@ -89,7 +89,7 @@ def gsa_net_config(vit: Any, group: str, pose_layers: int | None) -> GSANetConfi
         num_attention_heads=vit.num_attention_heads,
         intermediate_size=vit.intermediate_size,
         hidden_act=vit.hidden_act,
-        patch_size=vit.patch_size,
+        patch_size=square_side(vit, "patch_size"),
         num_channels=vit.num_channels,
         group=group,
         num_frequencies=0,

@@ -95,9 +95,8 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     source = str(PACKAGED_CHECKPOINT) if path is None else path
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
+    _refuse_stock_trocr(source)
     try:
-        if AutoConfig.from_pretrained(source).model_type == "vision-encoder-decoder":
-            raise ValueError(f"`model`: {source} is a stock TrOCR. Convert it first: trocr-gsa convert {source} OUT.")
         loaded: Any = TrOCRGSAModel.from_pretrained(
             source,
             dtype=torch.float32,  # however the weights are stored
@@ -115,3 +114,12 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
             "a group cannot be changed after training."
         )
     return model, processor
+
+
+def _refuse_stock_trocr(source: str) -> None:
+    try:
+        kind = AutoConfig.from_pretrained(source).model_type
+    except (OSError, ValueError):  # told when the model is loaded
+        return
+    if kind == "vision-encoder-decoder":
+        raise ValueError(f"`model`: {source} is a stock TrOCR. Convert it first: trocr-gsa convert {source} OUT.")
