@@ -132,5 +132,5 @@ def test_a_device_of_no_kind_is_an_error(checkpoint):
 
 def test_a_stock_trocr_is_sent_to_be_converted(tmp_path):
     make_stock_model(tmp_path, "base-printed")
-    with pytest.raises(ValueError, match="`model`.*trocr-gsa convert"):
+    with pytest.raises(ValueError, match=r"`model`.*trocr-gsa convert"):
         load_reader(tmp_path)
