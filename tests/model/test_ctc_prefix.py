@@ -55,6 +55,13 @@ def test_what_fits_no_path_is_all_but_ruled_out(logits):
     assert longer[1, 2] < -20  # three twos need two blanks between them: five steps, and this line has three
 
 
+def test_a_text_of_as_many_letters_as_the_line_has_steps_ends_there(logits):
+    text = torch.tensor([[0, 2, 3, 2], [0, 2, 3, 2]])
+    joint = processor(logits)(text, torch.zeros(2, VOCAB))
+    assert joint[0, 2:].isfinite().all()  # five steps
+    assert joint[1].isfinite().tolist() == [letter == EOS for letter in range(VOCAB)]  # three
+
+
 def test_going_letter_by_letter_is_the_same_as_starting_with_a_given_text(logits):
     stepwise, at_once = processor(logits), processor(logits)
     text = torch.tensor([[0, 3, 2, 2], [0, 2, 3, 3]])

@@ -40,6 +40,7 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         steps = logits.double().log_softmax(-1).clamp_min(FAINT)
         past_the_end = torch.arange(steps.shape[1], device=steps.device)[None] >= lengths[:, None]
         # far below what a line itself finds impossible, so that padding never decides between two impossible letters
+        self.lengths = lengths.tolist()
         self.steps = steps.masked_fill(past_the_end[..., None], 4 * IMPOSSIBLE)
         self.steps[..., blank] = self.steps[..., blank].masked_fill(past_the_end, 0.0)
         self.blank_sum = self.steps[..., blank].cumsum(-1)  # (line, step)
@@ -73,6 +74,11 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         fit = (extended - psi[:, None]).clamp_min(FAINT)  # where no letter fits any more, the decoder decides
         joint = (1 - self.weight) * log_p.gather(1, best) + self.weight * fit
         weighed = torch.full_like(log_p, -torch.inf).scatter(1, best, joint)
+        # a text has no more letters than the line has steps: a decoder that goes round in circles ends there
+        full = [len(prefix) >= self.lengths[row // beams] for row, prefix in zip(rows, open_prefixes, strict=True)]
+        if any(full):
+            others = torch.arange(weighed.shape[1], device=weighed.device) != self.eos
+            weighed[torch.tensor(full, device=weighed.device)[:, None] & others] = -torch.inf
         return scores.index_copy(0, torch.tensor(rows, device=scores.device), weighed.to(scores.dtype))
 
     def _state(self, line: int, prefix: tuple[int, ...]) -> State:
