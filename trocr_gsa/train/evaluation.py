@@ -35,7 +35,7 @@ class LineRecord:
         prediction: what was read.
         angle: degrees counter-clockwise by which the line was turned before reading.
         orientation: degrees that the reader says.
-        confidence: in [0, 1].
+        confidence: in [0, 1], by the temperature of the model's configuration, as `LineReader` says it.
         column_prediction: what the CTC head read, where it was asked.
     """
 
@@ -108,7 +108,7 @@ def read_lines(
             model, processor, [images[index] for index in batch], num_beams=num_beams, columns=columns
         )
         for index, reading in zip(batch, readings, strict=True):
-            records[index] = _record(lines[index], angle, reading)
+            records[index] = _record(lines[index], angle, reading, model.config.confidence_temperature)
     return [records[index] for index in range(len(lines))]
 
 
@@ -175,7 +175,7 @@ def evaluate(
         yield summarise(name, records, time.perf_counter() - start, translation), records
 
 
-def _record(line: LineSample, angle: float, reading: Reading) -> LineRecord:
+def _record(line: LineSample, angle: float, reading: Reading, temperature: float) -> LineRecord:
     return LineRecord(
         name=line.name,
         document=line.document or line.name,
@@ -183,7 +183,7 @@ def _record(line: LineSample, angle: float, reading: Reading) -> LineRecord:
         prediction=reading.text,
         angle=(line.angle + angle) % 360,
         orientation=reading.orientation,
-        confidence=reading.confidence,
+        confidence=reading.confidence ** (1 / temperature),
         column_prediction=reading.column_text,
     )
 
