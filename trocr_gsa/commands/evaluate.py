@@ -1,6 +1,8 @@
 """`trocr-gsa evaluate`: how well a reader reads, on which set, at which angle."""
 
 import json
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,7 @@ from .messages import LEFT_OUT, report_left_out, show, silence_libraries, user_e
 if TYPE_CHECKING:
     from trocr_gsa.data.samples import LineDataset, LineSample
     from trocr_gsa.reader import LineReader
+    from trocr_gsa.report import About, SetReading
     from trocr_gsa.train.evaluation import SummaryRow
 
 
@@ -41,6 +44,10 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the numbers, unrounded.", dir_okay=False)
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="HTML file for a page to look at: figures, documents, letters, worst lines.", dir_okay=False),
+    ] = None,
     image_column: options.ImageColumn = "image",
     text_column: options.TextColumn = "text",
 ) -> None:
@@ -50,11 +57,13 @@ def evaluate(
     """
     from trocr_gsa.data.sources import open_source
     from trocr_gsa.reader import LineReader
+    from trocr_gsa.report import SetReading, write_report
     from trocr_gsa.train.evaluation import evaluate
 
     silence_libraries()
     turns, adapters = options.parse_angles(angles), options.parse_adapters(adapter)
     options.check_parent("--json", json_file)
+    options.check_parent("--report", report)
     opened = {source: open_source(source, split, image_column, text_column) for source in sources}
     reader = LineReader.from_pretrained(model, adapters, device)
     samples: dict[str, list[LineSample]] = {}
@@ -63,17 +72,22 @@ def evaluate(
         samples[source], unusable = readable_lines(dataset, lines, reader.processor.image_processor)
         problems += [f"{source}: {problem}" for problem in unusable]
     measured: dict[str | None, list[SummaryRow]] = {}
+    readings: dict[str | None, list[SetReading]] = {}
     with Console(stderr=True).status("") as status:
         for name, each in readers(reader):
-            measured[name] = rows = []
+            measured[name], readings[name] = [], []
             for source in opened:
                 status.update(f"reading {source} {name or ''}")
-                found = evaluate(each.model, each.processor, source, samples[source], turns, beams, translation)
-                rows += [row for row, _ in found]
+                found = list(evaluate(each.model, each.processor, source, samples[source], turns, beams, translation))
+                measured[name] += [row for row, _ in found]
+                readings[name].append(SetReading(source, samples[source], found))
     show(table(measured))
     if json_file:
         numbers = {"model": reader.model.name_or_path} | as_json(measured, adapters)
         json_file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if report:
+        settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
+        write_report(report, by_name(readings, adapters), about(reader, adapters, settings, problems))
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)
@@ -95,6 +109,33 @@ def as_json(
         return {"adapter": adapters, "rows": rows[None]}
     sources = {None: None} | adapters
     return {"adapters": [{"name": name, "adapter": sources[name], "rows": rows[name]} for name in rows]}
+
+
+def by_name(
+    readings: "Mapping[str | None, Sequence[SetReading]]", adapters: str | dict[str, str] | None
+) -> "dict[str, Sequence[SetReading]]":
+    """Return the readings by the names that a page calls the readers by."""
+    alone = f"with {adapters}" if isinstance(adapters, str) else "the model alone"
+    return {name or alone: each for name, each in readings.items()}
+
+
+def about(
+    reader: "LineReader", adapters: str | dict[str, str] | None, settings: dict[str, str], problems: Sequence[str]
+) -> "About":
+    """Return what the head of a page says."""
+    from trocr_gsa.report import About
+
+    model = reader.model
+    return About(
+        model=str(model.name_or_path),
+        command=shlex.join(["trocr-gsa", *sys.argv[1:]]),
+        group=model.encoder.group.name,
+        poses=model.encoder.group.angles,
+        temperature=model.config.confidence_temperature,
+        adapters=adapters if isinstance(adapters, dict) else {"": adapters} if adapters else {},
+        settings=settings | {"Device": str(model.device)},
+        left_out=problems,
+    )
 
 
 def readable_lines(

@@ -1,6 +1,8 @@
 """Options that several commands share, and how their words are understood."""
 
+import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +84,16 @@ def check_parent(option: str, path: Path | None) -> None:
     """Refuse a file that could not be written, before the work rather than after it.
 
     Raises:
-        ValueError: if its folder does not exist.
+        ValueError: if its folder does not exist, or the file cannot be written there.
     """
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return
+    if not path.absolute().parent.is_dir():
         raise ValueError(f"`{option}`: there is no folder {path.parent}. Make it first.")
+    try:
+        if not path.exists():
+            tempfile.TemporaryFile(dir=path.absolute().parent).close()
+        elif not os.access(path, os.W_OK):
+            raise PermissionError("it may not be changed")
+    except OSError as error:
+        raise ValueError(f"`{option}`: {path} cannot be written: {error.strerror or error}. Choose another.") from None

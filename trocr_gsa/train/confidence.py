@@ -51,7 +51,7 @@ def confidence_bins(confidences: Sequence[float], counts: Sequence[ErrorCount], 
     found = []
     for number in np.unique(place):
         inside = np.flatnonzero(place == number)
-        errors = [counts[line] for line in inside]
+        errors = [counts[line] for line in inside.tolist()]
         right = float(np.mean([count.errors == 0 for count in errors]))
         found.append(Bin(len(inside), float(sure[inside].mean()), right, error_rate(errors)))
     return found
@@ -85,7 +85,7 @@ def cer_of_surest(confidences: Sequence[float], counts: Sequence[ErrorCount], sh
         raise ValueError(f"`share` must lie in (0, 1], got {share}.")
     order = np.argsort(-_checked(confidences, len(counts)), kind="stable")
     kept = max(1, round(share * len(counts)))
-    return error_rate([counts[line] for line in order[:kept]])
+    return error_rate([counts[line] for line in order[:kept].tolist()])
 
 
 def fit_temperature(confidences: Sequence[float], right: Sequence[bool]) -> float:
