@@ -85,6 +85,10 @@ class SquareImageProcessor(BaseImageProcessor):
         """Return how many patches an image of that size in pixels becomes: as many as any other."""
         return self.max_patches
 
+    def patch_extent(self, width: int, height: int) -> tuple[float, float]:
+        """Return width and height of a patch in pixels of an image of that size, before it is squashed."""
+        return self.patch_size * width / self.size["width"], self.patch_size * height / self.size["height"]
+
     def preprocess(self, images: Any, return_tensors: str | None = "pt") -> BatchFeature:
         """Turn images into square pictures.
 

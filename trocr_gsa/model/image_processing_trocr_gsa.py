@@ -54,6 +54,11 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         rows, columns = (-(-side // self.patch_size) for side in self._resized(width, height))
         return rows * columns
 
+    def patch_extent(self, width: int, height: int) -> tuple[float, float]:
+        """Return width and height of a patch in pixels of an image of that size, before it is resized."""
+        new_width, new_height = self._resized(width, height)
+        return self.patch_size * width / new_width, self.patch_size * height / new_height
+
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         scale = self.line_height / min(width, height)
         # an even side can be padded by the same amount at both ends

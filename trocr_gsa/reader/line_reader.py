@@ -20,6 +20,7 @@ from trocr_gsa.data.images import ImageError, image_size, load_image, source_nam
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.train.reading import read_images
 
+from .attention_maps import LetterPlaces, letter_places
 from .library import AdapterLibrary
 from .loading import Adapters, load_reader
 
@@ -158,6 +159,27 @@ class LineReader:
                 pictures = {index: images[index] for index in batch}
                 lines |= self._read_batch(pictures, names, chosen, orientation, num_beams)
         return [lines[index] for index in range(len(images))]
+
+    def letter_places(
+        self, image: Picture, text: str, orientation: Orientation = "any", adapter: str | None = None
+    ) -> LetterPlaces:
+        """Return where in a picture the letters of a text were looked for.
+
+        Args:
+            image: of one line.
+            text: that `read` returned for it, or another that it shall be compared with.
+            orientation: as in `read`.
+            adapter: one of `adapters`; None: the model alone.
+
+        Raises:
+            ValueError: if the picture cannot be read, the text is too long or there is no such adapter.
+        """
+        (chosen,) = self._chosen(adapter, 1)
+        name = _name(image, 0)
+        self._num_patches(image, name)
+        picture = load_image(_as_source(image, name), name)
+        with self._library.applied([chosen], 1) if self._library else nullcontext():
+            return letter_places(self.model, self.processor, picture, text, orientation)
 
     def _named(self, purpose: str) -> AdapterLibrary:
         if self._library is None:
