@@ -76,8 +76,10 @@ def test_in_one_batch_every_line_is_read_as_with_its_adapter_alone(tmp_path, kin
         expected = [logits(alone[name], processor, [picture]) for name, picture in zip(MIXED, pictures, strict=True)]
         torch.testing.assert_close(together, torch.cat(expected), atol=1e-10, rtol=1e-10)
     for beams in (1, 3):
-        with library.applied(MIXED, beams):
-            found = read_images(library.model, processor, PICTURES, num_beams=beams)
+        found = read_images(
+            library.model, processor, PICTURES, num_beams=beams,
+            applied=lambda places, beams=beams: library.applied([MIXED[place] for place in places], beams),
+        )  # fmt: skip
         for name, picture, reading in zip(MIXED, PICTURES, found, strict=True):
             (expected,) = read_images(alone[name], processor, [picture], num_beams=beams)
             assert (reading.text, reading.orientation) == (expected.text, expected.orientation)

@@ -6,8 +6,9 @@ bad picture costs itself alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -231,14 +232,21 @@ class LineReader:
             except ImageError as error:
                 lines[index] = _failed(names[index], error)
         if decoded:
-            adapters = [chosen[index] for index in decoded]
-            with self._library.applied(adapters, num_beams) if self._library else nullcontext():
-                readings = read_images(self.model, self.processor, list(decoded.values()), orientation, num_beams)
+            applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
+            readings = read_images(
+                self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
+            )
             for index, reading in zip(decoded, readings, strict=True):
                 confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
                 adapter = chosen[index] or self.merged_adapter
                 lines[index] = Line(reading.text, confidence, reading.orientation, names[index], adapter=adapter)
         return lines
+
+    def _apply(
+        self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]
+    ) -> AbstractContextManager[None]:
+        """Return what the lines at some places of a batch are read inside of."""
+        return self._named("read").applied([adapters[place] for place in places], num_beams)
 
 
 def _name(image: Picture, index: int) -> str:

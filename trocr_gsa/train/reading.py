@@ -1,8 +1,13 @@
 """Images to text, confidence and orientation, one batch at a time.
 
 What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
+Only where the pose head leaves a doubt is a line read from other sides too, and the reading that is surest of itself
+wins: what is upside down makes no words. Doubts turn with the page, so this too commutes with turning it.
 """
 
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, orientation_bias
+
+DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ def read_images(
     orientation: Orientation = "any",
     num_beams: int = 1,
     columns: bool = False,
+    applied: Callable[[Sequence[int]], AbstractContextManager[None]] | None = None,
 ) -> list[Reading]:
     """Read one batch of images.
 
@@ -48,15 +56,36 @@ def read_images(
         orientation: prior over orientations, as the model takes it.
         num_beams: 1 reads greedily.
         columns: read by the CTC head too.
+        applied: what to be inside of while the images of some places are read, such as their adapters.
     """
-    inputs = processor(images=images).to(model.device)
+    inputs = dict(processor(images=images).to(model.device))
     bias = orientation_bias(orientation, model.encoder.group)
-    encoded = model.encoder(**inputs, pose_bias=None if bias is None else bias.to(model.device))
-    column_texts: list[str | None] = [None] * len(images)
+    bias = None if bias is None else bias.to(model.device)
+    applied = applied or (lambda places: nullcontext())
+    with applied(range(len(images))):
+        readings, log_p = _read(model, processor, inputs, bias, num_beams, columns)
+    doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
+    for again in doubts.nonzero().split(len(images)) if doubts.any() else ():  # (line, pose)
+        lines = again[:, 0].tolist()
+        only = torch.full((len(again), log_p.shape[1]), -torch.inf).scatter(1, again[:, 1:], 0.0).to(model.device)
+        some = {name: tensor[again[:, 0].to(tensor.device)] for name, tensor in inputs.items()}
+        with applied(lines):
+            others, _ = _read(model, processor, some, only, num_beams, columns)
+        for line, other in zip(lines, others, strict=True):
+            readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
+    return readings
+
+
+def _read(
+    model: Any, processor: Any, inputs: dict[str, Tensor], pose_bias: Tensor | None, num_beams: int, columns: bool
+) -> tuple[list[Reading], Tensor]:
+    """Read inputs under log of a prior over poses, (pose,) or (batch, pose); also return log p(pose), (batch, pose)."""
+    encoded = model.encoder(**inputs, pose_bias=pose_bias)
+    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
+    column_texts: list[str | None] = [None] * len(angles)
     if columns and model.ctc_head is not None:
         logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
-    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -66,7 +95,8 @@ def read_images(
     )
     texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
     confidences = _confidences(model, generated).tolist()
-    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+    readings = [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+    return readings, encoded.pose_logits.cpu()
 
 
 def _confidences(model: Any, generated: Any) -> Tensor:
