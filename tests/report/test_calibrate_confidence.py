@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from trocr_gsa.reader import LineReader
 from trocr_gsa.train.evaluation import read_lines
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+CONFIDENCES = {"one": 0.9, "two": 0.8, "three": 0.7}  # at temperature 1
 
 
 @pytest.fixture
@@ -28,16 +30,19 @@ def model(checkpoint, tmp_path):
 
 
 @pytest.fixture
-def half_read(model, lines):
-    """The lines with the texts that the model reads there, but for one."""
-    reader = LineReader.from_pretrained(model)
-    path = lines / "validation" / "metadata.jsonl"
-    records = read_lines(reader.model, reader.processor, list(open_source(lines, "validation")), 0.0)
-    rows = [{"file_name": Path(record.name).name, "text": record.prediction} for record in records]
-    rows[0]["text"] = "something else"
-    assert all(row["text"].strip() for row in rows)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return lines
+def half_read(script, monkeypatch):
+    """Make the reader read two of three lines right, with known confidences."""
+
+    def read(model, processor, lines, angle):
+        temperature = model.config.confidence_temperature
+        found = []
+        for record in read_lines(model, processor, lines, angle):
+            text = "wrong" if record.text == "noon" else record.text
+            sure = CONFIDENCES[Path(record.name).stem] ** (1 / temperature)
+            found.append(replace(record, prediction=text, confidence=sure))
+        return found
+
+    monkeypatch.setattr(script, "read_lines", read)
 
 
 def run(script, monkeypatch, *words):
@@ -45,32 +50,24 @@ def run(script, monkeypatch, *words):
     script.main()
 
 
-def test_the_temperature_is_written_and_nothing_else_changes(script, monkeypatch, model, half_read, capsys):
+@pytest.mark.usefixtures("half_read")
+def test_the_temperature_is_written_and_nothing_else_changes(script, monkeypatch, model, lines, capsys):
     before = json.loads((model / "config.json").read_text())
-    run(script, monkeypatch, model, half_read)
+    run(script, monkeypatch, model, lines)
     after = json.loads((model / "config.json").read_text())
-    assert after.pop("confidence_temperature") != before.pop("confidence_temperature") == 1.0
+    expected = script.fit_temperature(list(CONFIDENCES.values()), [True, True, False])
+    assert after.pop("confidence_temperature") == pytest.approx(expected, rel=1e-5)
+    assert before.pop("confidence_temperature") == 1.0
     assert after == before
     assert "3 lines, 66.7% read without an error" in capsys.readouterr().out
-    reader = LineReader.from_pretrained(model)
-    records = read_lines(reader.model, reader.processor, list(open_source(half_read, "validation")), 0.0)
-    said = reader.read([line.image for line in open_source(half_read, "validation")])
-    assert [line.confidence for line in said] == pytest.approx([record.confidence for record in records], rel=1e-4)
-    assert [record.prediction for record in records] == [line.text for line in said]
+    run(script, monkeypatch, model, lines)  # again, from a model that has a temperature
+    assert json.loads((model / "config.json").read_text())["confidence_temperature"] == pytest.approx(expected, 1e-5)
 
 
-def test_fitting_again_gives_the_same_temperature(script, monkeypatch, model, half_read):
-    for _ in range(2):
-        run(script, monkeypatch, model, half_read)
-    twice = json.loads((model / "config.json").read_text())["confidence_temperature"]
-    found = script.fit(LineReader.from_pretrained(model), str(half_read), "validation")
-    assert found.temperature == pytest.approx(twice, rel=1e-3)
-    assert found.error_before == pytest.approx(found.error_after, abs=1e-3)
-
-
-def test_a_dry_run_writes_nothing(script, monkeypatch, model, half_read):
+@pytest.mark.usefixtures("half_read")
+def test_a_dry_run_writes_nothing(script, monkeypatch, model, lines):
     before = (model / "config.json").read_bytes()
-    run(script, monkeypatch, model, half_read, "--dry-run")
+    run(script, monkeypatch, model, lines, "--dry-run")
     assert (model / "config.json").read_bytes() == before
 
 
@@ -83,3 +80,15 @@ def test_what_cannot_be_fitted_is_one_line(script, monkeypatch, model, lines, wo
     with pytest.raises(SystemExit, match=complaint):
         run(script, monkeypatch, *(word.replace("MODEL", str(model)).replace("LINES", str(lines)) for word in words))
     assert (model / "config.json").read_bytes() == before
+
+
+def test_evaluation_says_the_confidence_that_the_reader_says(model, lines):
+    samples = list(open_source(lines, "validation"))
+    reader = LineReader.from_pretrained(model)
+    plain = read_lines(reader.model, reader.processor, samples, 0.0)
+    reader.model.config.confidence_temperature = 0.5
+    measured = read_lines(reader.model, reader.processor, samples, 0.0)
+    said = reader.read([sample.image for sample in samples])
+    for before, after, line in zip(plain, measured, said, strict=True):
+        assert after.confidence == pytest.approx(before.confidence**2, rel=1e-3)
+        assert after.confidence == pytest.approx(line.confidence, rel=1e-3)

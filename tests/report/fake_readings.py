@@ -1,0 +1,38 @@
+"""Lines and readings of them, made up, so that every number on the page can be worked out by hand."""
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.report import About, SetReading
+from trocr_gsa.train.evaluation import LineRecord, summarise
+
+ABOUT = About("my_model", "trocr-gsa evaluate lines", "C4", (0.0, 90.0, 180.0, 270.0), 1.0)
+
+
+def make_reading(
+    pairs: Sequence[tuple[str, str]],
+    angles: Sequence[float] = (0.0,),
+    documents: Sequence[str | None] | None = None,
+    confidences: Sequence[float] | None = None,
+    orientations: Sequence[float] | None = None,
+    name: str = "lines",
+    size: tuple[int, int] = (64, 20),
+) -> SetReading:
+    """Return a set whose lines stand and were read as `pairs` say, at each angle alike."""
+    documents = documents or ["book"] * len(pairs)
+    confidences = confidences or [0.5] * len(pairs)
+    samples = [
+        LineSample(Image.new("L", size, 230), text, f"line {number}.png", document)
+        for number, ((text, _), document) in enumerate(zip(pairs, documents, strict=True))
+    ]
+    runs = []
+    for angle in angles:
+        said = orientations or [angle] * len(pairs)
+        records = [
+            LineRecord(sample.name, sample.document or sample.name, sample.text, read, angle, way, sure)
+            for sample, (_, read), way, sure in zip(samples, pairs, said, confidences, strict=True)
+        ]
+        runs.append((summarise(name, records, 1.0), records))
+    return SetReading(name, samples, runs)
