@@ -150,6 +150,8 @@ def test_pictures_are_small_upright_and_end_where_the_page_is_full():
 def test_a_text_too_long_to_show_says_how_much_there_is_more():
     kinds = list(shown(align_characters("a" * 700, "a" * 700), "reference"))
     assert kinds == [("same", "a" * 600), ("more", " … 100 more")]
+    edits = align_characters("a" * 600 + "bbb" + "c" * 20, "a" * 600 + "xxx" + "c" * 20)
+    assert list(shown(edits, "prediction")) == [("same", "a" * 600), ("more", " … 23 more")]
     edits = align_characters("ſein Wort", "fein Wor t")
     assert list(shown(edits, "reference")) == [("sub", "ſ"), ("same", "ein Wor"), ("same", "t")]
     assert list(shown(edits, "prediction")) == [("sub", "f"), ("same", "ein Wor"), ("ins", " "), ("same", "t")]
@@ -191,6 +193,12 @@ def test_readers_stand_side_by_side_with_their_difference():
 def test_nothing_measured_is_refused():
     with pytest.raises(ValueError, match="`readings` are empty"):
         render_report({}, ABOUT)
+
+
+def test_a_name_that_is_no_text_spoils_no_page(tmp_path):
+    reading = make_reading(READ, documents=["\udcff", "b", "b"])
+    write_report(tmp_path / "page.html", {"the model alone": [reading]}, ABOUT)
+    assert "\\udcff" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_page_is_written_as_utf8(tmp_path):

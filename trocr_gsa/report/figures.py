@@ -106,7 +106,7 @@ def set_aside(title: str, curves: Sequence[tuple[str, Trust]]) -> Markup:
         f"{name}: " + ", ".join(f"{100 * rate:.1f} % with {100 * aside:.0f} % set aside" for aside, rate in trust.left)
         for name, trust in curves
     )
-    return figure(340, 312 + 18 * len(curves), title, said, *drawn)
+    return figure(340, 294 + 18 * len(curves), title, said, *drawn)
 
 
 def bar(rate: Rate, highest: float, lowest: float = 0.0) -> Markup:

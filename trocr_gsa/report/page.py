@@ -66,7 +66,8 @@ def write_report(path: Path, readings: Mapping[str, Sequence[SetReading]], about
         ValueError: if there is no reading.
         OSError: if the file cannot be written.
     """
-    path.write_text(render_report(readings, about), encoding="utf-8")
+    # A file's name can hold what is no letter in any encoding: written as an escape, it spoils no page.
+    path.write_text(render_report(readings, about), encoding="utf-8", errors="backslashreplace")
 
 
 def render_report(readings: Mapping[str, Sequence[SetReading]], about: About) -> str:
@@ -130,19 +131,18 @@ def shown(edits: Sequence[Edit], side: str) -> Iterator[tuple[str, str]]:
     for edit in edits:
         text = getattr(edit, side)
         changed = "sub" if edit.reference and edit.prediction else "del" if edit.reference else "ins"
-        if text:
+        if text and room > 0:
             yield "same" if edit.agrees else changed, text[:room]
         room -= len(text)
-        if room <= 0:
-            yield "more", f" … {-room} more" if room else ""
-            return
+    if room < 0:
+        yield "more", f" … {-room} more"
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # run from a folder of sources
-        return "not installed"
+    except PackageNotFoundError:
+        return "from its sources"
 
 
 def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budget: PictureBudget) -> dict[str, Any]:
