@@ -32,7 +32,7 @@ def convert(
     from trocr_gsa.train.calibrate import calibrate as teach
     from trocr_gsa.train.checkpoint import write_atomically
 
-    from .read import find_pictures
+    from .inputs import find_pictures
 
     silence_libraries()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

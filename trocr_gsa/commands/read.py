@@ -1,12 +1,11 @@
 """`trocr-gsa read`: text out of pictures."""
 
+import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -14,22 +13,33 @@ from rich.progress import track
 
 from . import options
 from .choices import adapter_of_each
+from .inputs import find_pictures
 from .messages import LEFT_OUT, say, silence_libraries, user_errors
+from .read_pages import PageOptions, find_page_files, read_pages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trocr_gsa.reader import Line
 
+FIELDS = ("source", "text", "confidence", "orientation", "adapter")
 WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
 
 
 @user_errors()
 def read(
     pictures: Annotated[
-        list[str], typer.Argument(help="Files, folders, or patterns such as 'scans/**/*.png'.", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Pictures of lines, or pages (PAGE, ALTO): files, folders, patterns such as 'scans/**/*.png'.",
+            show_default=False,
+        ),
     ],
     format: Annotated[
-        Literal["text", "jsonl"],
-        typer.Option(help="Bare text, or also source, confidence, orientation and adapter."),
+        Literal["text", "jsonl", "csv", "page", "alto", "hocr"],
+        typer.Option(
+            help="Bare text; or also source, confidence, orientation and adapter; of pages, the file itself, filled in."
+        ),
     ] = "text",
     output: Annotated[
         Path | None, typer.Option(help="File to write to.", dir_okay=False, show_default="standard output")
@@ -50,14 +60,39 @@ def read(
     ] = "any",
     device: options.Device = None,
     beams: options.Beams = 1,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of pages: folder for a file a page. Pages that have theirs already are passed over.",
+            file_okay=False,
+        ),
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option(help="Ending of these files, such as .read.xml.", show_default="the format's")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Read pages again that were read before.")] = False,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
+    ] = 0.0,
 ) -> None:
-    """Read pictures of one line each, whichever way up; one line of output a picture, in the order given."""
+    """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
     from trocr_gsa.reader import LineReader
 
     silence_libraries()
     prior = options.parse_orientation(orientation)
     options.check_parent("--output", output)
     adapters = options.parse_adapters(adapter)
+    page_options = PageOptions(format, output, output_dir, suffix, overwrite, min_confidence)
+    page_options.check()
+    pages = find_page_files(pictures)
+    if pages is not None:
+
+        def load() -> LineReader:
+            return LineReader.from_pretrained(model, adapters, device)
+
+        read_pages(pages, page_options, use or (), adapters, load, prior, beams)
+        return
+    page_options.refuse()
     files = list(find_pictures(pictures))
     chosen = adapter_of_each(files, use or (), adapters if isinstance(adapters, dict) else ())
     reader = LineReader.from_pretrained(model, adapters, device)
@@ -65,11 +100,12 @@ def read(
     with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
         windows = range(0, len(files), WINDOW)
         screen = Console(stderr=True)
+        write = writer(format, stream)
         for start in track(windows, "reading", console=screen, disable=output is None or not screen.is_terminal):
             window = slice(start, start + WINDOW)
             for line in reader.read(files[window], prior, beams, adapter=chosen[window]):
                 if line.error is None:
-                    typer.echo(as_json(line) if format == "jsonl" else line.text, file=stream)
+                    write(line)
                 else:
                     left_out += 1
                     say(f"left out: {line.error}")
@@ -77,38 +113,18 @@ def read(
         raise typer.Exit(LEFT_OUT)
 
 
-def as_json(line: "Line") -> str:
-    """Return a line as one JSON object."""
-    fields = {
-        "source": line.source,
-        "text": line.text,
-        "confidence": round(line.confidence, 4),
-        "orientation": line.orientation,
-        "adapter": line.adapter,
-    }
-    return json.dumps(fields, ensure_ascii=False)
+def writer(format: str, stream: Any) -> "Callable[[Line], object]":
+    """Return what writes a line in a format, once it has written what stands above all lines."""
+    if format == "text":
+        return lambda line: typer.echo(line.text, file=stream)
+    if format == "jsonl":
+        return lambda line: typer.echo(json.dumps(as_fields(line), ensure_ascii=False), file=stream)
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(FIELDS)
+    return lambda line: table.writerow(as_fields(line).values())
 
 
-def find_pictures(words: Sequence[str]) -> Iterator[str]:
-    """Yield the files that the words mean: a file itself, a folder's pictures, what matches a pattern.
-
-    Raises:
-        ValueError: if a folder holds no picture, or a pattern matches nothing.
-    """
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            found = sorted(_pictures_in(path))
-        elif any(sign in word for sign in "*?[") and not path.exists():
-            found = sorted(name for name in glob(word, recursive=True) if not Path(name).is_dir())
-        else:
-            found = [word]
-        if not found:
-            raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
-        yield from found
-
-
-def _pictures_in(folder: Path) -> Iterator[str]:
-    from trocr_gsa.data.sources import PICTURE_SUFFIXES
-
-    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+def as_fields(line: "Line") -> dict[str, Any]:
+    """Return what is told of a line."""
+    values = (line.source, line.text, round(line.confidence, 4), line.orientation, line.adapter)
+    return dict(zip(FIELDS, values, strict=True))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2")
 MIN_SIDE = 4  # pixels
 MAX_ASPECT = 100  # long side / short side: more than any line of text
 MAX_PIXELS = 89_000_000  # Pillow's own limit for pictures that unpack to far more than their file

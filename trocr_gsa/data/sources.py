@@ -1,7 +1,8 @@
 """One door to lines of every kind: `open_source("my_lines/")`.
 
 Known are a compiled or other parquet file, an imagefolder with metadata.jsonl, a folder of pictures with .gt.txt files,
-a folder saved by `datasets`, and the name of a dataset on the Hugging Face Hub.
+PAGE or ALTO files with the pictures of their pages, a folder saved by `datasets`, and the name of a dataset on the
+Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from .images import PICTURE_SUFFIXES
+from .pages.listing import holds_pages
+from .pages.source import open_pages
+from .samples import LineDataset
 from .stored import FilePictures, ParquetPictures, Record, StoredLines
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2")
 METADATA = "metadata.jsonl"
 SPLITS = ("train", "validation", "test")
 
@@ -36,11 +40,11 @@ def open_source(
     image_column: str = "image",
     text_column: str = "text",
     document_column: str = "document",
-) -> StoredLines:
+) -> LineDataset:
     """Open lines of any kind.
 
     Args:
-        spec: a folder, a .parquet file, or `owner/name` on the Hub.
+        spec: a folder, a .parquet file, a .xml file, or `owner/name` on the Hub.
         split: the part to open, where the source has parts.
         image_column: of a table, or of metadata.jsonl where it is not `file_name`.
         text_column: of a table or of metadata.jsonl.
@@ -54,13 +58,15 @@ def open_source(
     columns = Columns(image_column, text_column, document_column)
     path = Path(spec)
     if path.is_file():
+        if holds_pages(path):
+            return open_pages(path)
         return _open_parquet(path, columns)
     if path.is_dir():
         return _open_folder(path, split, columns)
     return _open_hub(str(spec), split, columns)
 
 
-def _open_folder(root: Path, split: str, columns: Columns) -> StoredLines:
+def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
     if (root / "dataset_dict.json").is_file() or (root / "dataset_info.json").is_file():
         return _open_saved(root, split, columns)
     folder = _split_folder(root, split)
@@ -68,10 +74,12 @@ def _open_folder(root: Path, split: str, columns: Columns) -> StoredLines:
         return _open_imagefolder(folder, columns)
     if any(folder.rglob("*.gt.txt")):
         return _open_pairs(folder)
+    if holds_pages(folder):
+        return open_pages(folder)
     if any(root.rglob("*.parquet")):
         return _open_hub(str(root), split, columns)
     raise ValueError(
-        f"`source`: {folder} has neither {METADATA} nor .gt.txt files nor a dataset. "
+        f"`source`: {folder} has neither {METADATA} nor .gt.txt files nor pages (PAGE, ALTO) nor a dataset. "
         f'Write {METADATA} with one {{"file_name": …, "text": …}} a line, or put 001.gt.txt beside 001.png.'
     )
 

@@ -1,0 +1,202 @@
+"""What is written of a page: ours, valid, and beside it not a byte."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from alto_rules import broken_rules
+from lxml import etree
+from page_makers import SIZE, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
+
+from trocr_gsa.data.pages import LineReading, Page, PageFile
+from trocr_gsa.data.pages.outputs import FIELDS, FORMATS
+
+_, LINES = draw_page(["one", "two", "three"])
+READ = [LineReading("ein & <Wort>", 0.87654, 0.0), None, LineReading("drei", 0.5, 90.0, "fr")]
+WORD = '<Word id="w{}"><Coords points="0,0 9,0 9,9"/>{}</Word>'
+WORDS = "".join(WORD.format(i, page_equiv(text, ' conf="0.1"')) for i, text in enumerate(["old", "words", "three"]))
+PAGE = page_xml(
+    "\n".join(
+        [
+            page_line(1, LINES[0], page_equiv("old", ' index="0" conf="0.1"') + page_equiv("older", ' index="1"')),
+            page_line(2, LINES[1], page_equiv("kept", ' conf="0.3"'), ' custom="readingOrder {index:1;}"'),
+            page_line(3, LINES[2], "\n        <TextStyle/>", ' custom="readingOrder {index:2;}"'),
+        ]
+    )
+    + page_equiv("old\nkept")
+)
+ALTO = alto_xml(
+    "\n".join(
+        [
+            alto_line(
+                1, LINES[0], '\n<String CONTENT="a" CC="0"/><SP/><String CONTENT="b"/><SP/><String CONTENT="c"/>'
+            ),
+            alto_line(2, LINES[1], '\n            <String CONTENT="kept" WC="0.3"/>'),
+            alto_line(3, LINES[2]),
+        ]
+    )
+)
+
+
+def page_of(folder, content: str | bytes) -> Page:
+    path = folder / "0001.xml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    page = PageFile(path, folder, path.name).read()
+    assert page is not None
+    return page.scaled_to(SIZE)
+
+
+def written(folder, content: str | bytes, format: str, readings=READ) -> bytes:
+    return FORMATS[format].write(page_of(folder, content), readings)
+
+
+def lines_of(content: bytes) -> list:
+    return list(etree.fromstring(content).iter("{*}TextLine"))
+
+
+@pytest.mark.parametrize(("content", "format"), [(PAGE, "page"), (ALTO, "alto")])
+def test_with_no_reading_every_byte_stays(tmp_path, content, format):
+    assert written(tmp_path, content, format, [None] * 3) == content.encode()
+
+
+@pytest.mark.parametrize(("content", "format"), [(PAGE, "page"), (ALTO, "alto")])
+@pytest.mark.parametrize(
+    "as_bytes",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace("UTF-8", "UTF-16").encode("utf-16"),
+        lambda text: text.replace("UTF-8", "ISO-8859-1").encode("latin-1"),
+        lambda text: text.rstrip().encode(),
+        lambda text: text.split("?>\n", 1)[1].encode(),
+        lambda text: text.replace('"1.0"', "'1.0'").encode() + b"\n\n",
+    ],
+    ids=["utf-8 mark", "windows lines", "utf-16", "latin-1", "no last newline", "no declaration", "other quotes"],
+)
+def test_encoding_mark_declaration_and_line_ends_stay(tmp_path, content, format, as_bytes):
+    content = as_bytes(content.replace("0001.png", "Blätter.png"))
+    assert written(tmp_path, content, format, [None] * 3) == content
+    filled = written(tmp_path, content, format, [LineReading("ſtürmiſch 漢", 0.5, 0.0), None, None])
+    assert filled[:20] == content[:20]
+    assert any("ſtürmiſch 漢" in "".join([*line.itertext(), *line.xpath(".//@CONTENT")]) for line in lines_of(filled))
+
+
+def test_a_line_of_page_gets_text_confidence_and_orientation(tmp_path):
+    first, second, third = lines_of(written(tmp_path, PAGE, "page"))
+    equivs = first.findall("{*}TextEquiv")
+    assert [(e.get("index"), e.get("conf"), e.findtext("{*}Unicode")) for e in equivs] == [
+        ("0", "0.8765", "ein & <Wort>"),
+        ("1", None, "older"),
+    ]
+    assert first.get("custom") == "orientation {degrees:0;}"
+    assert second.findtext("{*}TextEquiv/{*}Unicode") == "kept"
+    assert second.get("custom") == "readingOrder {index:1;}"
+    assert third.get("custom") == "readingOrder {index:2;} orientation {degrees:90;}"
+    assert third.findtext("{*}TextEquiv/{*}Unicode") == "drei"
+
+
+def test_the_text_of_a_region_follows_its_lines(tmp_path):
+    root = etree.fromstring(written(tmp_path, PAGE, "page"))
+    assert root.findtext(".//{*}TextRegion/{*}TextEquiv/{*}Unicode") == "ein & <Wort>\nkept\ndrei"
+    without = re.sub(r"\n        <TextEquiv>\s*<Unicode>old\nkept.*?</TextEquiv>", "", PAGE, flags=re.DOTALL)
+    assert etree.fromstring(written(tmp_path, without, "page")).find(".//{*}TextRegion/{*}TextEquiv") is None
+
+
+@pytest.mark.parametrize(("text", "words"), [("new words here", ["new", "words", "here"]), ("too few", [None] * 3)])
+def test_words_agree_with_their_line_or_are_silent(tmp_path, text, words):
+    content = page_xml(page_line(1, LINES[0], WORDS + page_equiv("old words three")))
+    (line,) = lines_of(written(tmp_path, content, "page", [LineReading(text, 0.5, 0.0)]))
+    assert [word.findtext("{*}TextEquiv/{*}Unicode") for word in line.findall("{*}Word")] == words
+    assert line.findtext("{*}TextEquiv/{*}Unicode") == text
+    assert line.xpath(".//@conf") == ["0.5000"]
+
+
+def test_only_our_elements_of_page_differ(tmp_path):
+    def without_ours(content: bytes) -> str:
+        text = re.sub(r"\s*<TextEquiv.*?</TextEquiv>", "", content.decode(), flags=re.DOTALL)
+        return re.sub(r' custom="[^"]*"', "", text)
+
+    filled = written(tmp_path, PAGE, "page")
+    assert without_ours(filled) == without_ours(PAGE.encode())
+    assert filled != PAGE.encode()
+
+
+def test_a_second_run_changes_nothing_more(tmp_path):
+    for content, format in ((PAGE, "page"), (ALTO, "alto")):
+        once = written(tmp_path, content, format)
+        assert written(tmp_path, once, format) == once
+
+
+def test_a_line_of_alto_gets_its_words_where_their_number_is_right(tmp_path):
+    first, second, third = lines_of(written(tmp_path, ALTO, "alto"))
+    assert [(s.get("CONTENT"), s.get("WC"), s.get("CC")) for s in first.findall("{*}String")] == [
+        ("ein", "0.8765", None),
+        ("&", "0.8765", None),
+        ("<Wort>", "0.8765", None),
+    ]
+    assert [dict(s.attrib) for s in second.findall("{*}String")] == [{"CONTENT": "kept", "WC": "0.3"}]
+    assert [(s.get("CONTENT"), s.get("WC")) for s in third.findall("{*}String")] == [("drei", "0.5000")]
+
+
+def test_a_line_of_alto_is_one_string_in_the_lines_box_where_it_is_not(tmp_path):
+    strings = (
+        '<String ID="s" CONTENT="a"><ALTERNATIVE>b</ALTERNATIVE></String><SP/><String CONTENT="b"/><HYP CONTENT="-"/>'
+    )
+    content = alto_xml(alto_line(1, LINES[0], strings))
+    (line,) = lines_of(written(tmp_path, content, "alto", [LineReading("three words now", 0.5, 0.0)]))
+    assert [etree.QName(child).localname for child in line] == ["Shape", "String"]
+    box = {name: line.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
+    assert dict(line[1].attrib) == {"ID": "s", "CONTENT": "three words now", "WC": "0.5000"} | box
+    assert len(line[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rotation", "read", "expected"),
+    [
+        ("", 90.0, "90"),
+        ("", 0.0, None),
+        ('ROTATION="1.5"', 0.0, "1.5"),
+        ('ROTATION="90"', 358.0, "0"),
+        ("", None, None),
+    ],
+)
+def test_a_block_of_alto_gets_the_rotation_that_all_its_lines_have(tmp_path, rotation, read, expected):
+    block = f'<TextBlock ID="b" {rotation}>{alto_line(1, LINES[0])}{alto_line(2, LINES[1])}</TextBlock>'
+    last = None if read is None else LineReading("b", 0.5, read)
+    filled = written(tmp_path, alto_xml(block), "alto", [LineReading("a", 0.5, read or 90.0), last])
+    assert etree.fromstring(filled).find(".//{*}TextBlock").get("ROTATION") == expected
+
+
+def test_alto_keeps_to_its_schemas_rules(tmp_path):
+    strings = '<String CONTENT="a"><ALTERNATIVE>b</ALTERNATIVE></String><SP/><String CONTENT="b"/><HYP CONTENT="-"/>'
+    content = alto_xml("".join(alto_line(i, LINES[0], s) for i, s in enumerate(["<HYP CONTENT='-'/>", strings, None])))
+    for text in ("", "one", "one two", "one two three"):
+        filled = written(tmp_path, content, "alto", [LineReading(text, 1.0, 270.0)] * 3)
+        assert broken_rules(filled) == []
+    assert broken_rules(content.replace("<Shape>", "<String CONTENT=''/><Shape>").encode()) != []
+
+
+def test_hocr_has_a_line_for_every_line_read(tmp_path):
+    html = etree.fromstring(written(tmp_path, PAGE, "hocr"))
+    (page,) = html.findall(".//{*}div[@class='ocr_page']")
+    assert page.get("title") == 'image "0001.png"; bbox 0 0 400 300'
+    first, second = html.findall(".//{*}span[@class='ocr_line']")
+    assert (first.text, second.text) == ("ein & <Wort>", "drei")
+    assert re.fullmatch(r"bbox \d+ \d+ \d+ \d+; x_wconf 88", first.get("title"))
+    assert second.get("title").endswith("x_wconf 50; textangle 90")
+
+
+def test_rows_say_where_a_line_is_what_it_says_and_how_it_lies(tmp_path):
+    expected = [
+        {"source": "0001.xml", "region": "r1", "line": "l1", "text": "ein & <Wort>", "confidence": 0.8765,
+         "orientation": 0.0, "adapter": None},
+        {"source": "0001.xml", "region": "r1", "line": "l3", "text": "drei", "confidence": 0.5, "orientation": 90.0,
+         "adapter": "fr"},
+    ]  # fmt: skip
+    assert [json.loads(line) for line in written(tmp_path, PAGE, "jsonl").splitlines()] == expected
+    table = FORMATS["csv"].header + written(tmp_path, PAGE, "csv")
+    assert next(csv.reader(io.StringIO(table.decode()))) == list(FIELDS)
+    assert [row["text"] for row in csv.DictReader(io.StringIO(table.decode()))] == ["ein & <Wort>", "drei"]
+    assert written(tmp_path, PAGE, "text").decode().splitlines() == ["ein & <Wort>", "drei"]

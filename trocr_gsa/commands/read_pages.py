@@ -1,0 +1,208 @@
+"""The part of `trocr-gsa read` for whole pages: PAGE and ALTO files in, the same files out, read."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from .choices import adapter_of_each
+from .inputs import files_named
+from .messages import LEFT_OUT, say
+
+if TYPE_CHECKING:
+    from trocr_gsa.data.pages import LineReading, PageFile
+    from trocr_gsa.reader import LineReader
+    from trocr_gsa.reader.pages import ReadPage
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What the options of `read` say about pages.
+
+    Args:
+        format: one of `trocr_gsa.data.pages.outputs.FORMATS`.
+        output: file for all pages together; None: standard output.
+        folder: for a file a page.
+        suffix: of these files; None: the format's.
+        overwrite: files that are there already.
+        min_confidence: of a line whose text is taken over.
+    """
+
+    format: str
+    output: Path | None = None
+    folder: Path | None = None
+    suffix: str | None = None
+    overwrite: bool = False
+    min_confidence: float = 0.0
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            ValueError: if it does not.
+        """
+        from trocr_gsa.data.pages.outputs import FORMATS
+
+        if self.folder is None and FORMATS[self.format].needs_folder:
+            raise ValueError(f"`--format` {self.format} makes a file of every page. Add --output-dir FOLDER.")
+        if self.folder is None and (self.suffix or self.overwrite):
+            raise ValueError("`--suffix` and `--overwrite` are about files in --output-dir. Add --output-dir FOLDER.")
+        if self.folder is not None and self.output is not None:
+            raise ValueError("`--output` is one file, `--output-dir` a file for every page. Give one of them.")
+        if self.suffix is not None and ("/" in self.suffix or "." not in self.suffix):
+            raise ValueError(f"`--suffix` must be an ending such as .read.xml, got {self.suffix}.")
+
+    def refuse(self) -> None:
+        """Refuse, where there are pictures of lines, what makes sense for pages alone.
+
+        Raises:
+            ValueError: if it is asked for.
+        """
+        from trocr_gsa.data.pages.outputs import FORMATS
+
+        if self.folder is not None or self.min_confidence or FORMATS[self.format].needs_folder:
+            raise ValueError(
+                "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir, --min-confidence and the "
+                "formats page, alto and hocr are for. Give a page's XML file, or a folder of them."
+            )
+
+    def target(self, file: "PageFile") -> Path | None:
+        """Where a page's file goes, None if all go to one place."""
+        from trocr_gsa.data.pages.outputs import FORMATS
+
+        if self.folder is None:
+            return None
+        suffix = self.suffix or FORMATS[self.format].suffix
+        name = Path(file.name)
+        return self.folder / name.with_name(name.stem + suffix)
+
+
+def read_pages(
+    files: "Sequence[PageFile]",
+    options: PageOptions,
+    uses: Sequence[str],
+    adapters: str | dict[str, str] | None,
+    load: "Callable[[], LineReader]",
+    orientation: Any,
+    beams: int,
+) -> None:
+    """Read pages and write them; a page whose file is there already is passed over.
+
+    Args:
+        files: the pages.
+        options: where they go, and how.
+        uses: `--use`.
+        adapters: by name.
+        load: () → the reader, once it is known to be needed.
+        orientation: prior of the lines as they lie on their pages.
+        beams: texts followed side by side.
+    """
+    from trocr_gsa.data.pages.outputs import FORMATS
+    from trocr_gsa.reader.pages import read_pages
+
+    files = _inputs(files, options)
+    if not files:
+        raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
+    chosen = adapter_of_each([str(file.path) for file in files], uses, adapters if isinstance(adapters, dict) else ())
+    todo = [(file, name) for file, name in zip(files, chosen, strict=True) if not _is_done(file, options)]
+    if len(todo) < len(files):
+        say(f"already there and left as they are: {len(files) - len(todo)} pages; --overwrite reads them again")
+    left_out = 0
+    with options.output.open("w", encoding="utf-8") if options.output else nullcontext(sys.stdout) as stream:
+        if options.folder is None:
+            typer.echo(FORMATS[options.format].header.decode(), file=stream, nl=False)
+        if todo:
+            read = read_pages(load(), [file for file, _ in todo], orientation, beams, [name for _, name in todo])
+            for page in read:
+                problems = _write(page, options, stream)
+                left_out += len(problems)
+                for problem in problems:
+                    say(f"left out: {problem}")
+    if left_out:
+        raise typer.Exit(LEFT_OUT)
+
+
+def find_page_files(words: Sequence[str]) -> "list[PageFile] | None":
+    """Return the pages that the words mean; None if they mean pictures.
+
+    Raises:
+        ValueError: if they mean both.
+    """
+    from trocr_gsa.data.pages import find_pages, holds_pages
+
+    named = [name for word in words for name in files_named(word)]
+    holding = [name for name in named if holds_pages(Path(name))]
+    others = [name for name in named if name not in holding]
+    if holding and others:
+        raise ValueError(
+            f"`pictures`: {holding[0]} is of pages and {others[0]} is not. Read pages (PAGE, ALTO) and pictures of "
+            "lines one after the other; of a page, name the XML file: its picture is found."
+        )
+    return [file for word in holding for file in find_pages(Path(word))] or None
+
+
+def _inputs(files: "Sequence[PageFile]", options: PageOptions) -> "list[PageFile]":
+    """Return the pages without what an earlier run has written among them.
+
+    Raises:
+        ValueError: if two pages would be written to one file, or one over itself.
+    """
+    from trocr_gsa.data.pages.outputs import FORMATS
+
+    if options.folder is None:
+        return list(files)
+    folder, suffix = options.folder.resolve(), options.suffix or FORMATS[options.format].suffix
+    targets: dict[Path, PageFile] = {}
+    for file in files:
+        path = file.path.resolve()
+        is_output = path.is_relative_to(folder) and file.root.resolve() != folder
+        if is_output or (suffix != ".xml" and file.name.endswith(suffix)):
+            continue
+        target = (options.target(file) or path).resolve()
+        if target == path:
+            raise ValueError(f"`--output-dir`: {file.path} would be written over itself. Choose a folder, or --suffix.")
+        if target in targets:
+            both = f"{targets[target].path} and {file.path}"
+            raise ValueError(f"`--output-dir`: {both} would both become {target}. Read them one after the other.")
+        targets[target] = file
+    return list(targets.values())
+
+
+def _is_done(file: "PageFile", options: PageOptions) -> bool:
+    target = options.target(file)
+    return target is not None and target.exists() and not options.overwrite
+
+
+def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
+    """Write what was read in a page; return what was not, a line each."""
+    from trocr_gsa.data.pages.outputs import FORMATS, write_whole
+
+    page, format = read.page, FORMATS[options.format]
+    if page is None:
+        return read.problems
+    if format.kind not in (None, page.kind):
+        instead = f"{page.name}: is {page.kind}, which --format {options.format} does not fill in."
+        return [f"{instead} Use --format {page.kind.lower()}."]
+    sure, unsure = _judged(read, options.min_confidence)
+    content = format.write(page, sure)
+    target = options.target(read.file)
+    if target is not None:
+        write_whole(target, format.header + content)
+    else:
+        typer.echo(content.decode(), file=stream, nl=False)
+    return [*read.problems, *unsure]
+
+
+def _judged(read: "ReadPage", least: float) -> "tuple[list[LineReading | None], list[str]]":
+    """Return the readings that are sure enough, and a line for each that is not."""
+    sure, unsure = list(read.readings), []
+    for place, reading in enumerate(read.readings):
+        if reading is not None and read.page is not None and reading.confidence < least:
+            sure[place] = None
+            name = read.page.line_name(read.page.lines[place])
+            unsure.append(f"{name}: {reading.confidence:.2f} sure, less than {least:g}: {reading.text}")
+    return sure, unsure

@@ -1,0 +1,194 @@
+"""A line cut out of its page: along its polygon, levelled by its baseline, paper all around.
+
+What is unusual: a line is levelled to the nearest quarter turn and no further. What stands on its head or runs up the
+margin stays so: the reader reads it as it is, and says which way up it lies; nobody guesses before it has looked.
+A curved baseline is straightened by shifting columns, so that letters keep their shape where it bends.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..images import MIN_SIDE, ImageError
+
+LEVEL = 0.5  # pixels by which a line may rise over its length and still be cut as it stands
+BENT = 0.06  # of the line's height: a baseline that strays further from its chord is straightened
+SHORTEST_BASELINE = 0.2  # of the polygon's diagonal: a shorter one says nothing about the line's direction
+PIECE = 24  # pixels between two columns that are shifted by what the baseline says, those between by both
+PAPER_SAMPLES = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class LineCut:
+    """How a line is cut: a frame along its baseline, and what the frame holds.
+
+    A point p of the page is u = p·(cos θ, −sin θ), v = p·(sin θ, cos θ) − b(u) in the frame, θ the baseline's angle.
+
+    Args:
+        quarter: quarter turns counter-clockwise from level to the baseline, the nearest number; 0 to 3.
+        skew: what remains of the baseline's angle, degrees counter-clockwise in [−45, 45].
+        bend: (point, 2): u, and by how many pixels the baseline lies below its chord there; None if it is straight.
+        outline: (point, 2): the polygon in the frame.
+        has_direction: whether there is a baseline to tell the quarter.
+    """
+
+    quarter: int
+    skew: float
+    bend: np.ndarray | None
+    outline: np.ndarray
+    has_direction: bool
+
+    @classmethod
+    def of(cls, polygon: np.ndarray | None, baseline: np.ndarray | None, size: tuple[int, int], name: str) -> LineCut:
+        """Plan the cut.
+
+        Args:
+            polygon: (point, 2) in pixels.
+            baseline: (point, 2) in pixels; None, or too short to say anything: the line is cut as it stands.
+            size: the page's width and height.
+            name: what to call the line in a message.
+
+        Raises:
+            ImageError: if there is no polygon, or nothing of it on the page.
+        """
+        polygon = _on_page(polygon, size, name)
+        chord = _chord(polygon, baseline)
+        if baseline is None or chord is None:
+            return cls(0, 0.0, None, polygon, False)
+        degrees = math.degrees(math.atan2(-chord[1], chord[0]))
+        quarter = round(degrees / 90)
+        skew = degrees - 90 * quarter
+        if abs(math.sin(math.radians(skew))) * np.ptp(polygon, axis=0).max() <= LEVEL:
+            skew = 0.0
+        axes = _axes(90 * quarter + skew)
+        outline, line = polygon @ axes, baseline @ axes
+        bend = line - [0.0, line[0, 1]]
+        if (np.diff(line[:, 0]) <= 0).any() or np.ptp(bend[:, 1]) <= BENT * np.ptp(outline[:, 1]):
+            bend = None
+        else:
+            outline = _fine(outline)
+            outline = outline - np.stack([np.zeros(len(outline)), np.interp(outline[:, 0], *bend.T)], axis=1)
+        _judge(outline, name)
+        return cls(quarter % 4, skew, bend, outline, True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        _, (width, height) = self._box()
+        return (height, width) if self.quarter % 2 else (width, height)
+
+    def cut(self, page: Image.Image) -> Image.Image:
+        """Cut the line; mode as the page's."""
+        paper = self._paper(page)
+        corner, (width, height) = self._box()
+        if self.bend is None and not self.skew:
+            line = self._straight(page, corner, (width, height))
+        else:
+            mesh = self._mesh(corner, width, height)
+            line = page.transform(
+                (width, height), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC, fillcolor=paper
+            )
+        mask = Image.new("1", (width, height))
+        points = [(float(x), float(y)) for x, y in self.outline - corner]
+        ImageDraw.Draw(mask).polygon(points, fill=1)
+        cut = Image.new(page.mode, (width, height), paper)
+        cut.paste(line, mask=mask)
+        return cut.rotate(90 * self.quarter, expand=True) if self.quarter else cut
+
+    def _box(self) -> tuple[np.ndarray, tuple[int, int]]:
+        """The frame's top left corner, and the whole pixels it holds."""
+        corner = np.floor(self.outline.min(axis=0))
+        width, height = np.ceil(self.outline.max(axis=0) - corner).astype(int)
+        return corner, (int(width), int(height))
+
+    def _page_points(self, points: np.ndarray) -> np.ndarray:
+        """Where points of the frame are on the page."""
+        if self.bend is not None:
+            shift = np.interp(points[:, 0], *self.bend.T)
+            points = points + np.stack([np.zeros_like(shift), shift], axis=1)
+        return points @ _axes(90 * self.quarter + self.skew).T
+
+    def _straight(self, page: Image.Image, corner: np.ndarray, size: tuple[int, int]) -> Image.Image:
+        """Take the pixels as they are."""
+        ends = self._page_points(np.stack([corner, corner + size])).round().astype(int)
+        (left, top), (right, bottom) = ends.min(axis=0).tolist(), ends.max(axis=0).tolist()
+        line = page.crop((left, top, right, bottom))
+        return line.rotate(-90 * self.quarter, expand=True) if self.quarter else line
+
+    def _mesh(self, corner: np.ndarray, width: int, height: int) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+        """Pieces of the picture, each with the quadrilateral of the page that it shows."""
+        count = 1 if self.bend is None else max(2, width // PIECE)
+        columns = np.linspace(0, width, count + 1).round().astype(int)
+        top = self._page_points(corner + np.stack([columns, np.zeros_like(columns)], axis=1))
+        bottom = self._page_points(corner + np.stack([columns, np.full_like(columns, height)], axis=1))
+        return [
+            (
+                (int(columns[i]), 0, int(columns[i + 1]), height),
+                tuple(float(c) for point in (top[i], bottom[i], bottom[i + 1], top[i + 1]) for c in point),
+            )
+            for i in range(count)
+        ]
+
+    def _paper(self, page: Image.Image) -> int | tuple[int, ...]:
+        """The median of what lies around the line: ink is less than half of it."""
+        around = self._page_points(self.outline)
+        (left, top), (right, bottom) = np.floor(around.min(axis=0)), np.ceil(around.max(axis=0))
+        box = (max(int(left), 0), max(int(top), 0), min(int(right), page.width), min(int(bottom), page.height))
+        pixels = np.asarray(page.crop(box))
+        step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // PAPER_SAMPLES))
+        sample = pixels[::step, ::step]
+        middle = np.median(sample.reshape(-1, *sample.shape[2:]), axis=0).astype(int)
+        return int(middle) if middle.ndim == 0 else tuple(middle.tolist())
+
+
+def _on_page(polygon: np.ndarray | None, size: tuple[int, int], name: str) -> np.ndarray:
+    """Return the part of a polygon that is on the page."""
+    if polygon is None:
+        raise ImageError(f"{name}: has neither polygon nor box. Segment the page again, or remove the line.")
+    if len(polygon) < 3:
+        raise ImageError(f"{name}: a polygon needs 3 points or more, got {len(polygon)}. Draw it again.")
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    if (high <= 0).any() or (low >= size).any():
+        raise ImageError(
+            f"{name}: lies outside its picture, which has {size[0]} × {size[1]} pixels. Does the picture belong to it?"
+        )
+    clipped = np.clip(polygon, 0, size)
+    _judge(clipped, name)
+    return clipped
+
+
+def _judge(outline: np.ndarray, name: str) -> None:
+    """Refuse polygons that hold no text."""
+    width, height = np.ceil(np.ptp(outline, axis=0)).astype(int)
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{name}: a polygon of {width} × {height} pixels is too small to hold text. Draw it again.")
+
+
+def _chord(polygon: np.ndarray, baseline: np.ndarray | None) -> np.ndarray | None:
+    """Return the way from a baseline's first to its last point; None if it is too short to tell a direction."""
+    if baseline is None or len(baseline) < 2:
+        return None
+    chord = baseline[-1] - baseline[0]
+    return chord if np.hypot(*chord) >= SHORTEST_BASELINE * np.hypot(*np.ptp(polygon, axis=0)) else None
+
+
+def _axes(degrees: float) -> np.ndarray:
+    """Return the frame's axes as columns, in the page's coordinates (y down); exact at quarter turns."""
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    if degrees % 90 == 0:
+        sine, cosine = round(sine), round(cosine)
+    return np.array([[cosine, sine], [-sine, cosine]], dtype=float)
+
+
+def _fine(outline: np.ndarray) -> np.ndarray:
+    """Return the outline with points on its sides, so that a side may bend."""
+    following = np.roll(outline, -1, axis=0)
+    parts = [
+        np.linspace(start, end, max(1, int(np.hypot(*(end - start)) // PIECE)), endpoint=False)
+        for start, end in zip(outline, following, strict=True)
+    ]
+    return np.concatenate(parts)

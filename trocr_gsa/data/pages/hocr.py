@@ -1,0 +1,54 @@
+"""A page as hOCR 1.2: one ocr_line a line, with its box, its confidence and how far it is turned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from .page import LineReading, Page
+from .xml import add_child, html_bytes, new_html
+
+CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
+
+
+def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
+    """Write the lines that were read, in the order of `page.lines`, whose points are pixels."""
+    html = new_html()
+    head = _add(html, "head")
+    _add(head, "title").text = page.name
+    _add(head, "meta", name="ocr-system", content="trocr-gsa")
+    _add(head, "meta", name="ocr-capabilities", content=CAPABILITIES)
+    width, height = page.size or (0, 0)
+    title = f'image "{_quoted(page.image)}"; bbox 0 0 {width:g} {height:g}'
+    body = _add(_add(html, "body"), "div", **{"class": "ocr_page", "id": "page_1", "title": title})
+    read = [(line, reading) for line, reading in zip(page.lines, readings, strict=True) if reading is not None]
+    numbered = enumerate(read, 1)
+    for place, (_, group) in enumerate(groupby(numbered, key=lambda item: item[1][0].region), 1):
+        lines = list(group)
+        points = np.concatenate([line.polygon for _, (line, _) in lines if line.polygon is not None])
+        area = _add(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
+        for number, (line, reading) in lines:
+            title = f"{_box(line.polygon)}; x_wconf {round(100 * reading.confidence)}"
+            if reading.orientation:
+                title += f"; textangle {reading.orientation:g}"
+            span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
+            span.text = reading.text
+    return html_bytes(html)
+
+
+def _add(parent: Any, tag: str, **attributes: str) -> Any:
+    child = add_child(parent, tag)
+    child.attrib.update(attributes)
+    return child
+
+
+def _box(points: Any) -> str:
+    (left, top), (right, bottom) = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+    return f"bbox {left:.0f} {top:.0f} {right:.0f} {bottom:.0f}"
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "/").replace('"', "%22")

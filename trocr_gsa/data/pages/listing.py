@@ -1,0 +1,62 @@
+"""Which files are pages, and which folder each may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .alto import parse_alto
+from .page import Page
+from .pagexml import parse_page
+from .xml import PageError, XmlDocument, local_name, root_name
+
+PAGE_ROOTS = {"PcGts": parse_page, "alto": parse_alto}
+COMPANIONS = ("mets", "trpDocMetadata")  # what platforms export beside the pages
+PAGE_FOLDERS = ("page", "alto")  # Transkribus keeps pages in such a folder, and their pictures in the one above
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file that may be a page.
+
+    Args:
+        path: where it is.
+        root: the folder that was given; nothing outside of it is looked at.
+        name: path below that folder, for messages and for outputs.
+    """
+
+    path: Path
+    root: Path
+    name: str
+
+    def read(self) -> Page | None:
+        """Read the file; None if it is what platforms put beside pages.
+
+        Raises:
+            PageError: if it cannot be used.
+        """
+        document = XmlDocument.read(self.path, self.name)
+        root = local_name(document.root)
+        if root in COMPANIONS:
+            return None
+        if root not in PAGE_ROOTS:
+            raise PageError(f"{self.name}: is neither PAGE nor ALTO: its root is {root}. Export it as one of these.")
+        return PAGE_ROOTS[root](document, self.name)
+
+
+def find_pages(path: Path) -> Iterator[PageFile]:
+    """Yield a file, or a folder's .xml files at any depth, in the order of their names."""
+    if not path.is_dir():
+        folder = path.parent
+        yield PageFile(path, folder.parent if folder.name in PAGE_FOLDERS else folder, path.name)
+        return
+    for found in sorted(path.rglob("*.xml")):
+        yield PageFile(found, path, found.relative_to(path).as_posix())
+
+
+def holds_pages(path: Path) -> bool:
+    """Whether a path is a .xml file, or a folder in which there is a PAGE or ALTO file."""
+    if path.is_dir():
+        return any(root_name(found) in PAGE_ROOTS for found in path.rglob("*.xml"))
+    return path.suffix.lower() == ".xml"

@@ -1,0 +1,133 @@
+"""A page as it is described by PAGE XML or ALTO: its picture's name, and its lines in reading order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .xml import PageError, XmlDocument
+
+FARTHEST = 1e6  # of a point from the page's corner; nothing real lies further, and sums of such numbers stay finite
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+SAME_SHAPE = 0.02  # relative difference of the two scales by which a page and its picture may still belong together
+
+
+@dataclass(frozen=True, eq=False)
+class PageLine:
+    """One line of a page.
+
+    Args:
+        id: the file's; two lines may have the same.
+        region: the id of the region or block it belongs to.
+        position: place among the file's TextLine elements.
+        text: empty where the file has none.
+        polygon: (point, 2) x right, y down, in the page's units; None where the file gives neither polygon nor box.
+        baseline: the same, in the direction of writing as far as the file tells.
+        problem: why the line cannot be cut, as far as its description shows.
+    """
+
+    id: str
+    region: str
+    position: int
+    text: str
+    polygon: np.ndarray | None
+    baseline: np.ndarray | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page.
+
+    Args:
+        name: what to call it in messages.
+        kind: "PAGE" or "ALTO".
+        image: the picture's name, as the file gives it; may be empty.
+        size: width and height in the file's units; None where it gives none.
+        lines: in reading order.
+        document: the file, as read.
+    """
+
+    name: str
+    kind: str
+    image: str
+    size: tuple[float, float] | None
+    lines: tuple[PageLine, ...]
+    document: XmlDocument = field(repr=False)
+
+    def scaled_to(self, size: tuple[int, int]) -> Page:
+        """The page with its points in pixels of a picture of that size.
+
+        Raises:
+            PageError: if the picture has not the page's shape.
+        """
+        if self.size is None or self.size == size:
+            return replace(self, size=size)
+        scale = np.array(size) / np.array(self.size)
+        if abs(scale[0] / scale[1] - 1) > SAME_SHAPE:
+            raise PageError(
+                f"{self.name}: describes a page of {self.size[0]:g} × {self.size[1]:g}, and its picture has "
+                f"{size[0]} × {size[1]} pixels. Give it the picture that it was made from."
+            )
+        lines = tuple(
+            replace(line, polygon=_times(line.polygon, scale), baseline=_times(line.baseline, scale))
+            for line in self.lines
+        )
+        return replace(self, size=size, lines=lines)
+
+    def line_name(self, line: PageLine) -> str:
+        """What to call a line in messages."""
+        return f"{self.name}: line {line.id or line.position + 1}"
+
+
+@dataclass(frozen=True)
+class LineReading:
+    """What was read in a line of a page.
+
+    Args:
+        text: the line's.
+        confidence: in [0, 1].
+        orientation: degrees by which the writing is turned counter-clockwise from upright on the page, in [0, 360).
+        adapter: that read it, or None.
+    """
+
+    text: str
+    confidence: float
+    orientation: float
+    adapter: str | None = None
+
+
+def parse_points(words: str) -> np.ndarray:
+    """Understand `x,y x,y …` or `x y x y …`; (point, 2).
+
+    Raises:
+        ValueError: if it is neither, or a point lies absurdly far away.
+    """
+    numbers = NUMBER.findall(words)
+    if NUMBER.sub("", words).strip(" ,\t\r\n") or len(numbers) % 2:
+        raise ValueError(f"expected points such as 10,20 30,20, got {words[:40]!r}.")
+    points = np.array([float(number) for number in numbers]).reshape(-1, 2)
+    if points.size and not np.abs(points).max() <= FARTHEST:
+        raise ValueError(f"a point lies more than {FARTHEST:g} from the page's corner.")
+    return points
+
+
+def box_points(left: float, top: float, width: float, height: float) -> np.ndarray:
+    """The corners of a box, (4, 2)."""
+    right, bottom = left + width, top + height
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def positive_size(width: str | None, height: str | None) -> tuple[float, float] | None:
+    """A page's size from its attributes, None if they give none."""
+    try:
+        size = float(width or 0), float(height or 0)
+    except ValueError:
+        return None
+    return size if min(size) > 0 and max(size) <= FARTHEST else None
+
+
+def _times(points: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None:
+    return None if points is None else points * scale

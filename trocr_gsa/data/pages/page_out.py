@@ -1,0 +1,75 @@
+"""A PAGE file with what was read filled in.
+
+What is written: the line's main TextEquiv with @conf, and `orientation {degrees:90;}` in the line's @custom, as the
+schema has no place for a line's orientation. What repeats the text is brought in line with it: words and the region's
+text, where the file has them. Everything else stays as it is; so do the lines for which there is no reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .page import LineReading, Page
+from .pagexml import line_text, main_equiv
+from .xml import add_child, children, namespace_of, remove
+
+BEHIND_TEXT = frozenset({"TextStyle", "UserDefined", "Labels"})  # what the schema wants behind TextEquiv
+ORIENTATION = re.compile(r"\s*\borientation\s*\{[^}]*\}")
+
+
+def write_page(page: Page, readings: Sequence[LineReading | None]) -> bytes:
+    """Fill in the readings of the page's lines, in the order of `page.lines`; changes `page.document`."""
+    root = page.document.root
+    elements = list(root.iter(f"{{{namespace_of(root)}}}TextLine"))
+    regions: dict[Any, None] = {}
+    for line, reading in zip(page.lines, readings, strict=True):
+        if reading is not None:
+            element = elements[line.position]
+            _fill(element, reading)
+            regions[element.getparent()] = None
+    in_order = [elements[line.position] for line in page.lines]
+    for region in regions:
+        if main_equiv(region) is not None:
+            texts = [line_text(line) for line in in_order if line.getparent() is region]
+            _set_text(region, "\n".join(filter(None, texts)), None)
+    return page.document.to_bytes()
+
+
+def _fill(line: Any, reading: LineReading) -> None:
+    _set_text(line, reading.text, reading.confidence)
+    words, parts = children(line, "Word"), reading.text.split()
+    for number, word in enumerate(words):
+        for glyph in children(word, "Glyph"):
+            _clear_text(glyph)
+        if len(words) == len(parts):
+            _set_text(word, parts[number], None)
+        else:
+            _clear_text(word)
+    custom = ORIENTATION.sub("", line.get("custom", "")).strip()
+    line.set("custom", f"{custom} orientation {{degrees:{reading.orientation:g};}}".strip())
+
+
+def _set_text(element: Any, text: str, confidence: float | None) -> None:
+    """Make this the text of the TextEquiv that counts; a confidence that was another text's goes."""
+    equiv = main_equiv(element)
+    if equiv is None:
+        equiv = add_child(element, "TextEquiv", BEHIND_TEXT)
+    for plain in children(equiv, "PlainText"):
+        remove(plain)
+    unicode = next(iter(children(equiv, "Unicode")), None)
+    if unicode is None:
+        unicode = add_child(equiv, "Unicode")
+    for child in list(unicode):
+        unicode.remove(child)
+    unicode.text = text
+    if confidence is not None:
+        equiv.set("conf", f"{confidence:.4f}")
+    else:
+        equiv.attrib.pop("conf", None)
+
+
+def _clear_text(element: Any) -> None:
+    for equiv in children(element, "TextEquiv"):
+        remove(equiv)

@@ -1,0 +1,175 @@
+"""XML from people one does not know, read without following anything it points to, and written back as it was.
+
+What is unusual: what lxml does not keep (what stands before and behind the root, a byte order mark, the kind of line
+ends) is kept beside the tree, so that a file whose tree did not change is written byte for byte, if its tags are in the
+usual form: "double" quotes, one space between attributes, <empty/>.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
+
+MAX_BYTES = 200_000_000
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+XHTML = "http://www.w3.org/1999/xhtml"
+XHTML_DOCTYPE = (
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" '
+    '"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">'
+)
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+BEFORE_ROOT = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+
+
+class PageError(ValueError):
+    """A page that cannot be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class XmlDocument:
+    r"""A file's tree, and what is needed to write it back.
+
+    Args:
+        root: lxml's root element.
+        mark: byte order mark, or nothing.
+        codec: Python's name of the encoding.
+        head: what stands before the root: the declaration, comments, white space.
+        tail: what stands behind it.
+        line_end: "\n" or "\r\n".
+    """
+
+    root: Any
+    mark: bytes
+    codec: str
+    head: str
+    tail: str
+    line_end: str
+
+    @classmethod
+    def read(cls, path: Path, name: str) -> XmlDocument:
+        """Read a file, expanding no entity and loading nothing that it names.
+
+        Raises:
+            PageError: if it is gone, no XML, too large, or has a document type.
+        """
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise PageError(f"{name}: more than {MAX_BYTES:,} bytes. Split it into pages.")
+            content = path.read_bytes()
+        except OSError as error:
+            raise PageError(f"{name}: cannot be read ({error.strerror}). Check the path.") from error
+        return cls.parse(content, name)
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> XmlDocument:
+        """Read a file's content.
+
+        Raises:
+            PageError: as `read`.
+        """
+        try:
+            tree = etree.fromstring(content, etree.XMLParser(**SAFE)).getroottree()
+            declared = tree.docinfo.encoding or "utf-8"
+            mark, codec = next(((m, c) for m, c in MARKS if content.startswith(m)), (b"", codecs.lookup(declared).name))
+            if codec == "utf-16":  # without a mark; the declaration's first bytes tell
+                codec = "utf-16-be" if content.startswith(b"\0") else "utf-16-le"
+            text = content[len(mark) :].decode(codec)
+        except etree.XMLSyntaxError as error:
+            raise PageError(f"{name}: {_what_is_wrong(error)}") from error
+        except (LookupError, UnicodeDecodeError) as error:
+            raise PageError(f"{name}: is not in the encoding that it declares ({error}). Save it as UTF-8.") from error
+        if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
+            raise PageError(f"{name}: has a document type (<!DOCTYPE …>), which no page needs. Remove it.")
+        head = BEFORE_ROOT.match(text)
+        line_end = "\r\n" if "\r\n" in text else "\n"
+        return cls(tree.getroot(), mark, codec, head.group() if head else "", _behind_root(tree, text), line_end)
+
+    def to_bytes(self) -> bytes:
+        """The file, in its own encoding; a character that it lacks becomes a reference."""
+        body = etree.tostring(self.root, encoding="unicode", with_tail=False)
+        if self.line_end != "\n":
+            body = body.replace("\n", self.line_end)
+        return self.mark + (self.head + body + self.tail).encode(self.codec, errors="xmlcharrefreplace")
+
+
+def root_name(path: Path) -> str | None:
+    """The name of a file's root element, without its namespace; None if it is no XML."""
+    try:
+        with path.open("rb") as stream:
+            for _, element in etree.iterparse(stream, events=("start",), **SAFE):
+                return etree.QName(element).localname
+    except (etree.XMLSyntaxError, OSError):
+        pass
+    return None
+
+
+def namespace_of(element: Any) -> str:
+    """An element's namespace; empty if it has none."""
+    return etree.QName(element).namespace or ""
+
+
+def children(element: Any, name: str) -> list[Any]:
+    """An element's children of that name, in the element's own namespace."""
+    return element.findall(f"{{{namespace_of(element)}}}{name}")
+
+
+def local_name(element: Any) -> str:
+    """An element's name without its namespace; empty for comments and processing instructions."""
+    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+
+
+def add_child(parent: Any, name: str, before: frozenset[str] = frozenset()) -> Any:
+    """Add a child, in front of the first of those named, indented as its neighbours are."""
+    place = next((i for i, child in enumerate(parent) if local_name(child) in before), len(parent))
+    added = parent.makeelement(f"{{{namespace_of(parent)}}}{name}")
+    if place:
+        added.tail, parent[place - 1].tail = parent[place - 1].tail, parent.text
+    else:
+        added.tail = parent.text
+    parent.insert(place, added)
+    return added
+
+
+def new_html() -> Any:
+    """An empty XHTML document's root."""
+    return etree.Element(f"{{{XHTML}}}html", nsmap={None: XHTML})
+
+
+def html_bytes(root: Any) -> bytes:
+    """An XHTML document as a file."""
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True, doctype=XHTML_DOCTYPE)
+
+
+def without_controls(text: str) -> str:
+    """Text as XML can hold it: what it has no place for is left out."""
+    return NOT_IN_XML.sub("", text)
+
+
+def remove(element: Any) -> None:
+    """Remove an element, leaving the white space around it as it would be without."""
+    parent, previous = element.getparent(), element.getprevious()
+    if element.getnext() is None:
+        if previous is not None:
+            previous.tail = element.tail
+        else:
+            parent.text = None
+    parent.remove(element)
+
+
+def _behind_root(tree: Any, text: str) -> str:
+    """What follows the root: white space, and comments if there are any."""
+    comments = [etree.tostring(node, encoding="unicode", with_tail=False) for node in tree.getroot().itersiblings()]
+    return "".join(f"\n{comment}" for comment in comments) + text[len(text.rstrip()) :]
+
+
+def _what_is_wrong(error: Exception) -> str:
+    message = str(error)
+    if re.search(r"HUGE|[Ee]xcessive depth|too (long|large)|amplification", message):
+        return "is nested too deep or holds too much text to be a page. Split it into pages."
+    return f"is no well-formed XML ({message}). Export it again."

@@ -1,0 +1,130 @@
+"""Whole pages: PAGE and ALTO files in, what was read in each of their lines out, a page at a time.
+
+What is unusual: lines of several pages are read together, and one page's picture is in memory at a time; what is wrong
+with a page or a line costs itself alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from trocr_gsa.data.images import ImageError
+from trocr_gsa.data.pages import LineReading, Page, PageError, PageFile, fit_picture, plan_cut
+from trocr_gsa.data.pages.xml import without_controls
+from trocr_gsa.data.samples import clean_text
+from trocr_gsa.model.modeling_trocr_gsa import Orientation
+
+from .line_reader import Line, LineReader
+
+WINDOW = 256  # lines cut and not yet read
+PAGES = 64  # waiting to be handed out
+
+
+@dataclass(eq=False)
+class ReadPage:
+    """A page and what was read in it.
+
+    Attributes:
+        file: where it is.
+        page: its lines in reading order, in pixels; None if it could not be used at all.
+        readings: what was read in each line, None where a line could not be read.
+        problems: why the page or a line could not be read, a line each.
+    """
+
+    file: PageFile
+    page: Page | None = None
+    readings: list[LineReading | None] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class _CutLine:
+    """A line that waits to be read: its page, its place there, and the degrees by which it was levelled."""
+
+    page: ReadPage
+    place: int
+    image: Image.Image
+    skew: float
+    adapter: str | None
+
+
+def read_pages(
+    reader: LineReader,
+    files: Iterable[PageFile],
+    orientation: Orientation = "any",
+    num_beams: int = 1,
+    adapters: Iterable[str | None] | None = None,
+) -> Iterator[ReadPage]:
+    """Read pages, in the order given; files that are no pages but lie beside them (METS) are passed over.
+
+    Args:
+        reader: reads their lines.
+        files: as `trocr_gsa.data.pages.find_pages` lists them.
+        orientation: as in `LineReader.read`, of the lines as they lie on the page.
+        num_beams: as there.
+        adapters: for each file, the adapter that reads it, or None.
+    """
+    window: list[_CutLine] = []
+    finished: list[ReadPage] = []
+    for page in _cut_pages(files, adapters, window):
+        if page is not None:
+            finished.append(page)
+        if len(window) >= WINDOW or len(finished) >= PAGES:
+            _read_window(reader, window, orientation, num_beams)
+            yield from finished
+            finished.clear()
+    _read_window(reader, window, orientation, num_beams)
+    yield from finished
+
+
+def _cut_pages(
+    files: Iterable[PageFile], adapters: Iterable[str | None] | None, window: list[_CutLine]
+) -> Iterator[ReadPage | None]:
+    """Put lines into the window; yields when it is full, and each page when its last line is in it."""
+    chosen = iter(adapters) if adapters is not None else None
+    for file in files:
+        adapter = next(chosen) if chosen is not None else None
+        read = ReadPage(file)
+        try:
+            described = file.read()
+            if described is None:
+                continue
+            page, picture = fit_picture(described, file.path, file.root)
+            image = picture.load()
+        except PageError as error:
+            read.problems.append(str(error))
+            yield read
+            continue
+        read.page, read.readings = page, [None] * len(page.lines)
+        for place, line in enumerate(page.lines):
+            name = page.line_name(line)
+            try:
+                cut = plan_cut(line, page.size, name)
+                picture_of_line = cut.cut(image)
+            except ImageError as error:
+                read.problems.append(str(error))
+                continue
+            picture_of_line.filename = name  # pyright: ignore[reportAttributeAccessIssue]  # what messages call it
+            window.append(_CutLine(read, place, picture_of_line, cut.skew, adapter))
+            if len(window) >= WINDOW:
+                yield None
+        yield read
+
+
+def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orientation, num_beams: int) -> None:
+    """Read what waits, and empty the window."""
+    adapters: Sequence[str | None] = [line.adapter for line in window]
+    lines = reader.read([line.image for line in window], orientation, num_beams, adapter=adapters)
+    for waiting, line in zip(window, lines, strict=True):
+        if line.error is not None:
+            waiting.page.problems.append(line.error)
+        else:
+            waiting.page.readings[waiting.place] = _as_reading(line, waiting.skew)
+    window.clear()
+
+
+def _as_reading(line: Line, skew: float) -> LineReading:
+    """What was read, its orientation as it is on the page: a line that was levelled by 3° lay 3° off."""
+    text = clean_text(without_controls(line.text))
+    return LineReading(text, line.confidence, round((line.orientation + skew) % 360, 1) % 360, line.adapter)
