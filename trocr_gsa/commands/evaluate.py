@@ -87,7 +87,8 @@ def evaluate(
         json_file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if report:
         settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
-        write_report(report, by_name(readings, adapters), about(reader, adapters, settings, problems))
+        named = model or "the packaged reader"
+        write_report(report, by_name(readings, adapters), about(reader, named, adapters, settings, problems))
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)
@@ -120,20 +121,24 @@ def by_name(
 
 
 def about(
-    reader: "LineReader", adapters: str | dict[str, str] | None, settings: dict[str, str], problems: Sequence[str]
+    reader: "LineReader",
+    model: str,
+    adapters: str | dict[str, str] | None,
+    settings: dict[str, str],
+    problems: Sequence[str],
 ) -> "About":
     """Return what the head of a page says."""
     from trocr_gsa.report import About
 
-    model = reader.model
+    config, group = reader.model.config, reader.model.encoder.group
     return About(
-        model=str(model.name_or_path),
+        model=model,
         command=shlex.join(["trocr-gsa", *sys.argv[1:]]),
-        group=model.encoder.group.name,
-        poses=model.encoder.group.angles,
-        temperature=model.config.confidence_temperature,
+        group=group.name,
+        poses=group.angles,
+        temperature=config.confidence_temperature,
         adapters=adapters if isinstance(adapters, dict) else {"": adapters} if adapters else {},
-        settings=settings | {"Device": str(model.device)},
+        settings=settings | {"Device": str(reader.model.device)},
         left_out=problems,
     )
 
