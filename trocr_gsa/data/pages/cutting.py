@@ -101,9 +101,11 @@ class LineCut:
 
     def _box(self) -> tuple[np.ndarray, tuple[int, int]]:
         """The frame's top left corner, and the whole pixels it holds."""
-        corner = np.floor(self.outline.min(axis=0))
-        width, height = np.ceil(self.outline.max(axis=0) - corner).astype(int)
-        return corner, (int(width), int(height))
+        low, high = self.outline.min(axis=0), self.outline.max(axis=0)
+        if self.bend is None and not self.skew:
+            low, high = np.floor(low), np.ceil(high)  # the page's own pixels
+        extent = np.ceil((high - low).round(3))
+        return (low + high - extent) / 2, (int(extent[0]), int(extent[1]))
 
     def _page_points(self, points: np.ndarray) -> np.ndarray:
         """Where points of the frame are on the page."""

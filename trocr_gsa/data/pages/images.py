@@ -88,7 +88,7 @@ def find_picture(path: Path, reference: str, root: Path, name: str) -> Path:
     for candidate in _candidates(path, reference, root):
         if not _is_inside(candidate, root):
             outside = True
-        elif candidate.is_file():
+        elif os.path.isfile(candidate):  # where Path.is_file raises, on names that are too long, this says no
             return candidate
     if outside:
         raise PageError(
@@ -103,10 +103,10 @@ def _candidates(path: Path, reference: str, root: Path) -> Iterator[Path]:
     followed = unquote(parts.path) if parts.scheme == "file" else "" if "://" in reference else reference
     base = PureWindowsPath(followed or unquote(parts.path)).name
     folders = _up_to(path.parent, root)
-    if followed and "\0" not in followed:
+    if followed:
         yield from (folder / followed for folder in folders)
     places = [folder / neighbour for folder in folders for neighbour in NEIGHBOURS]
-    if base and "\0" not in base:
+    if base:
         yield from (place / base for place in places)
     stem = path.name.split(".")[0]
     for place in places:

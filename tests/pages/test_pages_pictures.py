@@ -1,0 +1,110 @@
+"""A page's picture is found by what files call it, and never outside of the folder that was given."""
+
+import os
+from pathlib import Path
+
+import pytest
+from page_makers import alto_line, alto_xml, draw_page, page_line, page_xml
+from PIL import Image
+
+from trocr_gsa.data.pages import PageError, PageFile, PageLines, find_pages, fit_picture
+from trocr_gsa.data.pages.images import find_picture
+
+IMAGE, LINES = draw_page(["one"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "given" / "page").mkdir(parents=True)
+    IMAGE.save(tmp_path / "secret.png")
+    return tmp_path / "given"
+
+
+def found(folder: Path, reference: str) -> str:
+    path = folder / "page" / "0001.xml"
+    return find_picture(path, reference, folder, "0001.xml").resolve().relative_to(folder.resolve()).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("place", "reference"),
+    [
+        ("page/scan.png", "scan.png"),
+        ("page/deep/scan.png", "deep/scan.png"),
+        ("scan.png", "../scan.png"),
+        ("scan.png", "scan.png"),
+        ("images/scan.png", "scan.png"),
+        ("page/images/scan.png", "scan.png"),
+        ("OCR-D-IMG/scan.png", "OCR-D-IMG/scan.png"),
+        ("page/scan.png", "/home/somebody/scan.png"),
+        ("page/scan.png", r"C:\Users\somebody\scan.png"),
+        ("page/scan.png", "https://example.org/iiif/scan.png"),
+        ("page/scan 1.png", "file:///data/scan%201.png"),
+        ("page/scan.jpg", "scan.tif"),
+        ("page/0001.png", "gone.png"),
+        ("page/0001.TIF".lower(), ""),
+        ("0001.jpeg", ""),
+        ("images/0001.jp2", "x/y/z.png"),
+    ],
+)
+def test_a_picture_is_found_where_platforms_put_it(folder, place, reference):
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_bytes(b"picture")
+    assert found(folder, reference) == place
+
+
+def test_an_absolute_path_inside_of_the_folder_is_followed(folder):
+    (folder / "scans").mkdir()
+    (folder / "scans" / "a.png").write_bytes(b"picture")
+    assert found(folder, str(folder / "scans" / "a.png")) == "scans/a.png"
+
+
+@pytest.mark.parametrize(
+    "reference", ["../../secret.png", "{outside}/secret.png", "file://{outside}/secret.png", "link.png"]
+)
+def test_a_picture_outside_of_the_folder_is_refused(folder, reference):
+    os.symlink(folder.parent / "secret.png", folder / "page" / "link.png")
+    os.symlink(folder.parent, folder / "page" / "up")
+    with pytest.raises(PageError, match=r"0001\.xml: its picture .* leads outside of"):
+        found(folder, reference.format(outside=folder.parent))
+    with pytest.raises(PageError, match="leads outside"):
+        found(folder, "up/secret.png")
+
+
+def test_a_picture_that_is_nowhere_is_named(folder):
+    with pytest.raises(PageError, match=r"0001\.xml: there is no picture 'gone\.png'"):
+        found(folder, "gone.png")
+    with pytest.raises(PageError, match="there is no picture"):
+        found(folder, 5000 * "x" + ".png")
+
+
+def test_a_page_in_a_folder_named_page_may_look_one_folder_up(folder):
+    path = folder / "page" / "0001.xml"
+    path.write_text(page_xml(page_line(1, LINES[0])))
+    IMAGE.save(folder / "0001.png")
+    (file,) = find_pages(path)
+    assert file.root == folder
+    page = file.read()
+    assert page is not None
+    assert fit_picture(page, file.path, file.root)[1].path.name == "0001.png"
+
+
+def test_a_page_measured_on_the_stored_pixels_gets_the_stored_pixels(tmp_path):
+    exif = Image.Exif()
+    for orientation in (5, 6, 7, 8):
+        exif[0x0112] = orientation
+        IMAGE.save(tmp_path / "0001.png", exif=exif)
+        (tmp_path / "0001.xml").write_text(
+            page_xml(page_line(1, LINES[0], "<TextEquiv><Unicode>a</Unicode></TextEquiv>"))
+        )
+        file = PageFile(tmp_path / "0001.xml", tmp_path, "0001.xml")
+        page = file.read()
+        assert page is not None
+        _, picture = fit_picture(page, file.path, tmp_path)
+        assert picture.load().tobytes() == IMAGE.tobytes()
+
+
+def test_points_follow_a_picture_of_another_resolution(tmp_path):
+    IMAGE.resize((800, 600)).save(tmp_path / "0001.png")
+    (tmp_path / "0001.xml").write_text(alto_xml(alto_line(1, LINES[0], '<String CONTENT="a"/>')))
+    (line,) = PageLines(find_pages(tmp_path), "here")
+    assert line.image.width == pytest.approx(2 * (LINES[0].polygon[1] - LINES[0].polygon[0])[0], abs=2)

@@ -1,0 +1,127 @@
+"""Folders of pages are sources of lines, for training, evaluation and compiling."""
+
+import json
+import pickle
+
+import pytest
+from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv, page_line, page_xml
+
+from trocr_gsa.data import ImageError, compile_lines, open_source
+
+TEXTS = [["abc def", "zweite Zeile"], ["drei", "vier"]]
+
+
+@pytest.fixture(params=["page", "alto"])
+def pages(request, tmp_path):
+    return make_folder(tmp_path / "pages", request.param, TEXTS, [3.0, 90.0], transcribed=True)
+
+
+def test_every_line_comes_in_order_with_text_page_and_angle(pages):
+    lines = open_source(pages)
+    assert [(line.text, line.angle, line.document) for line in lines] == [
+        ("abc def", 0, "0001.xml"),
+        ("zweite Zeile", 90, "0001.xml"),
+        ("drei", 0, "0002.xml"),
+        ("vier", 90, "0002.xml"),
+    ]
+    assert [line.image.size for line in lines] == lines.sizes()
+    assert [line.name for line in lines][:2] == ["0001.xml: line l1", "0001.xml: line l2"]
+    assert lines.problems == []
+
+
+def test_one_file_and_a_split_are_sources_too(pages, tmp_path):
+    assert [line.text for line in open_source(pages / "0002.xml")] == TEXTS[1]
+    pages.rename(tmp_path / "train")
+    assert len(open_source(tmp_path, "train")) == 4
+
+
+def test_a_source_travels_to_other_processes_without_its_pictures(pages):
+    lines = open_source(pages)
+    before = lines[1]
+    size = len(pickle.dumps(lines))
+    assert size < 20_000
+    assert pickle.loads(pickle.dumps(lines))[1].image.tobytes() == before.image.tobytes()
+
+
+def test_a_page_is_decoded_once_while_its_lines_are_read_in_order(pages, monkeypatch):
+    from trocr_gsa.data.pages import images
+
+    loaded, load_image = [], images.load_image
+    monkeypatch.setattr(images, "load_image", lambda *words: loaded.append(words) or load_image(*words))
+    list(open_source(pages))
+    assert len(loaded) == 2
+
+
+def test_lines_that_cannot_be_learnt_from_are_named_and_the_others_kept(tmp_path):
+    image, lines = draw_page(["one", "two", "three"])
+    image.save(tmp_path / "a.png")
+    points = 'points="1,1 2,2"'
+    bad = f'<TextLine id="two points"><Coords {points}/>{page_equiv("x")}</TextLine>'
+    gone = page_xml(page_line(1, lines[0], page_equiv("no picture")), "gone.png")
+    body = (
+        page_line(1, lines[0], page_equiv("one"))
+        + bad
+        + page_line(3, lines[2])
+        + page_line(4, lines[2], page_equiv("4"))
+    )
+    (tmp_path / "a.xml").write_text(page_xml(body, "a.png"))
+    (tmp_path / "b.xml").write_text(gone)
+    (tmp_path / "c.xml").write_text("<html/>")
+    (tmp_path / "mets.xml").write_text("<mets/>")
+    source = open_source(tmp_path)
+    assert [line.text for line in source] == ["one", "4"]
+    named = [
+        "a.xml: line two points: a polygon",
+        "a.xml: line l3: the text is empty",
+        "b.xml: there is no picture",
+        "c.xml: is",
+    ]
+    assert len(source.problems) == len(named)
+    for problem, start in zip(source.problems, named, strict=True):
+        assert problem.startswith(start)
+
+
+def test_a_folder_without_a_usable_line_says_why(tmp_path):
+    make_folder(tmp_path, "page", [["one"]])
+    with pytest.raises(ValueError, match=r"no line that can be used\. First problem: 0001\.xml: line l1: the text is"):
+        open_source(tmp_path)
+
+
+def test_a_picture_that_disappears_is_a_damaged_line(pages):
+    lines = open_source(pages)
+    (pages / "0001.png").unlink()
+    with pytest.raises(ImageError, match=r"0001\.xml: 0001\.png: no such file"):
+        lines[0]
+    assert lines[2].text == "drei"
+
+
+@pytest.mark.parametrize(("text", "angle"), [("abc", 180), ("אבג דה", 0), ("مرحبا", 0)])
+def test_right_to_left_writing_is_not_upside_down(tmp_path, text, angle):
+    image, (line,) = draw_page(["abc"])
+    image.save(tmp_path / "0001.png")
+    line.baseline = line.baseline[::-1]
+    (tmp_path / "0001.xml").write_text(page_xml(page_line(1, line, page_equiv(text))), encoding="utf-8")
+    assert open_source(tmp_path)[0].angle == angle
+
+
+def test_compiled_pages_are_the_same_lines(pages, tmp_path):
+    report = compile_lines(open_source(pages), tmp_path / "lines.parquet")
+    compiled = open_source(report.path)
+    assert [(line.text, line.angle, line.document) for line in compiled] == [
+        (line.text, line.angle, line.document) for line in open_source(pages)
+    ]
+
+
+def test_evaluate_measures_on_pages(call, pages, tmp_path):
+    result = call("evaluate", pages, "--angles", "0", "--json", tmp_path / "numbers.json")
+    assert result.exit_code == 0, result.stderr
+    (row,) = json.loads((tmp_path / "numbers.json").read_text())["rows"]
+    assert row["lines"] == 4
+
+
+def test_a_folder_of_both_kinds_is_read(tmp_path):
+    make_folder(tmp_path, "page", [["one"]], transcribed=True)
+    image, lines = draw_page(["two"])
+    image.save(tmp_path / "b.png")
+    (tmp_path / "b.xml").write_text(alto_xml(alto_line(1, lines[0], '<String CONTENT="two"/>'), "b.png"))
+    assert [line.text for line in open_source(tmp_path)] == ["one", "two"]

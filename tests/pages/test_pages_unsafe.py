@@ -1,0 +1,110 @@
+"""XML that is made to do harm, or merely odd, is refused or read, quickly and by name."""
+
+import time
+
+import pytest
+from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
+
+from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
+from trocr_gsa.data.pages.xml import MAX_BYTES
+
+_, LINES = draw_page(["one"])
+PAGE = page_xml(page_line(1, LINES[0], page_equiv("TEXT")))
+HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+BOMB = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "ha" * 10}">' for i in range(12))
+
+
+def with_doctype(inside: str, entity: str) -> bytes:
+    return PAGE.replace(HEAD, f"{HEAD}<!DOCTYPE PcGts {inside}>\n").replace("TEXT", entity).encode()
+
+
+@pytest.mark.parametrize("place", ["text", "attribute"])
+def test_an_entity_bomb_does_not_go_off(place):
+    content = with_doctype(f"[{BOMB}]", "&e11;" if place == "text" else "x")
+    if place == "attribute":
+        content = content.replace(b'id="r1"', b'id="&e11;"')
+    start = time.perf_counter()
+    with pytest.raises(PageError, match=r"^a\.xml: "):
+        XmlDocument.parse(content, "a.xml")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    ['[<!ENTITY e SYSTEM "{url}">]', '[<!ENTITY % e SYSTEM "{url}"> %e;]', 'SYSTEM "{url}"', 'PUBLIC "p" "{url}"'],
+)
+@pytest.mark.parametrize("address", ["file", "network"])
+def test_what_a_document_type_names_is_not_opened(tmp_path, doctype, address):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("<!ENTITY e 'the secret'>")
+    url = secret.as_uri() if address == "file" else "http://127.0.0.1:9/x.dtd"
+    entity = "&e;" if "%" not in doctype and "ENTITY" in doctype else "x"
+    with pytest.raises(PageError) as raised:
+        XmlDocument.parse(with_doctype(doctype.format(url=url), entity), "a.xml")
+    assert "secret'" not in str(raised.value)
+    assert "document type" in str(raised.value)
+
+
+def test_an_undeclared_entity_is_no_xml():
+    with pytest.raises(PageError, match="no well-formed XML"):
+        XmlDocument.parse(PAGE.replace("TEXT", "&unknown;").encode(), "a.xml")
+
+
+def test_what_is_nested_too_deep_or_too_long_is_refused():
+    deep = "<x>" * 5000 + "</x>" * 5000
+    for inside in (deep, f"<Unicode>{'x' * 11_000_000}</Unicode>"):
+        with pytest.raises(PageError, match="nested too deep or holds too much"):
+            XmlDocument.parse(PAGE.replace("TEXT", inside).encode(), "a.xml")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "a.xml"
+    with path.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+    with pytest.raises(PageError, match="Split it"):
+        XmlDocument.read(path, "a.xml")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (PAGE.replace("TEXT", "ä").encode("latin-1"), "no well-formed XML"),
+        (PAGE.replace("UTF-8", "no-such-code").encode(), "a.xml: "),
+        (b"\x89PNG\r\n\x1a\n", "no well-formed XML"),
+        (b"", "no well-formed XML"),
+        (b"\xff\xfe", "no well-formed XML"),
+    ],
+)
+def test_what_is_not_in_its_encoding_is_refused(content, complaint):
+    with pytest.raises(PageError) as raised:
+        XmlDocument.parse(content, "a.xml")
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "windows-1252", "ascii"]
+)
+def test_encodings_are_understood(tmp_path, encoding):
+    declared = {"utf-8-sig": "UTF-8", "latin-1": "ISO-8859-1"}.get(
+        encoding, encoding.removesuffix("-le").removesuffix("-be")
+    )
+    text = "plain" if encoding == "ascii" else "Grüße"
+    path = tmp_path / "a.xml"
+    path.write_bytes(PAGE.replace("UTF-8", declared).replace("TEXT", text).encode(encoding))
+    page = PageFile(path, tmp_path, "a.xml").read()
+    assert page is not None
+    assert page.lines[0].text == text
+    assert page.document.to_bytes() == path.read_bytes()
+
+
+def test_ten_thousand_lines_are_read_and_written_in_seconds(tmp_path):
+    for kind, xml in (("page", page_xml("\n".join(page_line(i, LINES[0]) for i in range(10_000)))),
+                      ("alto", alto_xml('<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"/>\n' * 10_000))):  # fmt: skip
+        path = tmp_path / f"{kind}.xml"
+        path.write_text(xml)
+        start = time.perf_counter()
+        page = PageFile(path, tmp_path, path.name).read()
+        assert page is not None
+        assert len(page.lines) == 10_000
+        assert len(page.document.to_bytes()) == len(xml)
+        assert time.perf_counter() - start < 10
