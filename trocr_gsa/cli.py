@@ -1,4 +1,4 @@
-"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, push, compile, render."""
+"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, push, compile, render, serve."""
 
 import typer
 
@@ -11,6 +11,7 @@ from .commands.finetune import FORWARDED, finetune
 from .commands.push import push
 from .commands.read import read
 from .commands.render import render
+from .commands.serve import serve
 
 app = typer.Typer(
     help="Read and fine-tune text lines, whichever way up.",
@@ -18,6 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, adapters, check, convert, push, compile, render):
+for command in (read, evaluate, adapters, check, convert, push, compile, render, serve):
     app.command()(command)
 app.command(context_settings=FORWARDED)(finetune)

@@ -1,0 +1,101 @@
+"""What is read and drawn, without a page around it."""
+
+import base64
+import html
+import json
+import re
+
+import pytest
+import torch
+from PIL import Image
+from tiny_checkpoint import draw_line
+
+from trocr_gsa.demo.drawing import draw_looking, levelled
+from trocr_gsa.demo.examples import LINES, draw_examples
+from trocr_gsa.reader import LetterPlaces, LineReader
+
+
+def downloads(facts: str) -> dict[str, str]:
+    links = re.findall(r'download="([^"]+)" href="data:[^,]+,([^"]+)"', facts)
+    return {html.unescape(name): base64.b64decode(content).decode() for name, content in links}
+
+
+def letters(looking: str) -> list[str]:
+    return [html.unescape(letter) for letter in re.findall(r"<text[^>]*>([^<]*)</text>", looking)]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270, 360])
+def test_the_text_stays_while_the_picture_turns(desk, picture, turn):
+    text, facts, looking = desk.read(str(picture), 0)
+    lying = json.loads(downloads(facts)["a line.json"])["orientation"]
+    turned_text, turned_facts, turned_looking = desk.read(str(picture), turn)
+    assert text
+    assert turned_text == text
+    assert json.loads(downloads(turned_facts)["a line.json"])["orientation"] == (lying + turn) % 360
+    assert letters(turned_looking) == letters(looking)
+
+
+def test_the_downloads_hold_what_was_read(desk, picture):
+    text, facts, _ = desk.read(str(picture), 0, "fr")
+    found = downloads(facts)
+    assert found["a line.txt"] == f"{text}\n"
+    fields = json.loads(found["a line.json"])
+    assert fields.keys() == {"source", "text", "confidence", "orientation", "adapter"}
+    assert (fields["source"], fields["text"], fields["adapter"]) == ("a line.png", text, "fr")
+
+
+def test_every_adapter_reads_with_its_own_weights(desk, picture):
+    assert desk.choices == ["none", "fr", "de"]
+    assert len({desk.read(str(picture), 0, adapter)[0] for adapter in desk.choices}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"%PDF-1.7 no picture", "not a picture that Pillow can read"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_said_to_be_none(desk, tmp_path, content, message):
+    path = tmp_path / "scan <1>.png"
+    path.write_bytes(content)
+    text, facts, looking = desk.read(str(path), 0)
+    assert text == ""
+    assert f"scan &lt;1&gt;.png: {message}" in facts
+    assert "<image" not in looking
+
+
+def test_what_is_longer_than_a_line_is_shown_with_the_readers_words(desk, tmp_path):
+    draw_line("long", 900).save(tmp_path / "page.png")
+    text, facts, looking = desk.read(str(tmp_path / "page.png"), 0)
+    assert text == ""
+    assert "page.png: 900 × 20 pixels" in facts
+    assert "Is it one line of text? Cut it." in facts
+    assert "<image" in looking
+    assert "<rect" not in looking
+
+
+def test_an_empty_desk_is_no_mistake(desk):
+    text, facts, looking = desk.read(None, 90)
+    assert (text, facts) == ("", "")
+    assert "<image" not in looking
+
+
+def test_letters_cannot_bring_html_of_their_own():
+    places = LetterPlaces(("<", "&"), torch.tensor([[0.0, 0, 8, 8]]).double(), torch.ones(2, 1).double())
+    assert letters(draw_looking(Image.new("L", (8, 8)), places, 0)) == ["<", "&"]
+    assert "&lt;</text>" in draw_looking(Image.new("L", (8, 8)), places, 0)
+
+
+def test_places_are_put_upright_with_the_picture():
+    """A point right of the middle hangs above it when the page is turned by 90° counter-clockwise."""
+    right = torch.tensor([[80.0, 10.0]], dtype=torch.float64)
+    above = torch.tensor([[10.0, 20.0]], dtype=torch.float64)
+    assert torch.allclose(levelled(above, 90, (20, 100), (100, 20)), right)
+    assert torch.allclose(levelled(right, 0, (100, 20), (100, 20)), right)
+
+
+def test_the_packaged_reader_reads_the_examples(tmp_path):
+    files = draw_examples(tmp_path)
+    read = LineReader.from_pretrained(device="cpu").read(files)
+    assert [(line.text, line.orientation) for line in read] == [(text, angle) for text, angle in LINES]

@@ -1,0 +1,90 @@
+"""What happens when a picture is laid on the page's desk: it is turned, read, and what came of it is drawn."""
+
+import base64
+import html
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from trocr_gsa.data.images import ImageError, load_image
+from trocr_gsa.reader import Line, LineReader
+from trocr_gsa.train.evaluation import rotate_image
+
+from .drawing import draw_looking, draw_stage
+
+NO_ADAPTER = "none"
+EMPTY = '<div class="stage"></div>'
+
+
+class Desk:
+    """Reads what is laid before it; of several people's pictures, one at a time.
+
+    Args:
+        reader: with the adapters that may be chosen, if any.
+    """
+
+    def __init__(self, reader: LineReader) -> None:
+        self.reader = reader
+
+    @property
+    def choices(self) -> list[str]:
+        """What may read: nothing but the model, or an adapter."""
+        return [NO_ADAPTER, *self.reader.adapters]
+
+    def read(self, file: str | None, turn: float, adapter: str = NO_ADAPTER) -> tuple[str, str, str]:
+        """Turn a picture and read it.
+
+        Args:
+            file: its path; None: nothing lies there.
+            turn: degrees counter-clockwise.
+            adapter: one of `choices`.
+
+        Returns: the text; what is known of it, and the picture with the places of its letters, as HTML.
+        """
+        if file is None:
+            return "", "", EMPTY
+        name = Path(file).name
+        try:
+            picture = rotate_image(load_image(file, name), turn)
+        except ImageError as error:
+            return "", _problem(str(error)), EMPTY
+        picture.filename = name  # pyright: ignore[reportAttributeAccessIssue] as Pillow's own files have it
+        chosen = None if adapter == NO_ADAPTER else adapter
+        started = time.perf_counter()
+        try:
+            (line,) = self.reader.read([picture], adapter=chosen)
+        except ValueError as error:
+            return "", _problem(str(error)), EMPTY
+        seconds = time.perf_counter() - started
+        if line.error is not None:
+            return "", _problem(line.error), draw_stage(picture)
+        places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
+        return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
+
+
+def as_json(line: Line) -> str:
+    """Return a line as the object that `trocr-gsa read --format jsonl` writes."""
+    fields = {key: value for key, value in asdict(line).items() if key != "error"}
+    return json.dumps(fields | {"confidence": round(line.confidence, 4)}, ensure_ascii=False)
+
+
+def _problem(message: str) -> str:
+    return f'<p class="problem" role="alert">{html.escape(message)}</p>'
+
+
+def _facts(line: Line, seconds: float) -> str:
+    by = f" · with {html.escape(line.adapter)}" if line.adapter else ""
+    stem = Path(line.source).stem
+    return (
+        f'<p class="facts"><b>{line.confidence:.1%}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
+        f"{seconds:.2f} s"
+        f'<span class="downloads">{_download(f"{stem}.txt", line.text)}{_download(f"{stem}.json", as_json(line))}'
+        "</span></p>"
+    )
+
+
+def _download(name: str, content: str) -> str:
+    data = base64.b64encode(f"{content}\n".encode()).decode()
+    name = html.escape(name)
+    return f'<a download="{name}" href="data:text/plain;charset=utf-8;base64,{data}">{name}</a>'
