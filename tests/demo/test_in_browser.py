@@ -1,0 +1,105 @@
+"""The page as people see it, in a headless Chromium that cannot reach the network."""
+
+import base64
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_desk import downloads
+
+CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+PATIENCE = 30  # seconds
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="there is no chromium with its chromedriver"),
+    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="selenium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,1150", OFFLINE):
+        options.add_argument(word)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def wait(browser: Any, script: str) -> Any:
+    """Return what a script returns, once it is true."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(browser, PATIENCE, 0.1).until(lambda driver: driver.execute_script(f"return {script}"))
+
+
+def facts_with(words: str) -> str:
+    facts = "document.querySelector('#facts')?.innerHTML"
+    return f"{facts}?.includes('{words}') && {facts}"
+
+
+def text_of(browser: Any) -> str:
+    return browser.execute_script("return document.querySelector('#text textarea').value")
+
+
+def turn(browser: Any, degrees: int) -> None:
+    """Write a number beside the slider."""
+    from selenium.webdriver.common.keys import Keys
+
+    field = browser.find_element("css selector", "#turn input[type=number]")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(str(degrees), Keys.TAB)
+
+
+def test_a_picture_is_laid_down_turned_read_by_an_adapter_and_taken_home(browser, address, desk, picture, tmp_path):
+    browser.get(address)
+    wait(browser, facts_with("turn.png"))  # the first example lies there already, too long for this reader
+
+    browser.execute_script("document.querySelector('#file button[aria-label=Clear]')?.click()")
+    wait(browser, "document.querySelector('#file input[type=file]') !== null")
+    browser.find_element("css selector", "#file input[type=file]").send_keys(str(picture))
+    wait(browser, facts_with("a line.txt"))
+    assert text_of(browser) == desk.read(str(picture), 0)[0]
+
+    lying = browser.execute_script("return document.querySelector('.stage svg').getAttribute('viewBox')").split()
+    turn(browser, 90)
+    wait(browser, f"document.querySelector('.stage svg').getAttribute('viewBox') == '0 0 {lying[3]} {lying[2]}'")
+    assert text_of(browser) == desk.read(str(picture), 90)[0]
+
+    browser.find_element("css selector", "#adapter input[value=fr]").click()
+    facts = wait(browser, facts_with("with fr"))
+    assert text_of(browser) == desk.read(str(picture), 90, "fr")[0]
+    assert downloads(facts)["a line.txt"] == text_of(browser) + "\n"
+
+    browser.execute_script("document.querySelector('.t1').focus()")
+    assert wait(browser, "getComputedStyle(document.querySelector('.p1')).opacity == 1")
+    assert wait(browser, "getComputedStyle(document.querySelector('.p0')).opacity == 0")
+
+    seen = tmp_path / "page.png"
+    seen.write_bytes(base64.b64decode(browser.get_screenshot_as_base64()))
+    assert seen.stat().st_size > 10_000
+
+
+def test_nothing_is_asked_of_the_network(browser, address):
+    browser.get(address)
+    wait(browser, facts_with("turn.png"))
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert asked
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_what_is_no_picture_is_said_to_be_none(browser, address, tmp_path: Path):
+    path = tmp_path / "letter.txt"
+    path.write_text("no picture")
+    browser.get(address)
+    wait(browser, facts_with("turn.png"))
+    browser.execute_script("document.querySelector('#file button[aria-label=Clear]')?.click()")
+    wait(browser, "document.querySelector('#file input[type=file]') !== null")
+    browser.find_element("css selector", "#file input[type=file]").send_keys(str(path))
+    assert "not a picture" in wait(browser, facts_with("letter.txt"))
