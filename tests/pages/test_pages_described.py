@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from page_makers import ALTO_4, PAGE_2019, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 
-from trocr_gsa.data.pages import Page, PageError, PageFile
+from trocr_gsa.data.pages import Page, PageError, PageFile, find_pages
 from trocr_gsa.data.pages.page import parse_points
 
 _, LINES = draw_page(["one", "two", "three"])
@@ -175,3 +175,6 @@ def test_what_lies_beside_pages_is_passed_over(tmp_path):
     path = tmp_path / "mets.xml"
     path.write_text('<mets xmlns="http://www.loc.gov/METS/"/>')
     assert PageFile(path, tmp_path, path.name).read() is None
+    (named,) = find_pages(path)
+    with pytest.raises(PageError, match=r"mets\.xml: is neither PAGE nor ALTO: its root is mets"):
+        named.read()

@@ -160,7 +160,9 @@ def test_bad_pages_and_lines_are_named_and_the_rest_is_read(call, tmp_path):
     nothing = '<TextLine id="l3"/>'
     outside = page_line(4, lines[0]).replace("<Coords points=", '<Coords points="900,1 990,1 990,30" was=')
     good = page_line(5, lines[1]).replace("<Baseline", "<Other")
-    (folder / "2.xml").write_text(page_xml(two_points + no_points + nothing + outside + good, "0001.png"))
+    long = page_line(6, lines[0]).replace("<Coords points=", '<Coords points="0,9 399,9 399,14 0,14" was=')
+    body = two_points + no_points + nothing + outside + good + long
+    (folder / "2.xml").write_text(page_xml(body, "0001.png"))
     (folder / "3.xml").write_text(page_xml(page_line(1, lines[0]), "gone.png"))
     (folder / "4.xml").write_text(page_xml(page_line(1, lines[0]), "../../../etc/passwd"))
     (folder / "5.xml").write_text("<html/>")
@@ -173,7 +175,8 @@ def test_bad_pages_and_lines_are_named_and_the_rest_is_read(call, tmp_path):
     assert result.exit_code == 1
     starts = [
         "2.xml: line l1: a polygon needs 3", "2.xml: line l2: `Coords`", "2.xml: line l3: has neither polygon",
-        "2.xml: line l4: lies outside", "3.xml: there is no picture", "4.xml: its picture", "5.xml: is neither",
+        "2.xml: line l4: lies outside", "2.xml: line l6: 399 × 5 pixels make", "3.xml: there is no picture",
+        "4.xml: its picture", "5.xml: is neither",
         "6.xml: is no well-formed", "8.xml: describes a page of 400 × 900", "9.xml: 9.png: not a picture",
     ]  # fmt: skip
     messages = result.stderr.splitlines()

@@ -123,6 +123,19 @@ def test_only_our_elements_of_page_differ(tmp_path):
     assert filled != PAGE.encode()
 
 
+@pytest.mark.parametrize("format", ["page", "alto"])
+def test_lines_of_one_id_get_each_its_own_text(tmp_path, format):
+    form = {"page": lambda: page_xml("".join(page_line(1, line) for line in LINES)),
+            "alto": lambda: alto_xml("".join(alto_line(1, line) for line in LINES))}  # fmt: skip
+    readings = [LineReading(text, 0.5, 0.0) for text in ("eins", "zwei", "drei")]
+    lines = lines_of(written(tmp_path, form[format](), format, readings))
+    assert ["".join([*line.itertext("{*}Unicode"), *line.xpath(".//@CONTENT")]) for line in lines] == [
+        "eins",
+        "zwei",
+        "drei",
+    ]
+
+
 def test_a_second_run_changes_nothing_more(tmp_path):
     for content, format in ((PAGE, "page"), (ALTO, "alto")):
         once = written(tmp_path, content, format)

@@ -24,21 +24,23 @@ class PageFile:
         path: where it is.
         root: the folder that was given; nothing outside of it is looked at.
         name: path below that folder, for messages and for outputs.
+        is_named: whether the user named the file itself, so that it has to be a page.
     """
 
     path: Path
     root: Path
     name: str
+    is_named: bool = False
 
     def read(self) -> Page | None:
-        """Read the file; None if it is what platforms put beside pages.
+        """Read the file; None if it is what platforms put beside pages, found in a folder.
 
         Raises:
             PageError: if it cannot be used.
         """
         document = XmlDocument.read(self.path, self.name)
         root = local_name(document.root)
-        if root in COMPANIONS:
+        if root in COMPANIONS and not self.is_named:
             return None
         if root not in PAGE_ROOTS:
             raise PageError(f"{self.name}: is neither PAGE nor ALTO: its root is {root}. Export it as one of these.")
@@ -49,7 +51,7 @@ def find_pages(path: Path) -> Iterator[PageFile]:
     """Yield a file, or a folder's .xml files at any depth, in the order of their names."""
     if not path.is_dir():
         folder = path.parent
-        yield PageFile(path, folder.parent if folder.name in PAGE_FOLDERS else folder, path.name)
+        yield PageFile(path, folder.parent if folder.name in PAGE_FOLDERS else folder, path.name, is_named=True)
         return
     for found in sorted(path.rglob("*.xml")):
         yield PageFile(found, path, found.relative_to(path).as_posix())
