@@ -25,7 +25,7 @@ from trocr_gsa import GSANetConfig, GSANetModel, TrOCRGSAConfig, TrOCRGSAModel
         ({"num_frequencies": 0}, "num_frequencies"),
         ({"pose_sum": "all"}, "pose_sum"),
         ({"absolute_position": "table"}, "image_size"),
-        ({"absolute_position": "table", "image_size": 60}, "image_size"),
+        ({"absolute_position": "table", "image_size": 62}, "image_size"),
         ({"absolute_position": "table", "image_size": 64, "group": "C8"}, "group"),
         ({"num_class_tokens": 1}, "num_class_tokens"),
         ({"hidden_act": "gello"}, "hidden_act"),
