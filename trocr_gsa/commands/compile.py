@@ -12,7 +12,11 @@ from .messages import LEFT_OUT, report_left_out, user_errors
 @user_errors()
 def compile(
     source: Annotated[
-        str, typer.Argument(help="A folder of lines, a .parquet file, or a dataset on the Hub.", show_default=False)
+        str,
+        typer.Argument(
+            help="A folder of lines or of pages (PAGE, ALTO), a .parquet file, or a dataset on the Hub.",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="The .parquet file to write.", show_default=False)],
     split: options.Split = "train",
