@@ -58,8 +58,9 @@ def test_what_fits_no_path_is_all_but_ruled_out(logits):
 def test_a_text_of_as_many_letters_as_the_line_has_steps_ends_there(logits):
     text = torch.tensor([[0, 2, 3, 2], [0, 2, 3, 2]])
     joint = processor(logits)(text, torch.zeros(2, VOCAB))
-    assert joint[0, 2:].isfinite().all()  # five steps
-    assert joint[1].isfinite().tolist() == [letter == EOS for letter in range(VOCAB)]  # three
+    assert joint[0, 1:].min() > -1000  # five steps
+    assert joint[1, EOS] > -1000  # three
+    assert joint[1, 2:].max() < -5000
 
 
 def test_going_letter_by_letter_is_the_same_as_starting_with_a_given_text(logits):

@@ -10,6 +10,7 @@ from transformers import LogitsProcessor
 
 State = tuple[Tensor, Tensor, Tensor]  # of a prefix: log n and log b (step + 1), log ψ ()
 IMPOSSIBLE = -1e9  # log of nothing that stays finite through sums
+TOO_LONG = -1e4  # log-probability of a letter too many: finite, for whoever asks for a least number of letters
 FAINT = -50.0  # floor of a step's log-probability: cumulative sums must not drown what follows
 
 
@@ -78,7 +79,7 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         full = [len(prefix) >= self.lengths[row // beams] for row, prefix in zip(rows, open_prefixes, strict=True)]
         if any(full):
             others = torch.arange(weighed.shape[1], device=weighed.device) != self.eos
-            weighed[torch.tensor(full, device=weighed.device)[:, None] & others] = -torch.inf
+            weighed[torch.tensor(full, device=weighed.device)[:, None] & others] += TOO_LONG
         return scores.index_copy(0, torch.tensor(rows, device=scores.device), weighed.to(scores.dtype))
 
     def _state(self, line: int, prefix: tuple[int, ...]) -> State:
