@@ -5,6 +5,7 @@
 The model card beside them stays; `scripts/report_accuracy.py` renews its figures.
 """
 
+import json
 import shutil
 import sys
 import tempfile
@@ -40,7 +41,17 @@ def package(source: Path, target: Path = PACKAGED_CHECKPOINT) -> int:
         target.mkdir(parents=True, exist_ok=True)
         for file in files:
             shutil.copyfile(file, target / file.name)
+            if file.suffix == ".json":
+                drop_code(target / file.name)
     return size
+
+
+def drop_code(path: Path) -> None:
+    """Take out of a configuration where its code lies, for there is none beside it."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    for part in (values, values.get("image_processor", {})):
+        part.pop("auto_map", None)
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
