@@ -56,7 +56,7 @@ def test_training_finds_the_text_of_a_few_lines(shape):
     rendered = rendered_words(SEEN_FAMILIES, 4, first_seed=0)
     lines = Lines.of([rendered[index] for index in range(4)], processor)
     training = Training(Recipe(shape), model.train())
-    losses = [training.step(lines.pixels(slice(None)), lines.labels, factor=1.0) for _ in range(25)]
+    losses = [training.step(lines.pixels(slice(None)), lines.labels, factor=1.0) for _ in range(40)]
     assert losses[-1][0] < 0.75 * losses[0][0]
     assert losses[-1][1] < 0.75 * losses[0][1]
 
