@@ -23,6 +23,7 @@ from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
+from .extended_attention import ExtendedSelfAttention
 from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
 from .patches import cut_patches, patch_positions, raster_order
@@ -246,13 +247,13 @@ class GSANetModel(GSANetPreTrainedModel):
     def set_bases_per_line(self, per_line: bool) -> None:
         """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""
         for module in self.modules():
-            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
+            if isinstance(module, ExtendedSelfAttention):
                 module.bases_per_line = per_line
 
     def _follow_attn_implementation(self) -> None:
         """Compute with "sdpa" or "eager" as the config says, which is all that `set_attn_implementation` changes."""
         for module in self.modules():
-            if isinstance(module, LiftingSelfAttention | GroupSelfAttention):
+            if isinstance(module, ExtendedSelfAttention):
                 module.attn_implementation = self.config._attn_implementation or "sdpa"
 
     def _as_patches(

@@ -123,10 +123,10 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         Raises:
             ValueError: if `orientation` is not one, or there is nothing to read, or nothing to say about it.
         """
+        if labels is not None and pose_labels is None and self.training:
+            pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if encoder_outputs is None:
-            encoder_outputs = self._encode(
-                pixel_values, pixel_attention_mask, spatial_shapes, pose_labels, labels is not None, orientation
-            )
+            encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, pose_labels)
         if decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
             if labels is None:
                 raise ValueError(
@@ -181,9 +181,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             ValueError: if `orientation` is not one, there is nothing to read, or `ctc_weight` is out of range.
         """
         if encoder_outputs is None:
-            encoder_outputs = self._encode(
-                pixel_values, pixel_attention_mask, spatial_shapes, None, labelled=False, orientation=orientation
-            )
+            encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation)
         processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
         encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy: beam search repeats in place what it is given
         return cast(Any, super()).generate(
@@ -200,20 +198,29 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         blank, eos = self.config.pad_token_id, self.config.eos_token_id
         return [CTCPrefixLogitsProcessor(logits, lengths, blank, eos, weight)]
 
-    def _encode(
+    def encode(
         self,
         pixel_values: Tensor | None,
-        pixel_attention_mask: Tensor | None,
-        spatial_shapes: Tensor | None,
-        pose_labels: Tensor | None,
-        labelled: bool,
-        orientation: Orientation,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        orientation: Orientation = "any",
+        pose_labels: Tensor | None = None,
     ) -> GSANetModelOutput:
+        """Run the encoder alone, under a prior over poses; `forward` and `generate` take its output.
+
+        Args:
+            pixel_values: as in `forward`, with the next two.
+            pixel_attention_mask: (batch, patch), 0 at padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches.
+            orientation: "any", "upright" or {degrees counter-clockwise: probability}.
+            pose_labels: (batch,) long, the element by which each image is turned; None: the likeliest.
+
+        Raises:
+            ValueError: if `orientation` is not one, or there is nothing to encode.
+        """
         if pixel_values is None:
             raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
         bias = orientation_bias(orientation, self.encoder.group)
-        if pose_labels is None and self.training and labelled:
-            pose_labels = torch.zeros(len(pixel_values), dtype=torch.long, device=pixel_values.device)
         return self.encoder(
             pixel_values=pixel_values,
             pixel_attention_mask=pixel_attention_mask,
@@ -257,8 +264,6 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     ) -> None:
         logits = output["logits"].flatten(0, 1).float()
         loss = output.decoder_loss = F.cross_entropy(logits, labels.flatten(), label_smoothing=label_smoothing)
-        if pose_labels is None and self.training:
-            pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if pose_labels is not None:
             output.pose_loss = F.nll_loss(encoded["pose_logits"], pose_labels)
             loss = loss + self.config.pose_loss_weight * output.pose_loss

@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder import shift_tokens_right
 
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
-from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel, orientation_bias
+from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
+from trocr_gsa.model.patches import raster_order
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ def letter_places(
     ids = processor(text=[text])["labels"].to(model.device)
     if ids.shape[1] > (most := model.decoder.config.max_position_embeddings):
         raise ValueError(f"`text` has {ids.shape[1]} tokens, the decoder places for {most}. Shorten it.")
-    inputs = processor(images=[image]).to(model.device)
-    bias = orientation_bias(orientation, model.encoder.group)
-    encoded = model.encoder(**inputs, pose_bias=None if bias is None else bias.to(model.device))
+    encoded = model.encode(**processor(images=[image]).to(model.device), orientation=orientation)
     led = shift_tokens_right(ids, model.config.pad_token_id, model.config.decoder_start_token_id)
     attention = model(encoder_outputs=encoded, decoder_input_ids=led, output_attentions=True).cross_attentions[-1]
     positions, weights = _on_patches(model, encoded, attention[0].double().mean(0))
@@ -86,16 +85,9 @@ def _on_patches(model: TrOCRGSAModel, encoded: GSANetModelOutput, weights: Tenso
     positions = seen @ group.matrices[int(encoded["pose"])].T
     if not len(model.encoder.layers):  # every pose's tokens are there, as they lie on the page
         weights = weights.unflatten(-1, (group.order, -1)).sum(-2)
-        positions = positions[_page_order(positions)]
+        positions = positions[raster_order(positions[None], encoded["pose_mask"].cpu())[0]]
     weights = weights[:, class_tokens:]
     return positions, weights / weights.sum(-1, keepdim=True)
-
-
-def _page_order(positions: Tensor) -> Tensor:
-    """Return the order of positions (patch, 2) line by line, top-left first."""
-    columns = positions[:, 0].round(decimals=1)
-    rows = -positions[:, 1].round(decimals=1)
-    return (rows * 2 * len(positions) + columns).argsort()
 
 
 def _boxes(positions: Tensor, extent: Tensor, size: tuple[int, int]) -> Tensor:

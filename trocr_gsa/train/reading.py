@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trocr_gsa.model.modeling_trocr_gsa import Orientation, orientation_bias
+from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
+from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
 
@@ -59,29 +60,26 @@ def read_images(
         applied: what to be inside of while the images of some places are read, such as their adapters.
     """
     inputs = dict(processor(images=images).to(model.device))
-    bias = orientation_bias(orientation, model.encoder.group)
-    bias = None if bias is None else bias.to(model.device)
     applied = applied or (lambda places: nullcontext())
     with applied(range(len(images))):
-        readings, log_p = _read(model, processor, inputs, bias, num_beams, columns)
+        encoded = model.encode(**inputs, orientation=orientation)
+        readings = _read(model, processor, encoded, num_beams, columns)
+    log_p = encoded.pose_logits.cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for again in doubts.nonzero().split(len(images)) if doubts.any() else ():  # (line, pose)
         lines = again[:, 0].tolist()
         only = torch.full((len(again), log_p.shape[1]), -torch.inf).scatter(1, again[:, 1:], 0.0).to(model.device)
         some = {name: tensor[again[:, 0].to(tensor.device)] for name, tensor in inputs.items()}
         with applied(lines):
-            others, _ = _read(model, processor, some, only, num_beams, columns)
+            others = _read(model, processor, model.encoder(**some, pose_bias=only), num_beams, columns)
         for line, other in zip(lines, others, strict=True):
             readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
     return readings
 
 
-def _read(
-    model: Any, processor: Any, inputs: dict[str, Tensor], pose_bias: Tensor | None, num_beams: int, columns: bool
-) -> tuple[list[Reading], Tensor]:
-    """Read inputs under log of a prior over poses, (pose,) or (batch, pose); also return log p(pose), (batch, pose)."""
-    encoded = model.encoder(**inputs, pose_bias=pose_bias)
-    angles = [model.encoder.group.angles[pose] for pose in encoded.pose.tolist()]
+def _read(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, columns: bool) -> list[Reading]:
+    """Read what the encoder made of a batch, each line as its pose there says."""
+    angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     column_texts: list[str | None] = [None] * len(angles)
     if columns and model.ctc_head is not None:
         logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
@@ -95,8 +93,7 @@ def _read(
     )
     texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
     confidences = _confidences(model, generated).tolist()
-    readings = [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
-    return readings, encoded.pose_logits.cpu()
+    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
 
 
 def _confidences(model: Any, generated: Any) -> Tensor:
