@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from picture_forms import every_form
 from PIL import Image, ImageDraw
 
 from trocr_gsa import PointGroup, TrOCRGSAImageProcessor
@@ -112,19 +113,7 @@ def test_lines_of_unlike_shapes_share_a_batch_with_padding_at_its_end(process):
 def test_the_same_picture_in_any_form_is_the_same_line(process):
     grey = np.asarray(drawn(90, 20))
     expected = process(Image.fromarray(grey))["pixel_values"]
-    forms = {
-        "array": grey,
-        "tensor": torch.tensor(grey),
-        "floats": grey.astype(np.float64),
-        "16 bits": grey.astype(np.uint16) * 257,
-        "16-bit image": Image.fromarray(grey.astype(np.uint16) * 257),
-        "32-bit image": Image.fromarray(grey.astype(np.int32) * 257),
-        "RGB image": Image.fromarray(grey).convert("RGB"),
-        "RGB array": np.stack([grey] * 3, axis=-1),
-        "CMYK image": Image.fromarray(grey).convert("RGB").convert("CMYK"),
-        "palette": Image.fromarray(grey).convert("P"),
-    }
-    for name, form in forms.items():
+    for name, form in every_form(grey).items():
         assert (process(form)["pixel_values"] - expected).abs().max() < 1e-4, name
 
 

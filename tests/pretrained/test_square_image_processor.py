@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from picture_forms import every_form
 from PIL import Image
 from transformers import AutoImageProcessor
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
@@ -112,18 +113,7 @@ def test_a_batch_is_its_pictures_one_by_one():
 def test_the_same_picture_in_any_form_is_the_same_square():
     grey = np.array(noise(90, 20).convert("L"))
     expected = squash(Image.fromarray(grey).convert("RGB"))
-    forms = {
-        "array": grey,
-        "tensor": torch.tensor(grey),
-        "floats": grey.astype(np.float64),
-        "16 bits": grey.astype(np.uint16) * 257,
-        "16-bit image": Image.fromarray(grey.astype(np.uint16) * 257),
-        "32-bit image": Image.fromarray(grey.astype(np.int32) * 257),
-        "grey image": Image.fromarray(grey),
-        "RGB array": np.stack([grey] * 3, axis=-1),
-        "palette": Image.fromarray(grey).convert("P"),
-    }
-    for name, form in forms.items():
+    for name, form in every_form(grey).items():
         assert torch.equal(squash(form), expected), name
 
 
