@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from trocr_gsa.data.pages.outputs import write_whole
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.confidence import confidence_bins, expected_calibration_error, fit_temperature
@@ -62,9 +63,8 @@ def write(folder: Path, temperature: float) -> None:
     """Put the temperature into a model's config.json; the file is replaced as a whole, or not at all."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"confidence_temperature": temperature}
-    fresh = path.with_suffix(".json.new")
-    fresh.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(path, text.encode())
 
 
 def main() -> None:
