@@ -57,6 +57,15 @@ def test_lines_that_do_not_fit_are_named_and_left_out(tiny, source, caplog):
     assert "5 lines left out, 3 kept" in caplog.text
 
 
+def test_fewer_training_lines_are_some_of_the_more(tiny, source):
+    def names(most):
+        lines = training_lines(TrainingArguments(train=[source], train_lines=most), LineFit(tiny[1], 32))
+        return {line.name for line in lines}
+
+    assert [len(names(most)) for most in (2, 5, 100)] == [2, 5, 8]
+    assert names(2) < names(5) < names(100)
+
+
 def test_validation_takes_the_same_few_lines_every_time(source):
     arguments = TrainingArguments(train=["lines"], validation=[source], validation_lines=2)
     first, second = validation_sets(arguments), validation_sets(arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .samples import LineDataset, LineSample
 
 
@@ -48,12 +50,14 @@ class FittingLines(LineDataset):
     Args:
         lines: a dataset whose epochs repeat.
         fit: what the reader takes.
+        most: keep at most this many of them; None: all.
+        seed: of which ones; those for a smaller `most` are among those for a larger one.
 
     Raises:
         ValueError: if no line is left.
     """
 
-    def __init__(self, lines: LineDataset, fit: LineFit) -> None:
+    def __init__(self, lines: LineDataset, fit: LineFit, most: int | None = None, seed: int = 0) -> None:
         """Judge every line by its text and size."""
         self.lines = lines
         self.problems = list(lines.problems)
@@ -66,6 +70,9 @@ class FittingLines(LineDataset):
                 self.problems.append(problem)
         if not self.kept:
             raise ValueError(f"`lines`: none of {len(lines)} lines fits the reader. First problem: {self.problems[0]}")
+        if most is not None:
+            chosen = np.random.default_rng(seed).permutation(len(self.kept))[:most]
+            self.kept = [self.kept[place] for place in sorted(chosen.tolist())]
 
     def __len__(self) -> int:
         """Number of lines that fit."""

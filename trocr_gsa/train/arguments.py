@@ -27,6 +27,7 @@ class TrainingArguments:
 
     # Data
     train: list[str] = field(default_factory=list)  # sources to learn from, each `path` or `path:weight`
+    train_lines: int | None = bounded(None, 1)  # learn from at most this many of each training source
     validation: list[str] = field(default_factory=list)  # sources to choose the best checkpoint by
     validation_lines: int | None = bounded(None, 1)  # read at most this many of each validation source
     angles: list[float] = field(default_factory=lambda: [0.0])  # degrees at which validation lines are read

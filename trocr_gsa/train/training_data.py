@@ -51,7 +51,9 @@ def training_lines(arguments: TrainingArguments, fit: LineFit) -> LineDataset:
         ValueError: if a source cannot be opened, or has no line that fits.
     """
     paths, weights = zip(*map(split_source, arguments.train), strict=True)
-    datasets = [FittingLines(_open(path, "train", arguments), fit) for path in paths]
+    datasets = [
+        FittingLines(_open(path, "train", arguments), fit, arguments.train_lines, arguments.seed) for path in paths
+    ]
     for path, dataset in zip(paths, datasets, strict=True):
         _report(path, dataset)
     if all(weight is None for weight in weights):
