@@ -139,4 +139,4 @@ def _pooled(counts_by_angle: Sequence[Sequence[ErrorCount]]) -> list[ErrorCount]
 def _way_up(readings: Sequence[ReadLine]) -> float | None:
     if not readings:
         return None
-    return sum(line.record.orientation == line.record.angle for line in readings) / len(readings)
+    return sum(line.record.is_way_up_right for line in readings) / len(readings)

@@ -17,6 +17,7 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import metrics
 from trocr_gsa.train.reading import Reading, read_images
 
+WAY_UP_WITHIN = 22.5  # degrees by which an orientation may be off and still be right
 QUARTER_TURNS = {
     90: Image.Transpose.ROTATE_90,
     180: Image.Transpose.ROTATE_180,
@@ -47,6 +48,11 @@ class LineRecord:
     orientation: float
     confidence: float
     column_prediction: str | None = None
+
+    @property
+    def is_way_up_right(self) -> bool:
+        """Whether the orientation is right to within `WAY_UP_WITHIN`."""
+        return abs((self.orientation - self.angle + 180) % 360 - 180) < WAY_UP_WITHIN
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def summarise(name: str, records: Sequence[LineRecord], seconds: float, translat
         wer=metrics.error_rate(words),
         wer_low=wer_low,
         wer_high=wer_high,
-        orientation_accuracy=float(np.mean([record.orientation == record.angle for record in records])),
+        orientation_accuracy=float(np.mean([record.is_way_up_right for record in records])),
         lines_per_second=len(records) / max(seconds, 1e-9),
         chrf=metrics.chrf(texts, predictions) if translation else None,
         bleu=metrics.bleu(texts, predictions) if translation else None,

@@ -1,24 +1,31 @@
 """Images to text, confidence and orientation, one batch at a time.
 
 What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
-Only where the pose head leaves a doubt is a line read from other sides too, and the reading that is surest of itself
-wins: what is upside down makes no words. Doubts turn with the page, so this too commutes with turning it.
+A line that is tilted between the quarter turns is levelled before. Where the pose head leaves a doubt, a line is read
+from other sides too, and the reading that is surest of itself wins: what is upside down makes no words. Tilts and
+doubts turn with the page, so all this commutes with turning it.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.levelling import LevelledLine, level
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
+LEVELLED_PATCHES = 16_384  # of a batch, padding included: a tilted line is found to be longer than its picture told
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
+
+Applied = Callable[[Sequence[int]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Reading:
     Attributes:
         text: the decoder's.
         confidence: geometric mean of its tokens' probabilities, in [0, 1].
-        orientation: degrees by which the image is turned counter-clockwise from upright.
+        orientation: degrees by which the image is turned counter-clockwise from upright, in [0, 360).
         column_text: the CTC head's, None where it was not asked for or the model has none.
     """
 
@@ -38,7 +45,6 @@ class Reading:
     column_text: str | None = None
 
 
-@torch.inference_mode()
 def read_images(
     model: Any,
     processor: Any,
@@ -46,19 +52,53 @@ def read_images(
     orientation: Orientation = "any",
     num_beams: int = 1,
     columns: bool = False,
-    applied: Callable[[Sequence[int]], AbstractContextManager[None]] | None = None,
+    applied: Applied | None = None,
 ) -> list[Reading]:
-    """Read one batch of images.
+    """Read one batch of images; those that are tilted between the quarter turns are levelled first.
 
     Args:
         model: the reader (TrOCRGSAModel), in evaluation mode.
         processor: its processor.
         images: at least one.
-        orientation: prior over orientations, as the model takes it.
+        orientation: prior over orientations, as the model takes it; where one is given, no image is levelled.
         num_beams: 1 reads greedily.
         columns: read by the CTC head too.
         applied: what to be inside of while the images of some places are read, such as their adapters.
     """
+    shape = processor.image_processor
+    lines = [level(image) if orientation == "any" else LevelledLine(image, 0.0) for image in images]
+    sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
+    if not any(line.tilt for line in lines):
+        return _read_batch(model, processor, images, orientation, num_beams, columns, applied)
+    for place in np.flatnonzero(sizes > shape.max_patches):
+        lines[place], sizes[place] = LevelledLine(images[place], 0.0), shape.num_patches(*images[place].size)
+    readings: dict[int, Reading] = {}
+    for batch in cut_batches(np.argsort(sizes, kind="stable"), sizes, LEVELLED_PATCHES, len(images)):
+        inside = None if applied is None else _those(applied, batch)
+        pictures = [lines[place].image for place in batch]
+        found = _read_batch(model, processor, pictures, orientation, num_beams, columns, inside)
+        for place, reading in zip(batch, found, strict=True):
+            turned = (reading.orientation + lines[place].tilt) % 360
+            readings[place] = replace(reading, orientation=turned)
+    return [readings[place] for place in range(len(images))]
+
+
+def _those(applied: Applied, batch: Sequence[int]) -> Applied:
+    """Return `applied` for places of a part of its batch."""
+    return lambda places: applied([batch[place] for place in places])
+
+
+@torch.inference_mode()
+def _read_batch(
+    model: Any,
+    processor: Any,
+    images: list[Image.Image],
+    orientation: Orientation,
+    num_beams: int,
+    columns: bool,
+    applied: Applied | None,
+) -> list[Reading]:
+    """Read images as they are, and in doubt from other sides too."""
     inputs = dict(processor(images=images).to(model.device))
     applied = applied or (lambda places: nullcontext())
     with applied(range(len(images))):

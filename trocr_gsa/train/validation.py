@@ -70,7 +70,7 @@ def _scores(records: Mapping[str, Sequence[LineRecord]]) -> dict[str, float]:
     scores = {"cer": _cer(everything), "wer": _wer(everything)}
     if len(records) > 1:
         scores |= {f"cer/{name}": _cer(found) for name, found in records.items()}
-    right = sum(record.orientation == record.angle for record in everything)
+    right = sum(record.is_way_up_right for record in everything)
     scores["orientation_accuracy"] = right / len(everything)
     columns = [record.column_prediction for record in everything if record.column_prediction is not None]
     if columns:

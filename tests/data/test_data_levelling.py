@@ -1,0 +1,70 @@
+"""Levelling: tilted lines come back level, level ones stay as they are, and quarter turns change nothing."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from trocr_gsa.data.levelling import LEAST, ink_places, level
+from trocr_gsa.train.evaluation import rotate_image
+
+TEXT = "Ein Wort gab das andere, und keines hielt"
+QUARTERS = {0: None, 90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+
+
+def draw(text: str = TEXT, size: int = 32, mode: str = "L") -> Image.Image:
+    font = ImageFont.load_default(size)
+    box = font.getbbox(text)
+    image = Image.new(mode, (int(box[2]) + 20, int(box[3]) + 16), 230 if mode == "L" else (230, 220, 200))
+    ImageDraw.Draw(image).text((10, 8), text, fill=30 if mode == "L" else (30, 20, 60), font=font)
+    return image
+
+
+@pytest.mark.parametrize("tilt", [-40, -15, -5, 5, 10, 30, 44])
+def test_a_tilt_is_found_to_half_a_degree_and_undone(tilt):
+    line = draw()
+    found = level(rotate_image(line, tilt))
+    assert found.tilt == pytest.approx(tilt, abs=0.5)
+    width, height = np.ptp(ink_places(line), axis=0)
+    assert height <= found.image.height <= line.height + 12
+    assert width <= found.image.width <= line.width + 30
+
+
+@pytest.mark.parametrize("image", [draw(), draw("l"), draw("NOON"), Image.new("L", (300, 40), 255)], ids=str)
+@pytest.mark.parametrize("quarter", QUARTERS.values())
+def test_a_level_line_is_the_same_object(image, quarter):
+    image = image if quarter is None else image.transpose(quarter)
+    assert level(image).image is image
+    assert level(image).tilt == 0
+
+
+@pytest.mark.parametrize("tilt", [-20.0, 7.0, 45.0])
+@pytest.mark.parametrize("quarter", [90, 180, 270])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_levelling_commutes_with_quarter_turns(tilt, quarter, mode):
+    tilted = rotate_image(draw(mode=mode), tilt)
+    once, turned = level(tilted), level(tilted.transpose(QUARTERS[quarter]))
+    assert turned.tilt == once.tilt
+    expected = np.asarray(once.image.transpose(QUARTERS[quarter]), dtype=int)
+    assert np.abs(np.asarray(turned.image, dtype=int) - expected).max() <= 1
+
+
+def test_levelling_without_the_tilt_would_not_commute():
+    tilted = rotate_image(draw(), 7)
+    turned = level(tilted.transpose(Image.Transpose.ROTATE_90))
+    assert np.asarray(turned.image).shape != np.asarray(level(tilted).image).shape
+
+
+def test_less_than_what_readers_learn_is_left_to_them():
+    assert level(rotate_image(draw(), 0.9 * LEAST)).tilt == 0
+
+
+def test_light_writing_on_dark_is_levelled_too():
+    inverted = Image.eval(draw(), lambda value: 255 - value)
+    assert level(rotate_image(inverted, 12)).tilt == pytest.approx(12, abs=0.5)
+
+
+def test_a_large_scan_is_looked_at_small_and_levelled_large():
+    line = draw(size=200)
+    found = level(rotate_image(line, 8))
+    assert found.tilt == pytest.approx(8, abs=0.5)
+    assert found.image.width > 0.9 * line.width
