@@ -21,7 +21,10 @@ NOT_MEASURED = "not measured"
 
 @user_errors()
 def adapters(
-    folder: Annotated[Path, typer.Argument(help="Where to look, with all folders below.", show_default=False)],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where to look, with all folders below.", show_default="the packaged adapters"),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="A checkpoint's folder or Hub id: say which adapters fit it.", show_default=False)
     ] = None,
@@ -29,8 +32,10 @@ def adapters(
 ) -> None:
     """List every adapter below a folder; exit code 1 if one of them cannot be read."""
     from trocr_gsa.reader import list_adapters
+    from trocr_gsa.train.build import PACKAGED_ADAPTERS
 
     silence_libraries()
+    folder = folder or PACKAGED_ADAPTERS
     found, problems = list_adapters(folder, model)
     if as_json:
         typer.echo(json.dumps([_plain(adapter) for adapter in found], indent=2, ensure_ascii=False))

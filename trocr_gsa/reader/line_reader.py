@@ -77,9 +77,9 @@ class LineReader:
 
         Args:
             path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
-            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint: it is merged into the weights, and
-                reads as fast as its model alone. Or several by name, {"fr": "runs/fr/best", …}: they stay apart, and
-                `read` says which one reads which line.
+            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint, or the name of a packaged one: it
+                is merged into the weights, and reads as fast as its model alone. Or several by name,
+                {"fr": "runs/fr/best", …}: they stay apart, and `read` says which one reads which line.
             device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
 
         Raises:

@@ -8,9 +8,9 @@ import torch
 from peft import LoraConfig, PeftModel
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.train.build import load_model
+from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
 
-from .adapter_files import AdapterFiles
+from .adapter_files import ADAPTER_CONFIG, AdapterFiles
 from .library import check_name
 
 Adapters = str | Path | Mapping[str, str | Path]
@@ -23,7 +23,7 @@ def load_reader(
 
     Args:
         path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
-        adapter: an adapter's folder or Hub id, or several by name.
+        adapter: an adapter's folder or Hub id, or the name of a packaged one; or several by names of your own.
         device: where to read; None: CUDA where there is some, else the CPU.
 
     Returns: the model, float32, in evaluation mode, and the processor. Of several adapters the first is active.
@@ -33,12 +33,12 @@ def load_reader(
             another configuration, an adapter was trained on another model, or several cannot share one.
     """
     place = choose_device(device)
-    _check_folder("model", path)
+    _check_folder("model", path, "a checkpoint's folder")
     named = dict(adapter) if isinstance(adapter, Mapping) else {}
     sources = named or ({} if adapter is None or isinstance(adapter, Mapping) else {"default": adapter})
-    for name, source in sources.items():
+    sources = {name: find_adapter(source) for name, source in sources.items()}
+    for name in sources:
         check_name(name)
-        _check_folder("adapter", source)
     model, processor = load_model(None if path is None else str(path))
     reader: TrOCRGSAModel | PeftModel = model
     for name, source in sources.items():
@@ -46,6 +46,23 @@ def load_reader(
         reader = _put_beside(reader, name, files) if named else files.put_into(reader, name)
     torch.nn.Module.to(reader, place)  # transformers' own `to` hides its type
     return reader.eval(), processor
+
+
+def packaged_adapters() -> list[str]:
+    """Return the names of the adapters that the package carries; they belong to the packaged checkpoint."""
+    return sorted(path.parent.name for path in PACKAGED_ADAPTERS.glob(f"*/{ADAPTER_CONFIG}"))
+
+
+def find_adapter(source: str | Path) -> str | Path:
+    """Return the folder of a packaged adapter where its name is given; a folder or Hub id as it is.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if not Path(source).is_dir() and str(source) in packaged_adapters():
+        return PACKAGED_ADAPTERS / source
+    _check_folder("adapter", source, f"an adapter's folder, a packaged one ({', '.join(packaged_adapters())})")
+    return source
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
@@ -78,9 +95,9 @@ def _put_beside(reader: TrOCRGSAModel | PeftModel, name: str, files: AdapterFile
     return adapted
 
 
-def _check_folder(field: str, path: str | Path | None) -> None:
+def _check_folder(field: str, path: str | Path | None, else_give: str) -> None:
     """Refuse what can only be meant as a folder and is none; any other name may be one on the Hub."""
     if path is None or Path(path).is_dir():
         return
     if isinstance(path, Path) or path.startswith((".", "/", "~")) or path.count("/") != 1:
-        raise ValueError(f"`{field}`: there is no folder {path}. Give a checkpoint's folder, or owner/name on the Hub.")
+        raise ValueError(f"`{field}`: there is no folder {path}. Give {else_give}, or owner/name on the Hub.")

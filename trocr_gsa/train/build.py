@@ -18,6 +18,7 @@ from trocr_gsa.train.checks import split_architecture
 from trocr_gsa.train.lora import lora_config
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
+PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
 
 
 def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCRGSAProcessor]:
