@@ -10,6 +10,12 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def has_markers(page: Path, name: str, script: str) -> bool:
+    """Whether a Markdown file has a place for table `name` of a script."""
+    written = page.read_text(encoding="utf-8")
+    return all(marker in written for marker in _markers(name, script))
+
+
 def write_between_markers(page: Path, name: str, script: str, text: str) -> None:
     """Replace what stands between the two comments of table `name` in a Markdown file.
 
@@ -22,9 +28,13 @@ def write_between_markers(page: Path, name: str, script: str, text: str) -> None
     Raises:
         ValueError: if the file lacks a comment.
     """
-    begin, end = f"<!-- {name}: written by scripts/{Path(script).name} -->", f"<!-- /{name} -->"
+    begin, end = _markers(name, script)
     written = page.read_text(encoding="utf-8")
     if begin not in written or end not in written:
         raise ValueError(f"`files`: {page} must hold the lines {begin!r} and {end!r}, which the table goes between.")
     before, rest = written.split(begin, 1)
     page.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+
+
+def _markers(name: str, script: str) -> tuple[str, str]:
+    return f"<!-- {name}: written by scripts/{Path(script).name} -->", f"<!-- /{name} -->"

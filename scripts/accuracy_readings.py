@@ -1,0 +1,85 @@
+"""Lines read by several readers at several angles, each reading kept on disk so that none is made twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.data.sources import open_source
+from trocr_gsa.reader import LineReader
+from trocr_gsa.train.build import PACKAGED_CHECKPOINT
+from trocr_gsa.train.evaluation import LineRecord, read_lines
+from trocr_gsa.train.results import weights_sha256
+
+Reads = Callable[[Sequence[LineSample], float], list[LineRecord]]
+
+
+@dataclass
+class Contestant:
+    """Somebody who reads lines.
+
+    Attributes:
+        name: to show.
+        fingerprint: of all that decides what is read; readings are kept under it.
+        load: makes it ready; called only if there is something to read.
+    """
+
+    name: str
+    fingerprint: str
+    load: Callable[[], Reads]
+    _reads: Reads | None = field(default=None, repr=False)
+
+    def read(self, lines: Sequence[LineSample], angle: float) -> list[LineRecord]:
+        """Turn the lines by `angle` degrees counter-clockwise and read them."""
+        if self._reads is None:
+            self._reads = self.load()
+        return self._reads(lines, angle)
+
+    @classmethod
+    def of_model(cls, name: str, folder: Path = PACKAGED_CHECKPOINT, adapter: Path | None = None) -> "Contestant":
+        """Return the reader in a checkpoint's folder, with an adapter in its weights if one is given."""
+
+        def load() -> Reads:
+            reader = LineReader.from_pretrained(folder, adapter)
+            return lambda lines, angle: read_lines(reader.model, reader.processor, lines, angle)
+
+        parts = [weights_sha256(str(folder)) or str(folder)]
+        if adapter is not None:
+            parts.append(hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest())
+        return cls(name, "-".join(part[:12] for part in parts), load)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The test lines of some sets, and what was read in them.
+
+    Args:
+        cache: folder that readings are kept in.
+        sources: by the name of the set, whatever `trocr-gsa evaluate` takes.
+        split: of them.
+    """
+
+    cache: Path
+    sources: dict[str, str]
+    split: str = "test"
+    lines: dict[str, list[LineSample]] = field(default_factory=dict)
+
+    def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[LineRecord]:
+        """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
+        words = "".join(letter if letter.isalnum() else "-" for letter in name)
+        path = self.cache / f"{contestant.fingerprint}_{words}_{self.split}_{angle:g}.json"
+        if path.is_file():
+            return [LineRecord(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
+        if name not in self.lines:
+            dataset = open_source(self.sources[name], self.split)
+            self.lines[name] = [dataset[index] for index in range(len(dataset))]
+        records = contestant.read(self.lines[name], angle)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        text = json.dumps([asdict(record) for record in records], ensure_ascii=False)
+        whole = path.with_suffix(".part")
+        whole.write_text(text, encoding="utf-8")
+        whole.replace(path)
+        print(f"{contestant.name} read {name} at {angle:g}°", flush=True)
+        return records

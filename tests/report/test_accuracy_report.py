@@ -1,0 +1,149 @@
+"""The scripts behind the model card's tables: what they count, what they keep, and what they refuse to make up."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trocr_gsa.train.evaluation import LineRecord
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+
+
+@pytest.fixture
+def readings(lines, tmp_path):
+    from accuracy_readings import Readings
+
+    return Readings(tmp_path / "cache", {"ours": str(lines), "theirs": str(lines)})
+
+
+def contestant(name, read, orientation=lambda angle: angle):
+    """Return somebody who reads a text as `read` says, and counts how often they were asked."""
+    from accuracy_readings import Contestant
+
+    asked = []
+
+    def load():
+        def reads(lines, angle):
+            asked.append(angle)
+            return [
+                LineRecord(line.name, "book", line.text, read(line.text, angle), angle, orientation(angle), 0.5)
+                for line in lines
+            ]
+
+        return reads
+
+    return Contestant(name, f"fingerprint-{name}", load), asked
+
+
+def trained(who, sets=("ours",), lines=3, **changes):
+    from accuracy_tables import Trained
+
+    return replace(Trained("hand", "LoRA, rank 8", sets, lines, 1000, 2.0, who), **changes)
+
+
+def test_a_reading_is_made_once_and_kept(readings):
+    who, asked = contestant("good", lambda text, angle: text)
+    first = readings.of(who, "ours", 90.0)
+    again, other_asked = contestant("good", lambda text, angle: "never")
+    assert readings.of(again, "ours", 90.0) == first
+    assert (asked, other_asked) == ([90.0], [])
+    assert [record.prediction for record in first] == [record.text for record in first]
+
+
+def test_a_model_and_its_adapter_are_told_apart_by_their_weights(checkpoint, tmp_path):
+    from accuracy_readings import Contestant
+    from tiny_adapters import save_adapter
+
+    adapters = [save_adapter(checkpoint, tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+    prints = [Contestant.of_model("m", checkpoint, adapter).fingerprint for adapter in (None, *adapters)]
+    assert len(set(prints)) == 3
+    assert Contestant.of_model("other name", checkpoint).fingerprint == prints[0]
+
+
+def test_the_main_table_holds_what_was_read(readings):
+    from accuracy_tables import base_table
+
+    base, _ = contestant("base", lambda text, angle: text[:-1])
+    peer, _ = contestant("peer", lambda text, angle: text if angle == 0 else "")
+    adapted, _ = contestant("adapted", lambda text, angle: text)
+    head, ours, theirs = base_table(readings, base, {"ours": peer}, [trained(adapted)])
+    by_name = dict(zip(head, ours, strict=True))
+    assert by_name["Tesseract upright / turned by 180°"] == "0.0% / 100.0%"
+    assert by_name["CER at 0, 90, 180, 270°"].startswith("20.0% (")  # 3 of the 15 letters
+    assert by_name["CER with its adapter"].startswith("0.0% (")
+    assert by_name["same text at all"] == by_name["way up right"] == "100.0%"
+    assert dict(zip(head, theirs, strict=True))["CER with its adapter"] == "–"
+
+
+def test_a_text_that_changes_with_the_angle_is_not_hidden(readings):
+    from accuracy_tables import base_table
+
+    base, _ = contestant("base", lambda text, angle: text if angle < 200 else "", lambda angle: 0.0)
+    head, ours, _ = base_table(readings, base, {}, [])
+    by_name = dict(zip(head, ours, strict=True))
+    assert by_name["CER at 0, 90, 180, 270°"] == "0.0%, 0.0%, 0.0%, 100.0%"
+    assert by_name["same text at all"] == "0.0%"
+    assert by_name["way up right"] == "25.0%"
+
+
+def test_forgetting_is_shown_beside_what_was_there_before(readings):
+    from accuracy_tables import forgetting_table
+
+    base, _ = contestant("base", lambda text, angle: text)
+    after, _ = contestant("after", lambda text, angle: "")
+    head, before, forgotten = forgetting_table(readings, base, [trained(after)])
+    assert head[2:] == ["ours", "theirs"]
+    assert before[2:] == ["0.0%", "0.0%"]
+    assert forgotten[2:] == ["(100.0%)", "100.0%"]
+
+
+def test_tesseract_is_left_out_where_it_is_not_installed(monkeypatch):
+    import tesseract_peer
+
+    monkeypatch.setattr(tesseract_peer.shutil, "which", lambda program: None)
+    assert tesseract_peer.tesseract("frk") is None
+
+
+def test_a_table_goes_only_where_its_markers_are(tmp_path):
+    from report_accuracy import write_all
+
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- tilt: written by scripts/report_accuracy.py -->\nold\n<!-- /tilt -->\nb\n")
+    report = {"tilt": [["set"], ["ours"]], "curve": [["lines"], ["50"]]}
+    write_all(report, {"n": 1}, [page], tmp_path / "numbers.json")
+    assert "| ours |" in page.read_text()
+    assert "old" not in page.read_text()
+    assert "| 50 |" not in page.read_text()
+    assert json.loads((tmp_path / "numbers.json").read_text()) == {"n": 1, "tables": report}
+
+
+def test_an_ablation_can_be_built_in_every_variant():
+    from ablations import VARIANTS, arguments_of
+
+    from trocr_gsa.train.build import build
+
+    for name, changes in VARIANTS.items():
+        arguments = arguments_of(changes, ("a.parquet", "b.parquet"), Path("run"), 3)
+        encoder = build(arguments)[1].encoder.config
+        assert encoder.group == changes.get("encoder_group", "C4"), name
+        assert encoder.pose_layers == changes.get("encoder_pose_layers", 1), name
+
+
+def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
+    from train_adapters import ADAPTERS, RUNS
+
+    assert len({run.name for run in RUNS}) == len(RUNS)
+    assert {run.name for run in RUNS} >= set(ADAPTERS) | {f"{name}-full" for name in ADAPTERS} | {"peraire-50"}
+    for run in RUNS:
+        arguments = run.arguments(tmp_path, tmp_path / "runs")
+        assert arguments.max_minutes == run.minutes
+        assert arguments.method == run.method
+        assert arguments.train_lines == run.lines
+        assert len(arguments.train) == len(ADAPTERS[run.adapter])
