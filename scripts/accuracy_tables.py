@@ -85,6 +85,16 @@ def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
     return rows
 
 
+def document_table(readings: Readings, base: Contestant, name: str) -> list[list[str]]:
+    """Per document of one set: what it contributes."""
+    records = readings.of(base, name)
+    rows = [["document", "lines", "CER"]]
+    for document in sorted({record.document for record in records}):
+        counts = _counts([record for record in records if record.document == document])
+        rows.append([document, str(len(counts)), percent(error_rate(counts))])
+    return rows
+
+
 def training_table(readings: Readings, base: Contestant, trained: Sequence[Trained]) -> list[list[str]]:
     """Per run: what it cost and what it gained on the sets that it learnt from."""
     rows = [["learnt from", "trained", "parameters", "MB in float16", "minutes", "set", "CER before", "CER after"]]

@@ -30,14 +30,15 @@ from trocr_gsa.reader import load_reader
 from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
 from trocr_gsa.train.results import Results
 
+RENDERED = "rendered, unseen fonts"
 SETS = {
     "fraktur-19": "fraktur-19",
-    "rendered, unseen fonts": "rendered-unseen",
+    RENDERED: "rendered-unseen",
     "htromance-modern-fr": "htromance-modern-fr",
     "cremma-mss-19": "cremma-mss-19",
     "peraire": "peraire",
 }  # name: its files
-TESSERACT = {"fraktur-19": "frk", "rendered, unseen fonts": "Latin"}
+TESSERACT = {"fraktur-19": "frk", RENDERED: "Latin"}
 HANDS = "fra"  # Tesseract's language for the other sets
 CURVE = "peraire"  # the adapter that is also trained with fewer lines
 CALIBRATION = ("fraktur-19", "htromance-modern-fr", "peraire")  # sets with validation lines
@@ -129,7 +130,11 @@ def main() -> None:
     curve = [each for each in trained if each.adapter == CURVE and each.method != tables.ALL_WEIGHTS]
     temperature = load_model(None)[0].config.confidence_temperature
     confidence, fitted = tables.confidence_table(readings, base, validation, temperature)
-    report = {"accuracy": tables.base_table(readings, base, peers, adapted), "tilt": tables.tilt_table(readings, base)}
+    report = {
+        "accuracy": tables.base_table(readings, base, peers, adapted),
+        "fonts": tables.document_table(readings, base, RENDERED),
+        "tilt": tables.tilt_table(readings, base),
+    }
     if whole:
         report["training"] = tables.training_table(readings, base, whole)
         report["forgetting"] = tables.forgetting_table(readings, base, whole)
