@@ -8,8 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-from selenium import webdriver
+from browser import browser, save_seen
 from selenium.webdriver.support.wait import WebDriverWait
 
 from trocr_gsa.commands.messages import silence_libraries
@@ -21,23 +20,17 @@ from trocr_gsa.reader import LineReader
 LINE = Path(__file__).parents[1] / "docs" / "line.png"
 LETTER = 20  # whose patches are lit
 PATIENCE = 60  # seconds
-COLOURS = 192  # of the picture: a third of the bytes
 
 
 def photograph(address: str, output: Path) -> None:
     """Open the page, wait for the first reading, point at a letter, and save what is seen."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=860,1130"):
-        options.add_argument(word)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))) as browser:
-        browser.get(address)
+    with browser(860, 1130) as opened:
+        opened.get(address)
         point = f"const letter = document.querySelector('.t{LETTER}'); letter?.focus(); return letter !== null"
-        WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(point))
+        WebDriverWait(opened, PATIENCE).until(lambda page: page.execute_script(point))
         lit = f"return getComputedStyle(document.querySelector('.p{LETTER}')).opacity == 1"
-        WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(lit))
-        browser.save_screenshot(str(output))
-    Image.open(output).convert("RGB").quantize(COLOURS).save(output, optimize=True)
+        WebDriverWait(opened, PATIENCE).until(lambda page: page.execute_script(lit))
+        save_seen(opened, output)
 
 
 def main() -> None:
