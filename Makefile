@@ -1,15 +1,18 @@
-# `make test` and `make demo` work from a fresh clone; both build .venv with the exact versions of constraints.txt.
+# `make test`, `make docs` and `make demo` work from a fresh clone, in a .venv with the exact versions of constraints.txt.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: test demo clean
+.PHONY: test docs demo clean
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py
@@ -24,5 +27,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP_INSTALL) --editable '.[demo,dev]'
+	$(PIP_INSTALL) --editable '.[demo,dev,onnx]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
