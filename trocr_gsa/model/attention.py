@@ -136,7 +136,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
         tokens = query.shape[1:-2]
         out = self._attend(
             [part.flatten(1, -3) for part in (*self._query_parts(query, page), pose_term)],
-            [key.flatten(1, 2), self._key_extension(page, len(key))],
+            [key.flatten(1, 2), self._key_extension(page, key.shape[0])],
             value.flatten(1, 2),
             None if page.near is None else page.near.repeat(1, tokens[:-1].numel(), order)[:, None],
         )
@@ -146,7 +146,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
     def _pose_term(self, query: Tensor) -> Tensor:
         """Return ⟨q f(i,h₁), φ_key U_{h₁⁻¹h₂}⟩ for every h₂: (batch, query pose, position, head, key pose)."""
         relative = self.group.product[self.group.inverse].to(query.device)  # [h₁, h₂] -> h₁⁻¹h₂
-        pose = self._project_basis(cast(Tensor, self.encoding.pose), len(query))[:, relative]
+        pose = self._project_basis(cast(Tensor, self.encoding.pose), query.shape[0])[:, relative]
         return torch.einsum("bqnad,bqkad->bqnak", query, pose)  # of every line (b), or the same for all and broadcast
 
     def _key_extension(self, page: Page, batch: int) -> Tensor:

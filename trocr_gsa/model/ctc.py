@@ -1,5 +1,7 @@
 """CTC over the columns of the chosen pose: how a reader finds the alignment of text and image from its first step."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,7 +38,8 @@ class CTCHead(nn.Module):
         left = positions[..., 0].masked_fill(~mask, torch.inf).amin(1, keepdim=True)
         column = (positions[..., 0] - left).round().long().masked_fill(~mask, 0)
         columns = column.amax(1) + 1
-        summed = tokens.new_zeros(tokens.shape[0], int(columns.max()), tokens.shape[-1] + 1)
+        longest = cast(int, columns.max().item())  # int() of it would be a constant in an exported graph
+        summed = tokens.new_zeros(tokens.shape[0], longest, tokens.shape[-1] + 1)
         counted = F.pad(tokens, (0, 1), value=1.0) * mask[..., None]
         summed = summed.scatter_add(1, column[..., None].expand_as(counted), counted.to(summed.dtype))
         mean = summed[..., :-1] / summed[..., -1:].clamp_min(1.0)

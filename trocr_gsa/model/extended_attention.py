@@ -140,7 +140,7 @@ class ExtendedSelfAttention(nn.Module):
 
         Returns: (batch, pose, …, position, head, 2 · frequency).
         """
-        bases = (self._project_basis(basis, len(query)) for basis in (self.encoding.cosine, self.encoding.sine))
+        bases = (self._project_basis(basis, query.shape[0]) for basis in (self.encoding.cosine, self.encoding.sine))
         cosine, sine = self.encoding.rotated(*(basis.movedim(1, 0) for basis in bases))
         # (pose, frequency, b, head, d), where b is 1 and broadcast unless every line has bases of its own
         along_cosine = torch.einsum("bp...ad,pwbad->bp...aw", query, cosine)

@@ -279,12 +279,12 @@ class GSANetModel(GSANetPreTrainedModel):
         self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take one pose's tokens, seen from it, in reading order: even rounding then forgets how the page lay."""
-        rows = torch.arange(len(pose), device=pose.device)
+        rows = torch.arange(pose.shape[0], device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
         features = features[rows, pose]
         if not self.group.is_exact:
             return features, positions, mask
         first = self.config.num_class_tokens
         order = raster_order(positions[:, first:], mask[:, first:]) + first
-        order = torch.cat((torch.arange(first, device=order.device).expand(len(order), -1), order), dim=1)
+        order = torch.cat((torch.arange(first, device=order.device).expand(order.shape[0], -1), order), dim=1)
         return features[rows[:, None], order], positions[rows[:, None], order], mask.gather(1, order)
