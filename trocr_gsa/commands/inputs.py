@@ -1,6 +1,6 @@
 """Which files the words of a command mean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from glob import glob
 from pathlib import Path
 
@@ -9,11 +9,16 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
     """Yield the files that the words mean: a file itself, a folder's pictures, what matches a pattern.
 
     Raises:
-        ValueError: if a folder holds no picture, or a pattern matches nothing.
+        ValueError: if a folder holds no picture, a pattern matches nothing, or a file is a PDF.
     """
+    from trocr_gsa.data.images import PICTURE_SUFFIXES
+
     for word in words:
         path = Path(word)
-        found = sorted(_pictures_in(path)) if path.is_dir() else files_named(word)
+        found = sorted(_files_in(path, PICTURE_SUFFIXES)) if path.is_dir() else files_named(word)
+        pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
+        if pdf is not None:
+            raise ValueError(f"`pictures`: {pdf} is of pages, not of one line. Add --segment, which finds its lines.")
         if not found:
             raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
         yield from found
@@ -26,7 +31,5 @@ def files_named(word: str) -> list[str]:
     return [word]
 
 
-def _pictures_in(folder: Path) -> Iterator[str]:
-    from trocr_gsa.data.images import PICTURE_SUFFIXES
-
-    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+def _files_in(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
+    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)

@@ -16,6 +16,7 @@ from .choices import adapter_of_each
 from .inputs import find_pictures
 from .messages import LEFT_OUT, say, silence_libraries, user_errors
 from .read_pages import PageOptions, find_page_files, read_pages
+from .segment_pages import find_scan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ def read(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures of lines, or pages (PAGE, ALTO): files, folders, patterns such as 'scans/**/*.png'.",
+            help="Pictures of lines, or pages (PAGE, ALTO; with --segment also pictures and PDFs): files, folders, "
+            "patterns such as 'scans/**/*.png'.",
             show_default=False,
         ),
     ],
@@ -71,6 +73,9 @@ def read(
         str | None, typer.Option(help="Ending of these files, such as .read.xml.", show_default="the format's")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Read pages again that were read before.")] = False,
+    segment: Annotated[
+        bool, typer.Option("--segment", help="Pictures are of pages: find their lines first, with kraken.")
+    ] = False,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
     ] = 0.0,
@@ -84,13 +89,13 @@ def read(
     adapters = options.parse_adapters(adapter)
     page_options = PageOptions(format, output, output_dir, suffix, overwrite, min_confidence)
     page_options.check()
-    pages = find_page_files(pictures)
+    pages, problems = find_scan_files(pictures) if segment else (find_page_files(pictures), [])
     if pages is not None:
 
         def load() -> LineReader:
             return LineReader.from_pretrained(model, adapters, device)
 
-        read_pages(pages, page_options, use or (), adapters, load, prior, beams)
+        read_pages(pages, page_options, use or (), adapters, load, prior, beams, problems)
         return
     page_options.refuse()
     files = list(find_pictures(pictures))

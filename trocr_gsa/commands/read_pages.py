@@ -1,7 +1,7 @@
 """The part of `trocr-gsa read` for whole pages: PAGE and ALTO files in, the same files out, read."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ import typer
 from .choices import adapter_of_each
 from .inputs import files_named
 from .messages import LEFT_OUT, say
+from .segment_pages import find_lines, kept_pictures
 
 if TYPE_CHECKING:
-    from trocr_gsa.data.pages import LineReading, PageFile
+    from trocr_gsa.data.pages import LineReading, PageFile, PageSource, Scan
     from trocr_gsa.reader import LineReader
     from trocr_gsa.reader.pages import ReadPage
 
@@ -45,6 +46,7 @@ class PageOptions:
         Raises:
             ValueError: if it does not.
         """
+        from trocr_gsa.data.images import PICTURE_SUFFIXES
         from trocr_gsa.data.pages.outputs import FORMATS
 
         if self.folder is None and FORMATS[self.format].needs_folder:
@@ -55,6 +57,8 @@ class PageOptions:
             raise ValueError("`--output` is one file, `--output-dir` a file for every page. Give one of them.")
         if self.suffix is not None and ("/" in self.suffix or "." not in self.suffix):
             raise ValueError(f"`--suffix` must be an ending such as .read.xml, got {self.suffix}.")
+        if self.suffix is not None and self.suffix.lower().endswith((*PICTURE_SUFFIXES, ".pdf")):
+            raise ValueError(f"`--suffix` {self.suffix} is a picture's, and texts are written. Use .read.xml or such.")
 
     def refuse(self) -> None:
         """Refuse, where there are pictures of lines, what makes sense for pages alone.
@@ -67,61 +71,65 @@ class PageOptions:
         if self.folder is not None or self.min_confidence or FORMATS[self.format].needs_folder:
             raise ValueError(
                 "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir, --min-confidence and the "
-                "formats page, alto and hocr are for. Give a page's XML file, or a folder of them."
+                "formats page, alto and hocr are for. Give a page's XML file, or a folder of them; or --segment, if "
+                "these are pictures of pages."
             )
 
-    def target(self, file: "PageFile") -> Path | None:
-        """Where a page's file goes, None if all go to one place."""
+    def target(self, page: str) -> Path | None:
+        """Where the file of a page goes, by the page's name; None if all go to one place."""
         from trocr_gsa.data.pages.outputs import FORMATS
 
         if self.folder is None:
             return None
         suffix = self.suffix or FORMATS[self.format].suffix
-        name = Path(file.name)
+        name = Path(page)
         return self.folder / name.with_name(name.stem + suffix)
 
 
 def read_pages(
-    files: "Sequence[PageFile]",
+    files: "Sequence[PageFile | Scan]",
     options: PageOptions,
     uses: Sequence[str],
     adapters: str | dict[str, str] | None,
     load: "Callable[[], LineReader]",
     orientation: Any,
     beams: int,
+    problems: Sequence[str] = (),
 ) -> None:
     """Read pages and write them; a page whose file is there already is passed over.
 
     Args:
-        files: the pages.
+        files: the pages; those of which there is only a picture have their lines found first.
         options: where they go, and how.
         uses: `--use`.
         adapters: by name.
         load: () → the reader, once it is known to be needed.
         orientation: prior of the lines as they lie on their pages.
         beams: texts followed side by side.
+        problems: what was left out already.
     """
     from trocr_gsa.data.pages.outputs import FORMATS
     from trocr_gsa.reader.pages import read_pages
 
     files = _inputs(files, options)
-    if not files:
+    if not files and not problems:
         raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
-    chosen = adapter_of_each([str(file.path) for file in files], uses, adapters if isinstance(adapters, dict) else ())
+    names = adapters if isinstance(adapters, dict) else ()
+    chosen = adapter_of_each([str(file.path) for file in files], uses, names) if files else []
     todo = [(file, name) for file, name in zip(files, chosen, strict=True) if not _is_done(file, options)]
     if len(todo) < len(files):
         say(f"already there and left as they are: {len(files) - len(todo)} pages; --overwrite reads them again")
-    left_out = 0
+    _report(problems)
+    left_out = len(problems)
     with options.output.open("w", encoding="utf-8") if options.output else nullcontext(sys.stdout) as stream:
         if options.folder is None:
             typer.echo(FORMATS[options.format].header.decode(), file=stream, nl=False)
         if todo:
-            read = read_pages(load(), [file for file, _ in todo], orientation, beams, [name for _, name in todo])
-            for page in read:
+            sources = _opened([file for file, _ in todo], options)
+            for page in read_pages(load(), sources, orientation, beams, [name for _, name in todo]):
                 problems = _write(page, options, stream)
                 left_out += len(problems)
-                for problem in problems:
-                    say(f"left out: {problem}")
+                _report(problems)
     if left_out:
         raise typer.Exit(LEFT_OUT)
 
@@ -145,7 +153,7 @@ def find_page_files(words: Sequence[str]) -> "list[PageFile] | None":
     return [file for word in holding for file in find_pages(Path(word))] or None
 
 
-def _inputs(files: "Sequence[PageFile]", options: PageOptions) -> "list[PageFile]":
+def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[PageFile | Scan]":
     """Return the pages without what an earlier run has written among them.
 
     Raises:
@@ -156,13 +164,14 @@ def _inputs(files: "Sequence[PageFile]", options: PageOptions) -> "list[PageFile
     if options.folder is None:
         return list(files)
     folder, suffix = options.folder.resolve(), options.suffix or FORMATS[options.format].suffix
-    targets: dict[Path, PageFile] = {}
+    kept = kept_pictures(files, folder)
+    targets: dict[Path, PageFile | Scan] = {}
     for file in files:
         path = file.path.resolve()
-        is_output = path.is_relative_to(folder) and file.root.resolve() != folder
+        is_output = path in kept or (path.is_relative_to(folder) and file.root.resolve() != folder)
         if is_output or (suffix != ".xml" and file.name.endswith(suffix)):
             continue
-        target = (options.target(file) or path).resolve()
+        target = (options.target(file.name) or path).resolve()
         if target == path:
             raise ValueError(f"`--output-dir`: {file.path} would be written over itself. Choose a folder, or --suffix.")
         if target in targets:
@@ -172,8 +181,21 @@ def _inputs(files: "Sequence[PageFile]", options: PageOptions) -> "list[PageFile
     return list(targets.values())
 
 
-def _is_done(file: "PageFile", options: PageOptions) -> bool:
-    target = options.target(file)
+def _opened(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "Iterable[PageSource]":
+    """Return the pages, ready to be opened one after the other."""
+    from trocr_gsa.data.pages import PageFile, Scan
+
+    scans = [file for file in files if isinstance(file, Scan)]
+    return find_lines(scans, options) if scans else [file for file in files if isinstance(file, PageFile)]
+
+
+def _report(problems: Iterable[str]) -> None:
+    for problem in problems:
+        say(f"left out: {problem}")
+
+
+def _is_done(file: "PageFile | Scan", options: PageOptions) -> bool:
+    target = options.target(file.name)
     return target is not None and target.exists() and not options.overwrite
 
 
@@ -189,7 +211,7 @@ def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
         return [f"{instead} Use --format {page.kind.lower()}."]
     sure, unsure = _judged(read, options.min_confidence)
     content = format.write(page, sure)
-    target = options.target(read.file)
+    target = options.target(read.file.name)
     if target is not None:
         write_whole(target, format.header + content)
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from trocr_gsa.data.images import ImageError
-from trocr_gsa.data.pages import LineReading, Page, PageError, PageFile, fit_picture, plan_cut
+from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cut
 from trocr_gsa.data.pages.xml import without_controls
 from trocr_gsa.data.samples import clean_text
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
@@ -26,13 +26,13 @@ class ReadPage:
     """A page and what was read in it.
 
     Attributes:
-        file: where it is.
+        file: what it comes from.
         page: its lines in reading order, in pixels; None if it could not be used at all.
         readings: what was read in each line, None where a line could not be read.
         problems: why the page or a line could not be read, a line each.
     """
 
-    file: PageFile
+    file: PageSource
     page: Page | None = None
     readings: list[LineReading | None] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class _CutLine:
 
 def read_pages(
     reader: LineReader,
-    files: Iterable[PageFile],
+    files: Iterable[PageSource],
     orientation: Orientation = "any",
     num_beams: int = 1,
     adapters: Iterable[str | None] | None = None,
@@ -60,7 +60,7 @@ def read_pages(
 
     Args:
         reader: reads their lines.
-        files: as `trocr_gsa.data.pages.find_pages` lists them.
+        files: as `trocr_gsa.data.pages.find_pages` or `segmented_pages` lists them.
         orientation: as in `LineReader.read`, of the lines as they lie on the page.
         num_beams: as there.
         adapters: for each file, the adapter that reads it, or None.
@@ -79,7 +79,7 @@ def read_pages(
 
 
 def _cut_pages(
-    files: Iterable[PageFile], adapters: Iterable[str | None] | None, window: list[_CutLine]
+    files: Iterable[PageSource], adapters: Iterable[str | None] | None, window: list[_CutLine]
 ) -> Iterator[ReadPage | None]:
     """Put lines into the window; yields when it is full, and each page when its last line is in it."""
     chosen = iter(adapters) if adapters is not None else None
@@ -87,16 +87,18 @@ def _cut_pages(
         adapter = next(chosen) if chosen is not None else None
         read = ReadPage(file)
         try:
-            described = file.read()
-            if described is None:
+            opened = file.open()
+            if opened is None:
                 continue
-            page, picture = fit_picture(described, file.path, file.root)
+            page, picture = opened
             image = picture.load()
         except PageError as error:
             read.problems.append(str(error))
             yield read
             continue
         read.page, read.readings = page, [None] * len(page.lines)
+        if page.problem is not None:
+            read.problems.append(page.problem)
         for place, line in enumerate(page.lines):
             name = page.line_name(line)
             try:

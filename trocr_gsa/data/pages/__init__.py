@@ -1,13 +1,17 @@
-"""Pages: PAGE XML and ALTO with their pictures, in and out."""
+"""Pages: PAGE XML and ALTO with their pictures, in and out; pictures and PDFs whose lines are yet to be found."""
 
 from .cutting import LineCut
 from .images import PagePicture, fit_picture
-from .listing import PageFile, find_pages, holds_pages
+from .kraken import KrakenSegmenter
+from .listing import PageFile, PageSource, find_pages, holds_pages
 from .page import LineReading, Page, PageLine
+from .scans import Scan, find_scans
+from .segmenting import SegmentedPage, Segmenter, segmented_pages
 from .source import PageLines, plan_cut
 from .xml import PageError, XmlDocument
 
 __all__ = [
+    "KrakenSegmenter",
     "LineCut",
     "LineReading",
     "Page",
@@ -16,9 +20,15 @@ __all__ = [
     "PageLine",
     "PageLines",
     "PagePicture",
+    "PageSource",
+    "Scan",
+    "SegmentedPage",
+    "Segmenter",
     "XmlDocument",
     "find_pages",
+    "find_scans",
     "fit_picture",
     "holds_pages",
     "plan_cut",
+    "segmented_pages",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from .alto import parse_alto
+from .images import PagePicture, fit_picture
 from .page import Page
 from .pagexml import parse_page
 from .xml import PageError, XmlDocument, local_name, root_name
@@ -14,6 +16,23 @@ from .xml import PageError, XmlDocument, local_name, root_name
 PAGE_ROOTS = {"PcGts": parse_page, "alto": parse_alto}
 COMPANIONS = ("mets", "trpDocMetadata")  # what platforms export beside the pages
 PAGE_FOLDERS = ("page", "alto")  # Transkribus keeps pages in such a folder, and their pictures in the one above
+
+
+class PageSource(Protocol):
+    """What a page comes from."""
+
+    @property
+    def name(self) -> str:
+        """Path below the folder that was given, for messages and for outputs."""
+        ...
+
+    def open(self) -> tuple[Page, PagePicture] | None:
+        """Return the page in pixels of its picture, and the picture; None if it is no page and need not be one.
+
+        Raises:
+            PageError: if it cannot be used.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,11 @@ class PageFile:
         if root not in PAGE_ROOTS:
             raise PageError(f"{self.name}: is neither PAGE nor ALTO: its root is {root}. Export it as one of these.")
         return PAGE_ROOTS[root](document, self.name)
+
+    def open(self) -> tuple[Page, PagePicture] | None:
+        """Read the file and find its picture, as a `PageSource`."""
+        page = self.read()
+        return None if page is None else fit_picture(page, self.path, self.root)
 
 
 def find_pages(path: Path) -> Iterator[PageFile]:

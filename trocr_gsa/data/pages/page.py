@@ -48,6 +48,7 @@ class Page:
         size: width and height in the file's units; None where it gives none.
         lines: in reading order.
         document: the file, as read.
+        problem: what to say of the page although it can be used.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Page:
     size: tuple[float, float] | None
     lines: tuple[PageLine, ...]
     document: XmlDocument = field(repr=False)
+    problem: str | None = None
 
     def scaled_to(self, size: tuple[int, int]) -> Page:
         """The page with its points in pixels of a picture of that size.

@@ -18,7 +18,7 @@ from PIL import Image
 from ..images import ImageError
 from ..samples import LineDataset, LineSample, clean_text
 from .cutting import LineCut
-from .images import PagePicture, fit_picture
+from .images import PagePicture
 from .listing import PageFile, find_pages
 from .page import PageLine
 from .xml import PageError
@@ -67,10 +67,10 @@ class PageLines(LineDataset):
             raise ValueError(f"{origin} has no line that can be used. {first}")
 
     def _index(self, file: PageFile) -> Iterator[IndexedLine]:
-        page = file.read()
-        if page is None:
+        opened = file.open()
+        if opened is None:
             return
-        page, picture = fit_picture(page, file.path, file.root)
+        page, picture = opened
         self._pictures.append(picture)
         self._documents.append(page.name)
         for line in page.lines:
