@@ -1,4 +1,4 @@
-"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, push, compile, render, serve."""
+"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, export, push, compile, render, serve."""
 
 import typer
 
@@ -7,6 +7,7 @@ from .commands.check import check
 from .commands.compile import compile
 from .commands.convert import convert
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.finetune import FORWARDED, finetune
 from .commands.push import push
 from .commands.read import read
@@ -19,6 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, adapters, check, convert, push, compile, render, serve):
+for command in (read, evaluate, adapters, check, convert, export, push, compile, render, serve):
     app.command()(command)
 app.command(context_settings=FORWARDED)(finetune)

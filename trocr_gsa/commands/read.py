@@ -21,7 +21,7 @@ from .segment_pages import find_scan_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trocr_gsa.reader import Line
+    from trocr_gsa.reader import Line, LineReader
 
 FIELDS = ("source", "text", "confidence", "orientation", "adapter")
 WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
@@ -81,7 +81,7 @@ def read(
     ] = 0.0,
 ) -> None:
     """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
-    from trocr_gsa.reader import LineReader
+    from trocr_gsa.exported import open_reader
 
     silence_libraries()
     prior = options.parse_orientation(orientation)
@@ -92,15 +92,15 @@ def read(
     pages, problems = find_scan_files(pictures) if segment else (find_page_files(pictures), [])
     if pages is not None:
 
-        def load() -> LineReader:
-            return LineReader.from_pretrained(model, adapters, device)
+        def load() -> "LineReader":
+            return open_reader(model, adapters, device)
 
         read_pages(pages, page_options, use or (), adapters, load, prior, beams, problems)
         return
     page_options.refuse()
     files = list(find_pictures(pictures))
     chosen = adapter_of_each(files, use or (), adapters if isinstance(adapters, dict) else ())
-    reader = LineReader.from_pretrained(model, adapters, device)
+    reader = open_reader(model, adapters, device)
     left_out = 0
     with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
         windows = range(0, len(files), WINDOW)

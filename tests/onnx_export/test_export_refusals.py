@@ -1,0 +1,127 @@
+"""What cannot be exported, and what is no export, is refused in one clear error."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from tiny_checkpoint import draw_line, save_checkpoint
+from transformers import GPT2Config, GPT2LMHeadModel
+from typer.testing import CliRunner
+
+from trocr_gsa.cli import app
+from trocr_gsa.exported import OnnxLineReader, export_reader
+from trocr_gsa.reader import LineReader
+
+
+@pytest.fixture
+def copied(export_folder, tmp_path):
+    """An export that may be spoilt."""
+    return shutil.copytree(export_folder, tmp_path / "copied")
+
+
+def test_a_folder_that_is_no_export_is_refused(model_folder):
+    with pytest.raises(ValueError, match=r"`path`: .* holds no export\.json"):
+        OnnxLineReader.from_pretrained(model_folder)
+    with pytest.raises(ValueError, match="`path` must be a folder"):
+        OnnxLineReader.from_pretrained()
+
+
+@pytest.mark.parametrize(
+    "name", ["encoder.onnx", "decoder.onnx", "config.json", "generation_config.json", "processor_config.json"]
+)
+def test_a_missing_file_is_named(copied, name):
+    (copied / name).unlink()
+    with pytest.raises(ValueError, match=f"`path`: {name} is missing"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+def test_a_processor_without_its_tokenizer_is_refused(copied):
+    (copied / "tokenizer_config.json").unlink()
+    with pytest.raises(ValueError, match="`path`: no processor"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+def test_a_configuration_that_is_none_is_named(copied):
+    (copied / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="`path`: the configuration"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"no graph at all", None])
+def test_a_broken_graph_is_named(copied, rubbish):
+    whole = (copied / "decoder.onnx").read_bytes()
+    (copied / "decoder.onnx").write_bytes(whole[: len(whole) // 2] if rubbish is None else rubbish)
+    with pytest.raises(ValueError, match=r"`path`: .*decoder\.onnx cannot be loaded"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+@pytest.mark.parametrize("settings", ["", "[]", "{}", '{"format": 1, "colour": "red"}'])
+def test_settings_that_mean_nothing_are_refused(copied, settings):
+    (copied / "export.json").write_text(settings)
+    with pytest.raises(ValueError, match=r"`path`: .*export\.json cannot be understood"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+def test_an_export_of_another_format_is_refused(copied):
+    (copied / "export.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(ValueError, match="format 99"):
+        OnnxLineReader.from_pretrained(copied)
+
+
+def test_what_was_not_exported_is_refused(export_folder, onnx_reader):
+    with pytest.raises(ValueError, match="`adapter`"):
+        OnnxLineReader.from_pretrained(export_folder, "runs/fr")
+    with pytest.raises(ValueError, match="`device`"):
+        OnnxLineReader.from_pretrained(export_folder, device="cuda")
+    with pytest.raises(ValueError, match="`num_beams`"):
+        onnx_reader.read([draw_line("ab")], num_beams=2)
+    with pytest.raises(ValueError, match="does not tell where letters are"):
+        onnx_reader.letter_places(draw_line("ab"), "ab")
+    with pytest.raises(ValueError, match="`adapter`"):
+        onnx_reader.read([draw_line("ab")], adapter="fr")
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "onnx", "onnxscript"])
+def test_a_missing_package_is_named_with_its_extra(torch_reader, tmp_path, monkeypatch, missing):
+    for name in ("onnxruntime", "onnx", "onnxscript"):
+        monkeypatch.setitem(sys.modules, name, None if name == missing else sys)
+    with pytest.raises(ValueError, match=rf"{missing}.*trocr-gsa\[onnx\]"):
+        export_reader(torch_reader, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_reading_without_onnxruntime_says_what_to_install(export_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match=r"onnxruntime.*trocr-gsa\[onnx\]"):
+        OnnxLineReader.from_pretrained(export_folder)
+
+
+def test_adapters_side_by_side_are_refused(onnx, model_folder, adapter_folder, tmp_path):
+    reader = LineReader.from_pretrained(model_folder, {"fr": adapter_folder}, "cpu")
+    with pytest.raises(ValueError, match=r"`adapter`: one adapter .* got fr"):
+        export_reader(reader, tmp_path / "out")
+
+
+def test_a_decoder_that_is_no_trocr_is_refused(onnx, model_folder, tmp_path):
+    reader = LineReader.from_pretrained(model_folder, device="cpu")
+    reader.model.decoder = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=32, add_cross_attention=True))
+    with pytest.raises(ValueError, match="`decoder` must be a TrOCR's"):
+        export_reader(reader, tmp_path / "out")
+
+
+def test_settings_of_generate_that_would_be_lost_are_refused(onnx, model_folder, tmp_path):
+    reader = LineReader.from_pretrained(model_folder, device="cpu")
+    reader.model.generation_config.no_repeat_ngram_size = 3
+    with pytest.raises(ValueError, match="`no_repeat_ngram_size`"):
+        export_reader(reader, tmp_path / "out")
+
+
+def test_the_command_overwrites_nothing(tmp_path):
+    folder = save_checkpoint(tmp_path / "model")
+    result = CliRunner().invoke(app, ["export", str(folder), str(folder)])
+    assert result.exit_code == 2
+    assert "`out`" in result.stderr
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "nowhere"), str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "`model`" in result.stderr
