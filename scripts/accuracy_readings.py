@@ -43,6 +43,7 @@ class Contestant:
 
         def load() -> Reads:
             reader = LineReader.from_pretrained(folder, adapter)
+            reader.model.config.confidence_temperature = 1.0  # it is fitted to these readings
             return lambda lines, angle: read_lines(reader.model, reader.processor, lines, angle)
 
         parts = [weights_sha256(str(folder)) or str(folder)]

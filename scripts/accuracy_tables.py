@@ -139,25 +139,15 @@ def curve_table(readings: Readings, base: Contestant, trained: Sequence[Trained]
     return rows
 
 
-def confidence_table(
-    readings: Readings, base: Contestant, validation: Readings, temperature: float
-) -> tuple[list[list[str]], float]:
-    """What confidence is worth on test lines, and the temperature that validation lines ask for.
-
-    Args:
-        readings: test lines.
-        base: the reader.
-        validation: lines that the temperature is fitted on.
-        temperature: that the readings were made with.
-    """
+def confidence_table(readings: Readings, base: Contestant, validation: Readings) -> tuple[list[list[str]], float]:
+    """What confidence is worth on test lines, and the temperature that validation lines ask for."""
     fitted = [record for name in validation.sources for record in validation.of(base, name)]
     counts = _counts(fitted)
-    raw = [record.confidence**temperature for record in fitted]
-    best = fit_temperature(raw, [count.errors == 0 for count in counts])
+    best = fit_temperature([record.confidence for record in fitted], [count.errors == 0 for count in counts])
     rows = [["set", "calibration error, T = 1", f"T = {best:.3f}", "CER", f"CER of the surest {KEPT:.0%}"]]
     for name in readings.sources:
         records = readings.of(base, name)
-        counts, raw = _counts(records), [record.confidence**temperature for record in records]
+        counts, raw = _counts(records), [record.confidence for record in records]
         errors = [
             expected_calibration_error(confidence_bins([each ** (1 / by) for each in raw], counts))
             for by in (1.0, best)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import accuracy_tables as tables
+import calibrate_confidence
 from accuracy_readings import Contestant, Readings
 from marked_tables import has_markers, write_between_markers
 from peft import PeftModel
@@ -27,7 +28,7 @@ from train_adapters import RUNS, Run
 
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import load_reader
-from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
+from trocr_gsa.train.build import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
 from trocr_gsa.train.results import Results
 
 RENDERED = "rendered, unseen fonts"
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--json", type=Path, default=Path("docs/accuracy.json"))
     parser.add_argument("--share", metavar="1/2", help="make the first of two shares of the readings, write nothing")
+    parser.add_argument("--calibrate", action="store_true", help="write the temperature into the package's config.json")
     arguments = parser.parse_args()
     readings = Readings(arguments.cache, _files(arguments.lines, "test", SETS))
     calibration = {name: SETS[name] for name in CALIBRATION}
@@ -128,8 +130,9 @@ def main() -> None:
     whole = [each for each in trained if each.lines == _most_lines(trained, each.adapter)]
     adapted = [each for each in whole if each.method != tables.ALL_WEIGHTS]
     curve = [each for each in trained if each.adapter == CURVE and each.method != tables.ALL_WEIGHTS]
-    temperature = load_model(None)[0].config.confidence_temperature
-    confidence, fitted = tables.confidence_table(readings, base, validation, temperature)
+    confidence, fitted = tables.confidence_table(readings, base, validation)
+    if arguments.calibrate:
+        calibrate_confidence.write(PACKAGED_CHECKPOINT, round(fitted, 6))
     report = {
         "accuracy": tables.base_table(readings, base, peers, adapted),
         "fonts": tables.document_table(readings, base, RENDERED),
