@@ -5,7 +5,7 @@
     python scripts/train_adapters.py lines/ runs/adapters --package           (put the finished ones into the package)
 
 `lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
-bounded in time (10 minutes; 5 with few lines); one that was stopped goes on where it was, one that is done is passed
+bounded in time (10 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
 over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --adapters runs/adapters` measures them.
 """
 
@@ -29,7 +29,7 @@ ADAPTERS = {
     "peraire": ("peraire",),
 }  # name: the sets that it learns from
 FEWER_LINES = (50, 200, 800)
-FULL_LEARNING_RATE = 5.0e-4  # of every weight: an eighth of the adapters'
+FULL_LEARNING_RATE = 5.0e-4  # of every weight: half of the adapters'
 LARGEST = 1_500_000  # bytes of a packaged adapter
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -81,7 +81,7 @@ class Run:
 RUNS = [
     *(Run(name) for name in ADAPTERS),
     *(Run(name, "full") for name in ADAPTERS),
-    *(Run("peraire", lines=count, minutes=5.0) for count in FEWER_LINES),
+    *(Run("peraire", lines=count, minutes=3.0) for count in FEWER_LINES),
 ]
 
 
