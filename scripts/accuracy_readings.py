@@ -60,22 +60,26 @@ class Readings:
         cache: folder that readings are kept in.
         sources: by the name of the set, whatever `trocr-gsa evaluate` takes.
         split: of them.
+        most: lines of each set, spread evenly over it; None: all.
     """
 
     cache: Path
     sources: dict[str, str]
     split: str = "test"
+    most: int | None = None
     lines: dict[str, list[LineSample]] = field(default_factory=dict)
 
     def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[LineRecord]:
         """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
         words = "".join(letter if letter.isalnum() else "-" for letter in name)
-        path = self.cache / f"{contestant.fingerprint}_{words}_{self.split}_{angle:g}.json"
+        part = self.split if self.most is None else f"{self.split}-{self.most}"
+        path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
         if path.is_file():
             return [LineRecord(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
         if name not in self.lines:
             dataset = open_source(self.sources[name], self.split)
-            self.lines[name] = [dataset[index] for index in range(len(dataset))]
+            count = min(len(dataset), self.most or len(dataset))
+            self.lines[name] = [dataset[place * len(dataset) // count] for place in range(count)]
         records = contestant.read(self.lines[name], angle)
         self.cache.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(record) for record in records], ensure_ascii=False)

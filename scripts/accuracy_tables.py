@@ -79,9 +79,15 @@ def base_table(
 
 def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
     """Per set: CER when the line is tilted by less than a quarter turn."""
-    rows = [["set", *(f"{tilt:+g}°" if tilt else "0°" for tilt in TILTS)]]
+    rows = [["set", "lines", *(f"{tilt:+g}°" if tilt else "0°" for tilt in TILTS)]]
     for name in readings.sources:
-        rows.append([name, *(percent(summary(readings, base, name, tilt).cer) for tilt in TILTS)])
+        rows.append(
+            [
+                name,
+                str(len(readings.of(base, name))),
+                *(percent(summary(readings, base, name, tilt).cer) for tilt in TILTS),
+            ]
+        )
     return rows
 
 

@@ -6,7 +6,7 @@
 `lines/` holds `<set>-test.parquet` and `<set>-validation.parquet`; `--runs` is where `scripts/train_adapters.py` left
 its runs. Every reading is kept in `--cache`, so a run that was stopped goes on, and several may share the work
 (`--share`: do this part of the readings, write nothing). Markdown files get the tables whose two markers they hold; all
-numbers also go to docs/accuracy.json. About an hour on one CPU core with five sets of 1,644 lines.
+numbers also go to docs/accuracy.json. Some 40 minutes on one CPU core with five sets of 1,644 lines.
 """
 
 import argparse
@@ -41,6 +41,7 @@ SETS = {
 }  # name: its files
 TESSERACT = {"fraktur-19": "frk", RENDERED: "Latin"}
 HANDS = "fra"  # Tesseract's language for the other sets
+TILTED_LINES = 60  # of each set: there are eight tilts
 CURVE = "peraire"  # the adapter that is also trained with fewer lines
 CALIBRATION = ("fraktur-19", "htromance-modern-fr", "peraire")  # sets with validation lines
 
@@ -77,6 +78,7 @@ def removal_is_exact(adapter: Path) -> bool:
 
 def needed(
     readings: Readings,
+    tilted: Readings,
     validation: Readings,
     base: Contestant,
     peers: dict[str, Contestant],
@@ -87,11 +89,14 @@ def needed(
         yield from ((readings, base, name, angle) for angle in tables.QUARTERS)
     yield from ((validation, base, name, 0.0) for name in validation.sources)
     for each in trained:
-        yield from ((readings, each.contestant, name, 0.0) for name in readings.sources)
+        with_all_lines = each.lines == _most_lines(trained, each.adapter)
+        yield from (
+            (readings, each.contestant, name, 0.0) for name in (readings.sources if with_all_lines else each.sets)
+        )
     for name, peer in peers.items():
         yield from ((readings, peer, name, angle) for angle in (0.0, 180.0))
-    for name in readings.sources:
-        yield from ((readings, base, name, tilt) for tilt in tables.TILTS)
+    for name in tilted.sources:
+        yield from ((tilted, base, name, tilt) for tilt in tables.TILTS)
 
 
 def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages: Sequence[Path], path: Path) -> None:
@@ -116,6 +121,7 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true", help="write the temperature into the package's config.json")
     arguments = parser.parse_args()
     readings = Readings(arguments.cache, _files(arguments.lines, "test", SETS))
+    tilted = Readings(arguments.cache, readings.sources, most=TILTED_LINES)
     calibration = {name: SETS[name] for name in CALIBRATION}
     validation = Readings(arguments.cache, _files(arguments.lines, "validation", calibration), "validation")
     base = Contestant.of_model("packaged")
@@ -123,7 +129,9 @@ def main() -> None:
     peers = {name: peer for name, peer in found.items() if peer is not None}
     trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.lines))]
     part, parts = map(int, (arguments.share or "1/1").split("/"))
-    for lines, reader, name, angle in list(needed(readings, validation, base, peers, trained))[part - 1 :: parts]:
+    for lines, reader, name, angle in list(needed(readings, tilted, validation, base, peers, trained))[
+        part - 1 :: parts
+    ]:
         lines.of(reader, name, angle)
     if arguments.share:
         return
@@ -136,7 +144,7 @@ def main() -> None:
     report = {
         "accuracy": tables.base_table(readings, base, peers, adapted),
         "fonts": tables.document_table(readings, base, RENDERED),
-        "tilt": tables.tilt_table(readings, base),
+        "tilt": tables.tilt_table(tilted, base),
     }
     if whole:
         report["training"] = tables.training_table(readings, base, whole)
