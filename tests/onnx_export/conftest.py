@@ -1,11 +1,14 @@
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
+from typer.testing import CliRunner
 
-from trocr_gsa.exported import OnnxLineReader, export_reader
+from trocr_gsa.cli import app
+from trocr_gsa.exported import OnnxLineReader
 from trocr_gsa.reader import LineReader
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -22,7 +25,10 @@ def onnx() -> None:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory) -> Path:
     """A reader with a CTC head, less sure of itself than it says."""
-    return save_checkpoint(tmp_path_factory.mktemp("model"), ctc_steps_per_patch=2)
+    folder = save_checkpoint(tmp_path_factory.mktemp("model"), ctc_steps_per_patch=2)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"confidence_temperature": 1.5}))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -32,16 +38,17 @@ def adapter_folder(model_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def torch_reader(model_folder, adapter_folder) -> LineReader:
-    reader = LineReader.from_pretrained(model_folder, str(adapter_folder), "cpu")
-    reader.model.config.confidence_temperature = 1.5
-    return reader
+    return LineReader.from_pretrained(model_folder, str(adapter_folder), "cpu")
 
 
 @pytest.fixture(scope="session")
-def export_folder(onnx, torch_reader, tmp_path_factory) -> Path:
-    """That reader with its adapter, exported."""
+def export_folder(onnx, model_folder, adapter_folder, tmp_path_factory) -> Path:
+    """That reader with its adapter, exported by the command."""
     folder = tmp_path_factory.mktemp("export") / "out"
-    export_reader(torch_reader, folder)
+    words = ["export", str(model_folder), str(folder), "--adapter", str(adapter_folder)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    assert "differs from PyTorch by at most" in result.stdout
     return folder
 
 

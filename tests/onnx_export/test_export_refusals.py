@@ -110,10 +110,13 @@ def test_a_decoder_that_is_no_trocr_is_refused(onnx, model_folder, tmp_path):
         export_reader(reader, tmp_path / "out")
 
 
-def test_settings_of_generate_that_would_be_lost_are_refused(onnx, model_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("setting", "value", "told"), [("no_repeat_ngram_size", 3, "NoRepeatNGram"), ("do_sample", True, "sampling")]
+)
+def test_settings_of_generate_that_would_be_lost_are_refused(onnx, model_folder, tmp_path, setting, value, told):
     reader = LineReader.from_pretrained(model_folder, device="cpu")
-    reader.model.generation_config.no_repeat_ngram_size = 3
-    with pytest.raises(ValueError, match="`no_repeat_ngram_size`"):
+    setattr(reader.model.generation_config, setting, value)
+    with pytest.raises(ValueError, match=f"`generation_config` asks for {told}"):
         export_reader(reader, tmp_path / "out")
 
 

@@ -1,5 +1,6 @@
 """What is exported reads as the model does."""
 
+import shutil
 from dataclasses import astuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from tiny_checkpoint import draw_line
 from typer.testing import CliRunner
 
 from trocr_gsa.cli import app
-from trocr_gsa.exported import OnnxLineReader, open_reader
+from trocr_gsa.exported import OnnxLineReader, open_reader, round_weights
 from trocr_gsa.reader import LineReader
 
 
@@ -73,6 +74,14 @@ def test_the_command_reads_with_what_it_exported(export_folder, torch_reader, pi
     result = CliRunner().invoke(app, ["read", str(tmp_path), "--model", str(export_folder)])
     assert result.exit_code == 0, result.stderr
     assert result.stdout.split("\n")[:-1] == [line.text for line in torch_reader.read(pictures)]
+
+
+def test_rounded_weights_are_smaller_and_still_read(export_folder, pictures, tmp_path):
+    folder = shutil.copytree(export_folder, tmp_path / "rounded")
+    round_weights(folder)
+    for name in ("encoder.onnx", "decoder.onnx"):
+        assert (folder / name).stat().st_size < (export_folder / name).stat().st_size
+    assert all(line.text and line.error is None for line in OnnxLineReader.from_pretrained(folder).read(pictures))
 
 
 def test_a_folder_is_recognised_by_its_files(export_folder, model_folder):

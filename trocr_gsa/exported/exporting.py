@@ -26,11 +26,6 @@ from .graphs import DecoderGraph, EncoderGraph, noise_letters, noise_lines
 TRACED, CHECKED = [(2, 7), (5, 3), (1, 4)], [(3, 6), (1, 1)]  # rows and columns of patches
 TRACED_LETTERS, CHECKED_LETTERS = 3, 0
 TOLERANCE = 1e-3  # of the largest output; what is computed otherwise than in PyTorch differs by far more
-# Settings of `generate` that do not change what a greedy reader writes
-WITHOUT_EFFECT = {
-    "bos_token_id", "decoder_start_token_id", "early_stopping", "eos_token_id", "length_penalty", "max_length",
-    "num_beams", "pad_token_id", "transformers_version", "use_cache", "_from_model_config",
-}  # fmt: skip
 
 
 def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float:
@@ -39,7 +34,7 @@ def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float
     Args:
         reader: with its adapter, if it has one, merged.
         folder: to write to, as a whole or not at all.
-        int8: round the weights of all matrix products to 8 bits: a quarter of the size; text may change.
+        int8: round the weights of all matrix products to 8 bits: a third of the size; text may change.
 
     Returns: the largest difference from PyTorch on noise, relative to the largest output, before any rounding to int8.
 
@@ -66,7 +61,7 @@ def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float
 
 
 def _refuse_what_reads_otherwise(reader: LineReader) -> None:
-    model = reader.model
+    model: Any = reader.model
     if reader.adapters:
         raise ValueError(
             f"`adapter`: one adapter can be exported, merged into the weights, got {', '.join(reader.adapters)} side "
@@ -74,12 +69,12 @@ def _refuse_what_reads_otherwise(reader: LineReader) -> None:
         )
     if not isinstance(model.decoder, TrOCRForCausalLM):
         raise ValueError(f"`decoder` must be a TrOCR's to be exported, got a {type(model.decoder).__name__}.")
-    settings = model.generation_config.to_diff_dict() if model.generation_config else {}
-    if others := {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT and value}:
-        name, value = next(iter(others.items()))
+    settings = model.generation_config
+    # what transformers' own `generate` would do to the letters' scores; asked of it, as its settings are many
+    if settings.do_sample or (asked := model._get_logits_processor(settings)):
         raise ValueError(
-            f"`{name}` of generation_config.json is {value!r}, and an exported reader writes the likeliest letter, "
-            "nothing else. Remove it there, or read with PyTorch."
+            f"`generation_config` asks for {'sampling' if settings.do_sample else type(asked[0]).__name__}, and an "
+            "exported reader writes the likeliest letter, nothing else. Remove the setting, or read with PyTorch."
         )
 
 
