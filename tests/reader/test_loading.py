@@ -91,6 +91,12 @@ def test_an_adapter_given_as_a_model_is_told_apart(adapter):
         LineReader.from_pretrained(adapter, device="cpu")
 
 
+def test_an_export_given_as_a_model_is_told_apart(tmp_path):
+    (tmp_path / "encoder.onnx").touch()
+    with pytest.raises(ValueError, match=r"`model`.* is an export"):
+        LineReader.from_pretrained(tmp_path, device="cpu")
+
+
 def test_a_model_given_as_an_adapter_is_told_apart(checkpoint):
     with pytest.raises(ValueError, match=r"`adapter`.* holds no adapter"):
         LineReader.from_pretrained(checkpoint, checkpoint, device="cpu")

@@ -91,11 +91,13 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
 
     Raises:
-        ValueError: if the folder is an adapter, holds no checkpoint, or weights of another configuration.
+        ValueError: if the folder is an adapter or an export, holds no checkpoint, or weights of another configuration.
     """
     source = str(PACKAGED_CHECKPOINT) if path is None else path
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
+    if (Path(source) / "encoder.onnx").exists():
+        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give what it was made of.")
     _refuse_stock_trocr(source)
     try:
         loaded: Any = TrOCRGSAModel.from_pretrained(
