@@ -97,7 +97,7 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / "encoder.onnx").exists():
-        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give what it was made of.")
+        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
     _refuse_stock_trocr(source)
     try:
         loaded: Any = TrOCRGSAModel.from_pretrained(
