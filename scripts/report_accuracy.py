@@ -63,7 +63,7 @@ def find_trained(run: Run, runs: Path, lines: Path) -> tables.Trained | None:
         sets=run.sets,
         lines=sum(min(count, run.lines or count) for count in available),
         parameters=parameters,
-        minutes=results.minutes,
+        minutes=run.minutes,  # that it had: the best checkpoint may be an earlier one
         contestant=Contestant.of_model(run.name, folder) if whole else Contestant.of_model(run.name, adapter=folder),
     )
 
