@@ -54,6 +54,12 @@ def test_levelling_without_the_tilt_would_not_commute():
     assert np.asarray(turned.image).shape != np.asarray(level(tilted).image).shape
 
 
+@pytest.mark.parametrize("text", ["1", "93", "n'", "1596", "-"])
+def test_what_is_short_may_lean(text):
+    leaning = rotate_image(draw(text), 20)
+    assert level(leaning).image is leaning
+
+
 def test_less_than_what_readers_learn_is_left_to_them():
     assert level(rotate_image(draw(), 0.9 * LEAST)).tilt == 0
 

@@ -17,6 +17,7 @@ from PIL import Image
 from .augment import paper
 
 FLATTER = 0.7  # a line is levelled if it then takes less than this share of its height
+LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself
 LEAST = 1.5  # degrees; less is what readers are trained on
 MARGIN = 0.2  # blank kept around the ink, in the line's height
 OUTLIERS = 0.2  # percent of the ink, at either edge, that does not count as part of the line
@@ -54,8 +55,8 @@ def level(image: Image.Image) -> LevelledLine:
         return LevelledLine(image, 0.0)
     axis = _axis_of_writing(ink, main)
     tilt = _off_axis(axis)
-    flat = _extent(_across(ink, axis))
-    if abs(tilt) < LEAST or flat >= FLATTER * min(_extent(ink[:, 0]), _extent(ink[:, 1])):
+    flat, length = _extent(_across(ink, axis)), _extent(_across(ink, axis + 90))
+    if abs(tilt) < LEAST or length < LONG * flat or flat >= FLATTER * min(_extent(ink[:, 0]), _extent(ink[:, 1])):
         return LevelledLine(image, 0.0)
     turned = image.rotate(-tilt, Image.Resampling.BICUBIC, expand=True, fillcolor=paper(image))
     return LevelledLine(_trimmed(turned, MARGIN * flat), tilt)
