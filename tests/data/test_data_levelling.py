@@ -37,11 +37,17 @@ def test_a_level_line_is_the_same_object(image, quarter):
     assert level(image).tilt == 0
 
 
-@pytest.mark.parametrize("tilt", [-20.0, 7.0, 45.0])
+def crop(image: Image.Image, right: int, bottom: int) -> Image.Image:
+    return image.crop((0, 0, image.width - right, image.height - bottom))
+
+
+@pytest.mark.parametrize("tilt", [-20.0, -1.8, 1.8, 2.2, 7.0, 45.0])
 @pytest.mark.parametrize("quarter", [90, 180, 270])
+@pytest.mark.parametrize("cut", [(0, 0), (1, 0), (0, 1), (1, 1)], ids=str)
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_levelling_commutes_with_quarter_turns(tilt, quarter, mode):
-    tilted = rotate_image(draw(mode=mode), tilt)
+def test_levelling_commutes_with_quarter_turns(tilt, quarter, mode, cut):
+    """Also of lines near to level, whose pixels lie in rows, an even or an odd number of them."""
+    tilted = crop(rotate_image(draw(mode=mode), tilt), *cut)
     once, turned = level(tilted), level(tilted.transpose(QUARTERS[quarter]))
     assert turned.tilt == once.tilt
     expected = np.asarray(once.image.transpose(QUARTERS[quarter]), dtype=int)

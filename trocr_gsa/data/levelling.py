@@ -53,7 +53,7 @@ def level(image: Image.Image) -> LevelledLine:
     main = _main_axis(ink)
     if abs(_off_axis(main)) < LEAST / 2:
         return LevelledLine(image, 0.0)
-    axis = _axis_of_writing(ink, main)
+    axis = _axis_of_writing(ink, main, image.size)
     tilt = _off_axis(axis)
     flat, length = _extent(_across(ink, axis)), _extent(_across(ink, axis + 90))
     if abs(tilt) < LEAST or length < LONG * flat or flat >= FLATTER * min(_extent(ink[:, 0]), _extent(ink[:, 1])):
@@ -82,10 +82,15 @@ def _main_axis(ink: np.ndarray) -> float:
     return math.degrees(math.atan2(2 * xy, xx - yy)) / 2
 
 
-def _axis_of_writing(ink: np.ndarray, main: float) -> float:
-    """Return the axis near `main` across which ink lies in the fewest rows: Σ rows² is largest."""
+def _axis_of_writing(ink: np.ndarray, main: float, size: tuple[int, int]) -> float:
+    """Return the axis near `main` across which ink lies in the fewest rows: Σ rows² is largest.
+
+    Rows begin between pixels, whether their centres are at whole numbers or half way: rounding decides nothing.
+    """
     tried = round(main / STEP) * STEP + np.arange(-REACH, REACH + STEP / 2, STEP)
-    return float(max(tried, key=lambda angle: _concentration(_across(ink, angle))))
+    pixels_across = size[1] if abs(_off_axis(main) - main) < 45 else size[0]
+    begin = 0.5 * (pixels_across % 2)
+    return float(max(tried, key=lambda angle: _concentration(_across(ink, angle) + begin)))
 
 
 def _off_axis(angle: float) -> float:
@@ -100,7 +105,7 @@ def _across(ink: np.ndarray, axis: float) -> np.ndarray:
 
 
 def _concentration(places: np.ndarray) -> int:
-    rows = np.rint(places).astype(int)
+    rows = np.floor(places).astype(int)
     return int((np.bincount(rows - rows.min()) ** 2).sum())
 
 
