@@ -6,7 +6,7 @@
 
 `lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
 bounded in time (10 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
-over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --adapters runs/adapters` measures them.
+over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --runs runs/adapters` measures them.
 """
 
 import argparse

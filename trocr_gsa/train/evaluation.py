@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from trocr_gsa.data.augment import paper
+from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import metrics
@@ -81,7 +83,7 @@ def rotate_image(image: Image.Image, angle: float) -> Image.Image:
         return image
     if turn in QUARTER_TURNS:
         return image.transpose(QUARTER_TURNS[int(turn)])
-    return image.rotate(turn, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=_paper(image))
+    return image.rotate(turn, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=paper(image))
 
 
 def read_lines(
@@ -108,8 +110,8 @@ def read_lines(
     """
     records: dict[int, LineRecord] = {}
     images = [rotate_image(line.image, angle) for line in lines]
-    sizes = [processor.image_processor.num_patches(*image.size) for image in images]
-    for batch in _batches_of_like_length(sizes, batch_patches):
+    sizes = np.array([processor.image_processor.num_patches(*image.size) for image in images])
+    for batch in cut_batches(np.argsort(sizes, kind="stable"), sizes, batch_patches, len(lines)):
         readings = read_images(
             model, processor, [images[index] for index in batch], num_beams=num_beams, columns=columns
         )
@@ -192,22 +194,3 @@ def _record(line: LineSample, angle: float, reading: Reading, temperature: float
         confidence=reading.confidence ** (1 / temperature),
         column_prediction=reading.column_text,
     )
-
-
-def _batches_of_like_length(sizes: Sequence[int], batch_patches: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for index in sorted(range(len(sizes)), key=lambda index: sizes[index]):
-        if batch and sizes[index] * (len(batch) + 1) > batch_patches:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def _paper(image: Image.Image) -> Any:
-    """Return the median colour of an image's border."""
-    pixels = np.asarray(image)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    median = np.median(border, axis=0)
-    return int(median) if median.ndim == 0 else tuple(int(value) for value in median)
