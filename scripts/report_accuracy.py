@@ -99,6 +99,29 @@ def needed(
         yield from ((tilted, base, name, tilt) for tilt in tables.TILTS)
 
 
+def all_tables(
+    readings: Readings,
+    tilted: Readings,
+    base: Contestant,
+    peers: dict[str, Contestant],
+    trained: list[tables.Trained],
+) -> dict[str, list[list[str]]]:
+    """Return the tables by name, all but the confidence's; of training only if something was trained."""
+    whole = [each for each in trained if each.lines == _most_lines(trained, each.adapter)]
+    adapted = [each for each in whole if each.method != tables.ALL_WEIGHTS]
+    curve = [each for each in trained if each.adapter == CURVE and each.method != tables.ALL_WEIGHTS]
+    report = {
+        "accuracy": tables.base_table(readings, base, peers, adapted),
+        "fonts": tables.document_table(readings, base, RENDERED),
+        "tilt": tables.tilt_table(tilted, base),
+    }
+    if whole:
+        report["training"] = tables.training_table(readings, base, whole)
+        report["forgetting"] = tables.forgetting_table(readings, base, whole)
+        report["curve"] = tables.curve_table(readings, base, curve)
+    return report
+
+
 def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages: Sequence[Path], path: Path) -> None:
     """Put each table into the pages that have a place for it, and everything into a JSON file."""
     for name, rows in report.items():
@@ -129,28 +152,15 @@ def main() -> None:
     peers = {name: peer for name, peer in found.items() if peer is not None}
     trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.lines))]
     part, parts = map(int, (arguments.share or "1/1").split("/"))
-    for lines, reader, name, angle in list(needed(readings, tilted, validation, base, peers, trained))[
-        part - 1 :: parts
-    ]:
+    jobs = list(needed(readings, tilted, validation, base, peers, trained))
+    for lines, reader, name, angle in jobs[part - 1 :: parts]:
         lines.of(reader, name, angle)
     if arguments.share:
         return
-    whole = [each for each in trained if each.lines == _most_lines(trained, each.adapter)]
-    adapted = [each for each in whole if each.method != tables.ALL_WEIGHTS]
-    curve = [each for each in trained if each.adapter == CURVE and each.method != tables.ALL_WEIGHTS]
     confidence, fitted = tables.confidence_table(readings, base, validation)
     if arguments.calibrate:
         calibrate_confidence.write(PACKAGED_CHECKPOINT, round(fitted, 6))
-    report = {
-        "accuracy": tables.base_table(readings, base, peers, adapted),
-        "fonts": tables.document_table(readings, base, RENDERED),
-        "tilt": tables.tilt_table(tilted, base),
-    }
-    if whole:
-        report["training"] = tables.training_table(readings, base, whole)
-        report["forgetting"] = tables.forgetting_table(readings, base, whole)
-        report["curve"] = tables.curve_table(readings, base, curve)
-    report["confidence"] = confidence
+    report = all_tables(readings, tilted, base, peers, trained) | {"confidence": confidence}
     numbers = {
         "rows": [asdict(tables.summary(readings, base, name, angle)) for name in SETS for angle in tables.QUARTERS],
         "confidence_temperature": fitted,
