@@ -69,7 +69,7 @@ class TrainingArguments:
     pose_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
     input_noise: float = bounded(0.0, 0, 1)  # fraction of the decoder's inputs replaced at random
     ema: float = bounded(0.0, 0, 1)  # decay of the averaged weights that are evaluated and saved; 0: none
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: bf16 where the machine multiplies in it
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = bounded(0, 0)
 

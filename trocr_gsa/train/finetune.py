@@ -50,9 +50,16 @@ def _run(arguments: TrainingArguments, accelerator: Accelerator, folder: RunFold
 
 def make_accelerator(arguments: TrainingArguments) -> Accelerator:
     """Return the accelerator for the arguments' device, precision and trackers."""
+    on_cpu = arguments.device == "cpu" or not torch.cuda.is_available()
+    half = multiplies_in_bf16(on_cpu) if arguments.precision == "auto" else arguments.precision == "bf16"
     return Accelerator(
-        cpu=arguments.device == "cpu" or not torch.cuda.is_available(),
-        mixed_precision="bf16" if arguments.precision == "bf16" else "no",
+        cpu=on_cpu,
+        mixed_precision="bf16" if half else "no",
         log_with="tensorboard" if arguments.tensorboard else None,
         project_dir=arguments.output,
     )
+
+
+def multiplies_in_bf16(on_cpu: bool) -> bool:
+    """Whether bf16 gains anything: a processor that lacks it rounds after every operation, some 80 times slower."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported() if on_cpu else torch.cuda.is_bf16_supported(False)
