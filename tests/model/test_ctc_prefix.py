@@ -31,7 +31,7 @@ def logits():
 
 
 def processor(logits, weight=0.5):
-    return CTCPrefixLogitsProcessor(logits, torch.tensor(LENGTHS), BLANK, EOS, weight, candidates=VOCAB)
+    return CTCPrefixLogitsProcessor(logits, torch.tensor(LENGTHS), BLANK, EOS, weight)
 
 
 @pytest.mark.parametrize("prefix", [(), (2,), (2, 2), (3, 2), (2, 3, 3)])
@@ -86,7 +86,7 @@ def test_the_blank_is_no_letter_and_finished_lines_are_left_alone(logits):
 
 
 def test_padding_steps_change_nothing(logits):
-    cut = CTCPrefixLogitsProcessor(logits[1:, :3], torch.tensor([3]), BLANK, EOS, 0.5, VOCAB)
+    cut = CTCPrefixLogitsProcessor(logits[1:, :3], torch.tensor([3]), BLANK, EOS, 0.5)
     prefix = torch.tensor([[0, 2], [0, 2]])
     padded = processor(logits)(prefix, torch.zeros(2, VOCAB))[1:]
     torch.testing.assert_close(padded, cut(prefix[:1], torch.zeros(1, VOCAB)))

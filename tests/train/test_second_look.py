@@ -1,5 +1,7 @@
 """Where the pose head is in doubt, the reading that is surest of itself decides."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from tiny_checkpoint import draw_line
@@ -55,18 +57,28 @@ def test_what_the_prior_rules_out_is_not_looked_at(reader):
 
 
 def test_a_pose_is_read_inside_what_its_line_needs(reader):
-    """Whoever reads lines of several adapters is told which lines are read again."""
-    asked = []
+    """Whoever reads lines of several adapters is told which lines encoder and decoder look at, whenever they do."""
+    model, processor = reader
+    inside, looked = [], {"encoder": [], "decoder": []}
 
-    class Applied:
-        def __init__(self, places):
-            asked.append(list(places))
+    @contextmanager
+    def applied(places):
+        inside.append(list(places))
+        yield
+        inside.pop()
 
-        def __enter__(self): ...
+    def note(name):
+        def hook(module, words, named):
+            rows = next(value for value in (*words, *named.values()) if isinstance(value, torch.Tensor)).shape[0]
+            assert rows == len(inside[-1])
+            looked[name].append(inside[-1])
 
-        def __exit__(self, *_): ...
+        return hook
 
-    read_images(*reader, PICTURES, applied=Applied)
-    assert asked[0] == [0, 1, 2]
-    assert sorted(place for places in asked[1:] for place in places) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert max(map(len, asked)) == len(PICTURES)
+    for name in looked:
+        getattr(model, name).register_forward_pre_hook(note(name), with_kwargs=True)
+    read_images(model, processor, PICTURES, applied=applied)
+    assert looked["encoder"][0] == looked["decoder"][0] == [0, 1, 2]
+    again = [place for places in looked["encoder"][1:] for place in places]
+    assert sorted(again) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {place for places in looked["decoder"] for place in places} == {0, 1, 2}

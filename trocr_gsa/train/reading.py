@@ -1,14 +1,15 @@
 """Images to text, confidence and orientation, one batch at a time.
 
 What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
+Where there is a CTC head, greedy reading checks its draft (`model/drafting.py`) instead of going letter by letter.
 A line that is tilted between the quarter turns is levelled before. Where the pose head leaves a doubt, a line is read
 from other sides too, and the reading that is surest of itself wins: what is upside down makes no words. Tilts and
 doubts turn with the page, so all this commutes with turning it.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +20,12 @@ from torch import Tensor
 
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.levelling import LevelledLine, level
+from trocr_gsa.model.drafting import Applied, write
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 LEVELLED_PATCHES = 16_384  # of a batch, padding included: a tilted line is found to be longer than its picture told
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
-
-Applied = Callable[[Sequence[int]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _read_batch(
     applied = applied or (lambda places: nullcontext())
     with applied(range(len(images))):
         encoded = model.encode(**inputs, orientation=orientation)
-        readings = _read(model, processor, encoded, num_beams, columns)
+    readings = _read(model, processor, encoded, num_beams, columns, applied)
     log_p = encoded.pose_logits.cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for again in doubts.nonzero().split(len(images)) if doubts.any() else ():  # (line, pose)
@@ -111,19 +111,37 @@ def _read_batch(
         only = torch.full((len(again), log_p.shape[1]), -torch.inf).scatter(1, again[:, 1:], 0.0).to(model.device)
         some = {name: tensor[again[:, 0].to(tensor.device)] for name, tensor in inputs.items()}
         with applied(lines):
-            others = _read(model, processor, model.encoder(**some, pose_bias=only), num_beams, columns)
+            encoded = model.encoder(**some, pose_bias=only)
+        others = _read(model, processor, encoded, num_beams, columns, _those(applied, lines))
         for line, other in zip(lines, others, strict=True):
             readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
     return readings
 
 
-def _read(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, columns: bool) -> list[Reading]:
+def _read(
+    model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, columns: bool, applied: Applied
+) -> list[Reading]:
     """Read what the encoder made of a batch, each line as its pose there says."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     column_texts: list[str | None] = [None] * len(angles)
-    if columns and model.ctc_head is not None:
-        logits, lengths = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-        column_texts = processor.batch_decode(model.ctc_head.read(logits, lengths), skip_special_tokens=True)
+    drafted = num_beams == 1 and model.ctc_head is not None and model.config.ctc_decoding_weight > 0
+    seen = None
+    if model.ctc_head is not None and (columns or drafted):
+        seen = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+    if columns and seen is not None:
+        column_texts = processor.batch_decode(model.ctc_head.read(*seen), skip_special_tokens=True)
+    if drafted and seen is not None:
+        drafts = write(model, encoded, seen, applied)
+        texts = processor.batch_decode([draft.letters for draft in drafts], skip_special_tokens=True)
+        confidences = [draft.confidence for draft in drafts]
+    else:
+        with applied(range(len(angles))):
+            texts, confidences = _generate(model, processor, encoded, num_beams)
+    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+
+
+def _generate(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[list[str], list[float]]:
+    """Write letter by letter; return texts and confidences."""
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -132,8 +150,7 @@ def _read(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int
         output_scores=True,
     )
     texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
-    confidences = _confidences(model, generated).tolist()
-    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+    return texts, _confidences(model, generated).tolist()
 
 
 def _confidences(model: Any, generated: Any) -> Tensor:
