@@ -38,7 +38,7 @@ from trocr_gsa.reader import LineReader
 from trocr_gsa.train.metrics import cer
 
 OURS = "trocr-gsa"
-STOCK = Shape(image_size=384, hidden_size=192, layers=6, heads=4, decoder_size=192, decoder_heads=4, longest=512)
+STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)
 QUARTERS = (0, 90, 180, 270)
 Lines = Sequence[LineSample]
 Way = Callable[[Lines], list[str] | None]  # texts; None where they are of random weights
