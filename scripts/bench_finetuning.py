@@ -5,9 +5,10 @@
 A step is what `trocr-gsa finetune` does with a batch: forward with all losses, backward, clipping, AdamW. Both readers
 have LoRA of the same rank on the same projections of both halves, decoders of the same shape and dropout, and labels of
 the same length; a line is 3 × 48 patches here, and there, where pictures are square, 12 × 12 and the class token. All
-letters and pictures are noise. Times are medians of interleaved steps, in processor time of one thread (on CUDA of the
-clock). Memory is what a process of its own needs at its peak for a step (Linux's VmHWM), less what it held before it
-had a reader. The rows go to docs/finetuning_speed.json.
+letters and pictures are noise. Operations are those of forward and backward, as torch counts them: how much of the
+ratio is in what there is to compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA
+of the clock). Memory is what a process of its own needs at its peak for a step (Linux's VmHWM), less what it held
+before it had a reader. The rows go to docs/finetuning_speed.json.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from marked_tables import markdown, write_between_markers
 from peft import get_peft_model
 from stock_reader import Shape, build_stock
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.trocr.modeling_trocr import TrOCRDecoder, TrOCRDecoderLayer
 
 from trocr_gsa import lora_config
@@ -54,6 +57,7 @@ class Row:
         optimizer_seconds: of a step, clipping included.
         step_seconds: of all three.
         ratio: of these to the stock reader's.
+        giga_operations: of a step.
         peak_bytes: of a step.
     """
 
@@ -65,6 +69,7 @@ class Row:
     optimizer_seconds: float
     step_seconds: float
     ratio: float
+    giga_operations: float
     peak_bytes: int
 
 
@@ -134,6 +139,13 @@ class Steps:
             torch.cuda.synchronize()
         return result, clock() - start
 
+    def giga_operations(self) -> float:
+        """Return the operations of a step; torch counts those of attention where it is written out."""
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted:
+            self.forward().backward()
+        self.optimizer.zero_grad()
+        return counted.get_total_flops() / 1e9
+
     def sizes(self) -> tuple[int, int]:
         """Return how many parameters there are, and how many of them learn."""
         counts = [(weight.numel(), weight.requires_grad) for weight in self.model.parameters()]
@@ -186,20 +198,29 @@ def measure(work: Work, repeats: int) -> list[Row]:
         parts = [statistics.median(part) for part in zip(*times, strict=True)]
         whole = statistics.median(map(sum, times))
         first = rows[0].step_seconds if rows else whole
-        rows.append(Row(reader.name, *reader.sizes(), *parts, whole, whole / first, peaks[reader.name]))
+        operations, peak = reader.giga_operations(), peaks[reader.name]
+        rows.append(Row(reader.name, *reader.sizes(), *parts, whole, whole / first, operations, peak))
     return rows
 
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown."""
-    head = ["reader", "parameters", "trained", *(f"{part}, ms" for part in (*PARTS, "step")), "ratio", "peak memory"]
+    head = [
+        "reader",
+        "parameters",
+        "trained",
+        *(f"{part}, ms" for part in (*PARTS, "step")),
+        "ratio",
+        "Gop",
+        "peak memory",
+    ]
     return markdown(
         head,
         (
             [row.reader, f"{row.parameters / 1e6:.1f} M", f"{row.trained / 1e6:.2f} M",
              *(f"{1000 * each:.0f}" for each in (row.forward_seconds, row.backward_seconds, row.optimizer_seconds,
                                                  row.step_seconds)),
-             f"× {row.ratio:.2f}", f"{row.peak_bytes / 1e6:.0f} MB"]
+             f"× {row.ratio:.2f}", f"{row.giga_operations:.0f}", f"{row.peak_bytes / 1e6:.0f} MB"]
             for row in rows
         ),
     )  # fmt: skip
