@@ -58,7 +58,7 @@ class Size:
             intermediate_size=4 * self.width, patch_size=PATCH, num_channels=1, pose_layers=1, num_frequencies=6,
             absolute_position="centred",
         )  # fmt: skip
-        marks = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD}
+        marks: dict[str, Any] = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD}
         decoder = TrOCRConfig(
             vocab_size=VOCABULARY, d_model=self.width, decoder_layers=self.decoder_layers, bos_token_id=PAD,
             decoder_attention_heads=self.heads, decoder_ffn_dim=4 * self.width, cross_attention_hidden_size=self.width,

@@ -198,8 +198,11 @@ def measure(work: Work, repeats: int) -> list[Row]:
         parts = [statistics.median(part) for part in zip(*times, strict=True)]
         whole = statistics.median(map(sum, times))
         first = rows[0].step_seconds if rows else whole
+        parameters, trained = reader.sizes()
+        forward, backward, update = parts
         operations, peak = reader.giga_operations(), peaks[reader.name]
-        rows.append(Row(reader.name, *reader.sizes(), *parts, whole, whole / first, operations, peak))
+        rows.append(Row(reader.name, parameters, trained, forward, backward, update, whole, whole / first, operations,
+                        peak))  # fmt: skip
     return rows
 
 
