@@ -1,43 +1,47 @@
 """An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA.
 
 Importing it registers the models with transformers' Auto classes, and what `save_pretrained` writes carries their code,
-for processes without this package. What needs more than torch and transformers is imported when it is first asked for.
+for processes without this package. Nothing heavy is imported before somebody asks for it: a name below, or transformers
+itself, with whose import the registering is done.
 """
 
+import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText, AutoProcessor
-
-from .model.attention import GroupSelfAttention, LiftingSelfAttention
-from .model.configuration_gsa_net import GSANetConfig
-from .model.configuration_trocr_gsa import TrOCRGSAConfig
-from .model.groups import PointGroup
-from .model.image_processing_square import SquareImageProcessor
-from .model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
-from .model.modeling_gsa_net import GSANetModel
-from .model.modeling_trocr_gsa import TrOCRGSAModel
-from .model.processing_trocr_gsa import TrOCRGSAProcessor
 
 if TYPE_CHECKING:
     from .equivariance import equivariance_error
+    from .model.attention import GroupSelfAttention, LiftingSelfAttention
+    from .model.configuration_gsa_net import GSANetConfig
+    from .model.configuration_trocr_gsa import TrOCRGSAConfig
+    from .model.groups import PointGroup
+    from .model.image_processing_square import SquareImageProcessor
+    from .model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
+    from .model.modeling_gsa_net import GSANetModel
+    from .model.modeling_trocr_gsa import TrOCRGSAModel
+    from .model.processing_trocr_gsa import TrOCRGSAProcessor
     from .reader import LineReader
     from .train.lora import lora_config
 
-_LATER = {"LineReader": ".reader", "equivariance_error": ".equivariance", "lora_config": ".train.lora"}
-
-AutoConfig.register("gsa-net", GSANetConfig)
-AutoConfig.register("trocr-gsa", TrOCRGSAConfig)
-AutoModel.register(GSANetConfig, GSANetModel)
-AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
-AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
-# transformers finds an image processor by the name in its file, among the one registered for each configuration
-AutoImageProcessor.register(GSANetConfig, image_processor_classes={"pil": SquareImageProcessor})
-AutoProcessor.register(TrOCRGSAConfig, TrOCRGSAProcessor)
-for travelling in (GSANetConfig, TrOCRGSAConfig, SquareImageProcessor, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
-    travelling.register_for_auto_class()
-GSANetModel.register_for_auto_class("AutoModel")
-TrOCRGSAModel.register_for_auto_class("AutoModelForImageTextToText")
+_HOMES = {
+    "GSANetConfig": ".model.configuration_gsa_net",
+    "GSANetModel": ".model.modeling_gsa_net",
+    "GroupSelfAttention": ".model.attention",
+    "LiftingSelfAttention": ".model.attention",
+    "LineReader": ".reader",
+    "PointGroup": ".model.groups",
+    "SquareImageProcessor": ".model.image_processing_square",
+    "TrOCRGSAConfig": ".model.configuration_trocr_gsa",
+    "TrOCRGSAImageProcessor": ".model.image_processing_trocr_gsa",
+    "TrOCRGSAModel": ".model.modeling_trocr_gsa",
+    "TrOCRGSAProcessor": ".model.processing_trocr_gsa",
+    "equivariance_error": ".equivariance",
+    "lora_config": ".train.lora",
+}
 
 __all__ = [
     "GSANetConfig",
@@ -57,6 +61,37 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name], __name__), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _RegisterWithTransformers(MetaPathFinder):
+    """Has the models registered as soon as transformers is imported, whoever imports it."""
+
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find transformers as everybody does, and let its import end with that of the models."""
+        if fullname != "transformers":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def run_and_register(module: ModuleType) -> None:
+            run(module)
+            import_module(".model", __name__)
+
+        spec.loader.exec_module = run_and_register
+        return spec
+
+
+if "transformers" in sys.modules:
+    import_module(".model", __name__)
+else:
+    sys.meta_path.insert(0, _RegisterWithTransformers())

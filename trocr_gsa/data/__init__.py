@@ -1,20 +1,54 @@
-"""Lines of text with their transcriptions: read from anywhere, rendered, mixed, changed a little, and batched."""
+"""Lines of text with their transcriptions: read from anywhere, rendered, mixed, changed a little, and batched.
 
-from .augment import AugmentedLines, LineAugmentation
-from .buckets import BucketBatchSampler
-from .collate import LineCollator
-from .compile import CompileReport, compile_lines
-from .corpus import Corpus, TextCorpus
-from .fit import FittingLines, LineFit
-from .fonts import Font, find_fonts
-from .images import ImageError, load_image
-from .ink import InkStyle
-from .mixture import Mixture
-from .page import PageStyle
-from .render import LineRenderer, RenderedLines, RenderStyle
-from .samples import LineDataset, LineSample
-from .sources import open_source
-from .stored import StoredLines
+A name is imported when it is first asked for: who reads pictures needs no pyarrow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .augment import AugmentedLines, LineAugmentation
+    from .buckets import BucketBatchSampler
+    from .collate import LineCollator
+    from .compile import CompileReport, compile_lines
+    from .corpus import Corpus, TextCorpus
+    from .fit import FittingLines, LineFit
+    from .fonts import Font, find_fonts
+    from .images import ImageError, load_image
+    from .ink import InkStyle
+    from .mixture import Mixture
+    from .page import PageStyle
+    from .render import LineRenderer, RenderedLines, RenderStyle
+    from .samples import LineDataset, LineSample
+    from .sources import open_source
+    from .stored import StoredLines
+
+_HOMES = {
+    "AugmentedLines": ".augment",
+    "BucketBatchSampler": ".buckets",
+    "CompileReport": ".compile",
+    "Corpus": ".corpus",
+    "FittingLines": ".fit",
+    "Font": ".fonts",
+    "ImageError": ".images",
+    "InkStyle": ".ink",
+    "LineAugmentation": ".augment",
+    "LineCollator": ".collate",
+    "LineDataset": ".samples",
+    "LineFit": ".fit",
+    "LineRenderer": ".render",
+    "LineSample": ".samples",
+    "Mixture": ".mixture",
+    "PageStyle": ".page",
+    "RenderStyle": ".render",
+    "RenderedLines": ".render",
+    "StoredLines": ".stored",
+    "TextCorpus": ".corpus",
+    "compile_lines": ".compile",
+    "find_fonts": ".fonts",
+    "load_image": ".images",
+    "open_source": ".sources",
+}
 
 __all__ = [
     "AugmentedLines",
@@ -42,3 +76,9 @@ __all__ = [
     "load_image",
     "open_source",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

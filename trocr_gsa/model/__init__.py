@@ -1,1 +1,5 @@
-"""The network itself: flat, importing only torch, transformers and siblings, so that it can travel with weights."""
+"""The models, and what travels to the Hub with their weights; importing them registers them with transformers."""
+
+from .registration import register
+
+register()

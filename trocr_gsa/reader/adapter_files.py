@@ -1,22 +1,27 @@
 """An adapter's files, and whether they belong to a model.
 
 What is unusual: an adapter knows the model it was trained on, by the SHA-256 of its weights (results.json) or else by
-its name, and is refused on another one, also where it would fit by its shapes alone.
+its name, and is refused on another one, also where it would fit by its shapes alone. PEFT is imported with the first
+adapter.
 """
+
+from __future__ import annotations
 
 import filecmp
 import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peft import PeftConfig, PeftModel
-from peft.utils import load_peft_weights, set_peft_model_state_dict
 from safetensors import SafetensorError
 from torch import Tensor
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train.results import WEIGHTS_FILE, Results, weights_sha256
+
+if TYPE_CHECKING:
+    from peft import PeftConfig, PeftModel
 
 ADAPTER_CONFIG = "adapter_config.json"
 UNREADABLE = (
@@ -41,12 +46,15 @@ class AdapterFiles:
     results: Results | None
 
     @classmethod
-    def read(cls, source: str) -> "AdapterFiles":
+    def read(cls, source: str) -> AdapterFiles:
         """Read an adapter from its folder or the Hub.
 
         Raises:
             ValueError: if it holds no adapter, or files that cannot be read.
         """
+        from peft import PeftConfig
+        from peft.utils import load_peft_weights
+
         try:
             config = PeftConfig.from_pretrained(source)
             if config.peft_type is None:
@@ -62,6 +70,9 @@ class AdapterFiles:
         Raises:
             ValueError: if it was trained on another model.
         """
+        from peft import PeftModel
+        from peft.utils import set_peft_model_state_dict
+
         if self._is_of_another(model.name_or_path):
             raise self._wrong_base(model)
         try:

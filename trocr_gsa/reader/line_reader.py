@@ -2,18 +2,20 @@
 
 What is unusual: pictures are measured first and decoded batch by batch, so that a thousand files need the memory of one
 batch; lines of like length are read together, each with the adapter it asks for, and come back in the order given; a
-bad picture costs itself alone.
+bad picture costs itself alone. PEFT is imported only where there are adapters.
 """
 
+from __future__ import annotations
+
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from peft import PeftModel
 from PIL import Image
 
 from trocr_gsa.data.buckets import cut_batches
@@ -22,8 +24,12 @@ from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.train.reading import read_images
 
 from .attention_maps import LetterPlaces, letter_places
-from .library import AdapterLibrary
 from .loading import Adapters, load_reader
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from .library import AdapterLibrary
 
 # Of a batch, padding included: on a CPU few lines stay in its cache and waste little on padding, a GPU wants many
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 1536
@@ -66,7 +72,7 @@ class LineReader:
     """
 
     def __init__(self, model: TrOCRGSAModel | PeftModel, processor: Any, merged_adapter: str | None = None) -> None:
-        self._library = AdapterLibrary(model) if isinstance(model, PeftModel) else None
+        self._library = _library_of(model)
         self.model: TrOCRGSAModel = self._library.model if self._library else model  # pyright: ignore
         self.processor, self.merged_adapter = processor, merged_adapter
 
@@ -89,7 +95,7 @@ class LineReader:
         model, processor = load_reader(path, adapter, device)
         if adapter is None or isinstance(adapter, Mapping):
             return cls(model, processor)
-        return cls(cast(PeftModel, model).merge_and_unload(), processor, str(adapter))  # pyright: ignore
+        return cls(cast("PeftModel", model).merge_and_unload(), processor, str(adapter))  # pyright: ignore
 
     @property
     def adapters(self) -> list[str]:
@@ -249,6 +255,16 @@ class LineReader:
     ) -> AbstractContextManager[None]:
         """Return what the lines at some places of a batch are read inside of."""
         return self._named("read").applied([adapters[place] for place in places], num_beams)
+
+
+def _library_of(model: Any) -> AdapterLibrary | None:
+    """Return the adapters that a model is in, if it is; a model can be in some only where PEFT was imported."""
+    peft = sys.modules.get("peft")
+    if peft is None or not isinstance(model, peft.PeftModel):
+        return None
+    from .library import AdapterLibrary
+
+    return AdapterLibrary(model)
 
 
 def _name(image: Picture, index: int) -> str:

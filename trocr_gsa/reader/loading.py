@@ -1,17 +1,20 @@
 """A model, its adapters and its processor, checked to belong together."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
 
 from .adapter_files import ADAPTER_CONFIG, AdapterFiles
-from .library import check_name
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 Adapters = str | Path | Mapping[str, str | Path]
 
@@ -37,8 +40,7 @@ def load_reader(
     named = dict(adapter) if isinstance(adapter, Mapping) else {}
     sources = named or ({} if adapter is None or isinstance(adapter, Mapping) else {"default": adapter})
     sources = {name: find_adapter(source) for name, source in sources.items()}
-    for name in sources:
-        check_name(name)
+    _check_names(sources)
     model, processor = load_model(None if path is None else str(path))
     reader: TrOCRGSAModel | PeftModel = model
     for name, source in sources.items():
@@ -81,8 +83,18 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return place
 
 
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse a name that PEFT cannot store an adapter under; PEFT itself is imported only if there is a name."""
+    for name in names:
+        from .library import check_name
+
+        check_name(name)
+
+
 def _put_beside(reader: TrOCRGSAModel | PeftModel, name: str, files: AdapterFiles) -> PeftModel:
     """Add one of several adapters; refuse one that would change the base for the others."""
+    from peft import LoraConfig
+
     if not isinstance(files.config, LoraConfig):
         raise ValueError(f"`adapter`: {files.source} is {files.config.peft_type}, not LoRA. Load it alone, unnamed.")
     before = [(weight, weight.data_ptr(), weight._version) for weight in reader.parameters()]

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, cast
 
-import peft
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
@@ -34,6 +33,8 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
     if arguments.method == "full":
         return reader, reader, processor
+    from peft import get_peft_model
+
     config = lora_config(
         arguments.targets,
         arguments.rank,
@@ -44,7 +45,7 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         reader,
         arguments.train_pose,
     )
-    return peft.get_peft_model(reader, config), reader, processor
+    return get_peft_model(reader, config), reader, processor
 
 
 def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:

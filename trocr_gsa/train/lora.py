@@ -5,10 +5,12 @@ low-rank update beside it; the encoder's key module also projects the relative e
 bends too. Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
 """
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from peft import LoraConfig
 from torch import nn
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 ENCODER_PROJECTIONS = r"(.*\.)?encoder\..*\.(q_proj|k_proj|v_proj|o_proj)"
 DECODER_PROJECTIONS = r"(.*\.)?decoder\..*\.(q_proj|k_proj|v_proj|out_proj)"
@@ -29,7 +31,7 @@ def lora_config(
     use_dora: bool = False,
     model: nn.Module | None = None,
     train_pose: bool = False,
-) -> LoraConfig:
+) -> "LoraConfig":
     """Return the adapter ΔW = (alpha / rank) · B A on q, k, v and the output projection of every attention layer.
 
     Args:
@@ -47,6 +49,8 @@ def lora_config(
     Raises:
         ValueError: if `targets` is none of the presets, `rank` is below 1, or `dropout` is outside [0, 1).
     """
+    from peft import LoraConfig  # whoever reads needs none of it
+
     if targets not in TARGETS:
         raise ValueError(f"`targets` must be one of {', '.join(TARGETS)}, got {targets!r}.")
     if rank < 1:

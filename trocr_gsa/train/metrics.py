@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import jiwer
 import numpy as np
-import sacrebleu
 
 
 @dataclass(frozen=True)
@@ -153,12 +152,16 @@ def paired_interval(
 def chrf(references: Sequence[str], predictions: Sequence[str]) -> float:
     """Return corpus chrF, 0 to 100 (sacrebleu's defaults)."""
     _check_pairs(references, predictions)
+    import sacrebleu
+
     return sacrebleu.corpus_chrf(list(predictions), [list(references)]).score
 
 
 def bleu(references: Sequence[str], predictions: Sequence[str]) -> float:
     """Return corpus BLEU, 0 to 100 (sacrebleu's defaults)."""
     _check_pairs(references, predictions)
+    import sacrebleu
+
     return sacrebleu.corpus_bleu(list(predictions), [list(references)]).score
 
 

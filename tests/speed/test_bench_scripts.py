@@ -1,0 +1,133 @@
+"""The scripts that measure speed, at toy size: each runs, and says what it should."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_checkpoint import draw_line
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+TEXTS = ("one", "two and", "three")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scripts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        yield
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lines")
+    for number, text in enumerate(TEXTS):
+        draw_line(text).save(folder / f"{number}.png")
+        (folder / f"{number}.gt.txt").write_text(text)
+    return folder
+
+
+def page_for(folder: Path, name: str, script: str) -> Path:
+    page = folder / "page.md"
+    page.write_text(f"before\n<!-- {name}: written by scripts/{script} -->\n<!-- /{name} -->\nafter\n")
+    return page
+
+
+def run(patch, module, *words: object) -> None:
+    patch.setattr(sys, "argv", ["script", *map(str, words)])
+    module.main()
+
+
+def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch):
+    import bench_reading
+
+    monkeypatch.setattr(bench_reading.Tesseract, "version", staticmethod(lambda: None))
+    monkeypatch.setattr(bench_reading, "STOCK", bench_reading.Shape(image_size=32, layers=1, decoder_layers=1))
+    page, out = page_for(tmp_path, "reading", "bench_reading.py"), tmp_path / "speed.json"
+    run(monkeypatch, bench_reading, lines, "--rounds", 1, "--threads", 1, "--page", page, "--json", out)
+    rows = {row["reader"]: row for row in json.loads(out.read_text())["rows"]}
+    assert rows["trocr-gsa"]["ratio"] == 1
+    assert rows["trocr-gsa"]["cer"] is not None
+    assert rows["stock, one orientation"]["lines_per_second"] > rows["stock, four orientations"]["lines_per_second"]
+    assert "stock, four orientations" in page.read_text()
+
+
+def test_the_lines_to_be_read_are_spread_over_all_sets(lines):
+    import bench_reading
+
+    chosen = bench_reading.choose_lines([str(lines), f"{lines}/"], "test", 4)
+    assert [len(each) for each in chosen.values()] == [2, 2]
+
+
+def test_what_a_change_brought_is_kept(tmp_path):
+    import bench_reading
+
+    speed = lambda number: {"threads": 1, "rows": [{"reader": "trocr-gsa", "lines_per_second": number}]}  # noqa: E731
+    first = bench_reading.with_history(speed(2.0), None, "")
+    (tmp_path / "old.json").write_text(json.dumps(first | {"history": ["older"]}))
+    (older, newest) = bench_reading.with_history(speed(3.0), tmp_path / "old.json", "a change")["history"]
+    assert older == "older"
+    assert newest == {
+        "note": "a change", "before": 2.0, "after": 3.0, "unit": "lines/s", "conditions": {"threads": 1}
+    }  # fmt: skip
+
+
+def test_tesseracts_texts_come_back_to_their_lines(lines, tmp_path):
+    import bench_reading
+
+    if bench_reading.Tesseract.version() is None:
+        pytest.skip("Tesseract is not installed")
+    sets = bench_reading.choose_lines([str(lines)], "test", 3)
+    (found,) = sets.values()
+    read = bench_reading.Tesseract(tmp_path, sets, processes=2)(found)
+    assert len(read) == len(TEXTS)
+
+
+def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypatch):
+    import bench_finetuning
+
+    monkeypatch.setattr(bench_finetuning, "peak_alone", lambda name, work: 0)
+    page, out = page_for(tmp_path, "finetuning", "bench_finetuning.py"), tmp_path / "speed.json"
+    run(monkeypatch, bench_finetuning, page, "--lines", 2, "--letters", 4, "--repeats", 1, "--json", out)
+    stock, ours = json.loads(out.read_text())["rows"]
+    assert stock["trained"] == ours["trained"]
+    assert stock["ratio"] == 1
+    assert ours["giga_operations"] > stock["giga_operations"]
+    assert abs(stock["parameters"] / ours["parameters"] - 1) < 0.1
+
+
+def test_starts_are_measured_in_turn(tmp_path, monkeypatch):
+    import bench_start
+
+    monkeypatch.setattr(bench_start, "PROCESSES", {bench_start.ALONE: ["1"], bench_start.CLASS: ["2"]})
+    page, out = page_for(tmp_path, "start", "bench_start.py"), tmp_path / "speed.json"
+    run(monkeypatch, bench_start, page, "--rounds", 1, "--json", out)
+    alone, _ = json.loads(out.read_text())["rows"]
+    assert alone["to_alone"] == 1
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        bench_start.run(["import sys; sys.exit(3)"])
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_bench_for_cards_runs_without_one(tmp_path, monkeypatch):
+    import bench_cuda
+
+    toy = ["--sizes", "toy:32:2:2:1", "--ways", "eager", "--lines", 2, "--columns", 6, "--letters", 5]
+    out = tmp_path / "speed.json"
+    run(monkeypatch, bench_cuda, "--device", "cpu", *toy, "--matrix", 32, "--seconds", 0.01, "--json", out)
+    learnt, read = json.loads(out.read_text())["rows"]
+    assert learnt["error"] is None
+    assert read["error"] is None
+    assert learnt["share_of_peak"] > 0
+    assert any("flash" in name for name in learnt["attention_kernels"])
+
+
+def test_a_row_that_fails_says_why():
+    import bench_cuda
+
+    def fail() -> None:
+        raise RuntimeError("no such card\nat all")
+
+    row = bench_cuda.Row("reading", "toy", compiled=True, parameters=1)
+    work = bench_cuda.Work(lines=1, columns=1, letters=1, seconds=0.0, device="cpu")
+    assert bench_cuda.measured(row, fail, work, None, 1.0).error == "RuntimeError: no such card"
