@@ -71,7 +71,7 @@ def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str |
         with joined(device) as processes:
             left_out = _read_to_file(job, output, overwrite, processes)
     elif are_several():
-        raise ValueError("`--output`: several processes would mix their lines on the screen. Give them a file.")
+        raise ValueError("`--output`: several processes would mix their lines. Add --output FILE.")
     else:
         left_out = _read_to_stream(job, output, device)
     if left_out:

@@ -141,7 +141,7 @@ class Parts:
             before = json.loads(opening)["run"]
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"`--output`: {path} is no part of a reading. Move it, or name another file.") from None
-        for name in self.run.keys() | before.keys():
+        for name in self.run | before:
             if before.get(name) != self.run.get(name):
                 raise ValueError(
                     f"`--output`: {path} was begun with other {name}: {before.get(name)} then, {self.run.get(name)} "
