@@ -60,6 +60,8 @@ def check_words(words: list[str]) -> None:
             TrainingArguments.from_command_line(rest)
         else:
             assert [word for word in rest if word.startswith("--") and f'"{word}"' not in source] == []
+    elif "trocr_gsa" in words:
+        check_words(["trocr-gsa", *words[words.index("trocr_gsa") + 1 :]])
     else:
         assert words[0] in OF_OTHERS
 
@@ -82,6 +84,7 @@ def test_a_command_that_is_shown_exists_with_its_options_and_keys(words, monkeyp
         "trocr-gsa finetune configs/lora_hand.yaml rnak=8",
         "trocr-gsa finetune configs/lora_foot.yaml",
         "accelerate launch scripts/finetune.py configs/lora_hand.yaml rnak=8",
+        "accelerate launch --num_processes 2 -m trocr_gsa read scans/ --fromat csv",
         "python scripts/calibrate_confidence.py my_model my_lines/ --spilt validation",
         "rm -rf runs/",
     ],

@@ -229,7 +229,7 @@ def test_a_page_of_ten_thousand_lines_is_read(tmp_path, page_reader, monkeypatch
         (["--format", "page"], "Add --output-dir"),
         (["--format", "hocr"], "Add --output-dir"),
         (["--suffix", ".x.xml"], "Add --output-dir"),
-        (["--overwrite"], "Add --output-dir"),
+        (["--overwrite"], "Add --output or --output-dir"),
         (["--output-dir", "out", "--output", "a.txt"], "Give one of them"),
         (["--output-dir", "out", "--suffix", "xml"], "`--suffix`"),
         (["--output-dir", "out", "--suffix", "../a.xml"], "`--suffix`"),

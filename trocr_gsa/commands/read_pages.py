@@ -12,6 +12,7 @@ import typer
 from .choices import adapter_of_each
 from .inputs import files_named
 from .messages import LEFT_OUT, say
+from .processes import are_several, joined
 from .segment_pages import find_lines, kept_pictures
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ class PageOptions:
 
         if self.folder is None and FORMATS[self.format].needs_folder:
             raise ValueError(f"`--format` {self.format} makes a file of every page. Add --output-dir FOLDER.")
-        if self.folder is None and (self.suffix or self.overwrite):
-            raise ValueError("`--suffix` and `--overwrite` are about files in --output-dir. Add --output-dir FOLDER.")
+        if self.folder is None and self.suffix:
+            raise ValueError("`--suffix` is about files in --output-dir. Add --output-dir FOLDER.")
+        if self.folder is None and self.output is None and self.overwrite:
+            raise ValueError("`--overwrite` is about files that are there already. Add --output or --output-dir.")
         if self.folder is not None and self.output is not None:
             raise ValueError("`--output` is one file, `--output-dir` a file for every page. Give one of them.")
         if self.suffix is not None and ("/" in self.suffix or "." not in self.suffix):
@@ -91,36 +94,63 @@ def read_pages(
     options: PageOptions,
     uses: Sequence[str],
     adapters: str | dict[str, str] | None,
-    load: "Callable[[], LineReader]",
+    load: "Callable[[str | None], LineReader]",
     orientation: Any,
     beams: int,
-    problems: Sequence[str] = (),
+    problems: Sequence[str],
+    device: str | None,
 ) -> None:
     """Read pages and write them; a page whose file is there already is passed over.
+
+    Several processes share what is left of the pages, and each answers for its own.
 
     Args:
         files: the pages; those of which there is only a picture have their lines found first.
         options: where they go, and how.
         uses: `--use`.
         adapters: by name.
-        load: () → the reader, once it is known to be needed.
+        load: device → the reader, once it is known to be needed.
         orientation: prior of the lines as they lie on their pages.
         beams: texts followed side by side.
         problems: what was left out already.
+        device: to read on, as the user names it.
     """
-    from trocr_gsa.data.pages.outputs import FORMATS
-    from trocr_gsa.reader.pages import read_pages
-
     files = _inputs(files, options)
     if not files and not problems:
         raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
     names = adapters if isinstance(adapters, dict) else ()
     chosen = adapter_of_each([str(file.path) for file in files], uses, names) if files else []
-    todo = [(file, name) for file, name in zip(files, chosen, strict=True) if not _is_done(file, options)]
-    if len(todo) < len(files):
-        say(f"already there and left as they are: {len(files) - len(todo)} pages; --overwrite reads them again")
-    _report(problems)
-    left_out = len(problems)
+    if options.folder is None and are_several():
+        raise ValueError("`--output-dir`: several processes need a file for every page. Add --output-dir FOLDER.")
+    with joined(device) as processes:
+        todo = [(file, name) for file, name in zip(files, chosen, strict=True) if not _is_done(file, options)]
+        processes.wait()  # nobody writes a page while another still looks which are there
+        left_out = 0
+        if processes.is_first:
+            if len(todo) < len(files):
+                there = len(files) - len(todo)
+                say(f"already there and left as they are: {there} pages; --overwrite reads them again")
+            _report(problems)
+            left_out = len(problems)
+        own = processes.share(todo)
+        left_out += _read_and_write(own, options, lambda: load(processes.device), orientation, beams)
+        processes.wait()  # a process that ends with an error has the launcher end the others
+    if left_out:
+        raise typer.Exit(LEFT_OUT)
+
+
+def _read_and_write(
+    todo: "Sequence[tuple[PageFile | Scan, str | None]]",
+    options: PageOptions,
+    load: "Callable[[], LineReader]",
+    orientation: Any,
+    beams: int,
+) -> int:
+    """Read pages, each with its adapter, and write them; return how much was left out."""
+    from trocr_gsa.data.pages.outputs import FORMATS
+    from trocr_gsa.reader.pages import read_pages
+
+    left_out = 0
     with options.output.open("w", encoding="utf-8") if options.output else nullcontext(sys.stdout) as stream:
         if options.folder is None:
             typer.echo(FORMATS[options.format].header.decode(), file=stream, nl=False)
@@ -130,8 +160,7 @@ def read_pages(
                 problems = _write(page, options, stream)
                 left_out += len(problems)
                 _report(problems)
-    if left_out:
-        raise typer.Exit(LEFT_OUT)
+    return left_out
 
 
 def find_page_files(words: Sequence[str]) -> "list[PageFile] | None":

@@ -3,7 +3,7 @@
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedType, set_seed
 from transformers.utils import logging
 
 from trocr_gsa.train.arguments import TrainingArguments
@@ -12,6 +12,8 @@ from trocr_gsa.train.loop import RunState, TrainingLoop
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.training_data import training_batches, validation_sets
 from trocr_gsa.train.validation import Validation
+
+SHARDING = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 def finetune(arguments: TrainingArguments) -> RunState:
@@ -49,15 +51,25 @@ def _run(arguments: TrainingArguments, accelerator: Accelerator, folder: RunFold
 
 
 def make_accelerator(arguments: TrainingArguments) -> Accelerator:
-    """Return the accelerator for the arguments' device, precision and trackers."""
+    """Return the accelerator for the arguments' device, precision and trackers.
+
+    Raises:
+        ValueError: if the launcher is to shard the model: validation generates text, which needs its weights whole.
+    """
     on_cpu = arguments.device == "cpu" or not torch.cuda.is_available()
     half = multiplies_in_bf16(on_cpu) if arguments.precision == "auto" else arguments.precision == "bf16"
-    return Accelerator(
+    accelerator = Accelerator(
         cpu=on_cpu,
         mixed_precision="bf16" if half else "no",
         log_with="tensorboard" if arguments.tensorboard else None,
         project_dir=arguments.output,
     )
+    if accelerator.distributed_type in SHARDING:
+        raise ValueError(
+            f"`distributed_type` {accelerator.distributed_type.value} shards the model, and validation needs it whole. "
+            "Take MULTI_GPU, as configs/accelerate/ does: every process holds the model."
+        )
+    return accelerator
 
 
 def multiplies_in_bf16(on_cpu: bool) -> bool:
