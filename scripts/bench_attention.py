@@ -11,9 +11,9 @@ encoder   GSANetModel as packaged against transformers' ViTModel of its width, l
 
 Times are medians of interleaved repeats, in processor time of one thread on a CPU, so that what else the machine does
 hardly counts. Memory is what a process of its own holds at its peak (Linux's VmHWM) beyond its weights and inputs; on a
-GPU, what PyTorch allocated. Operations are those of the matrix products, as the equations need them: what PyTorch's CPU
-kernel multiplies more, because its values must be as wide as its keys, is not in them; None for a forward pass alone. The rows go to
-docs/attention_speed.json; `--note` also keeps there what a change did to the ratios.
+GPU, what PyTorch allocated. Operations are those of the matrix products, counted where there is a backward pass, and as
+the equations need them: PyTorch's CPU kernel multiplies more, because its values must be as wide as its keys. The rows
+go to docs/attention_speed.json; `--note` also keeps there what a change did to the ratios.
 """
 
 import argparse
