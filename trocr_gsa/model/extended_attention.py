@@ -140,11 +140,11 @@ class ExtendedSelfAttention(nn.Module):
 
         Returns: (batch, pose, …, position, head, 2 · frequency).
         """
-        bases = (self._project_basis(basis, query.shape[0]) for basis in (self.encoding.cosine, self.encoding.sine))
-        cosine, sine = self.encoding.rotated(*(basis.movedim(1, 0) for basis in bases))
-        # (pose, frequency, b, head, d), where b is 1 and broadcast unless every line has bases of its own
-        along_cosine = torch.einsum("bp...ad,pwbad->bp...aw", query, cosine)
-        along_sine = torch.einsum("bp...ad,pwbad->bp...aw", query, sine)
+        basis = torch.cat((self.encoding.cosine, self.encoding.sine))
+        halves = self._project_basis(basis, query.shape[0]).movedim(1, 0).chunk(2)
+        rotated = torch.cat(self.encoding.rotated(*halves), dim=1)
+        # (pose, 2 · frequency, b, head, d), where b is 1 and broadcast unless every line has bases of its own
+        along_cosine, along_sine = torch.einsum("bp...ad,pwbad->bp...aw", query, rotated).chunk(2, dim=-1)
         shape = (waves[0].shape[0], *[1] * (query.dim() - 4), waves[0].shape[1], 1, waves[0].shape[2])
         cos_i, sin_i = waves[0].view(shape), waves[1].view(shape)
         # cos(ω·x(j) − ω·x(i)) and sin(…) by the addition theorem: what multiplies cos ω·x(j), then sin ω·x(j)
@@ -164,11 +164,12 @@ class ExtendedSelfAttention(nn.Module):
     def _attend(self, query: list[Tensor], key: list[Tensor], value: Tensor, mask: Tensor | None) -> Tensor:
         """Run plain attention on (batch, token, head, d) parts, concatenated; return (batch, token, head, d)."""
         size = sum(part.shape[-1] for part in query)
-        padding = -size % 8  # flash kernels want a multiple of 8
+        size += -size % 8  # flash kernels want a multiple of 8
         extended_query, extended_key = (
-            F.pad(torch.cat([part.to(value.dtype) for part in parts], dim=-1), (0, padding)).transpose(1, 2)
-            for parts in (query, key)
+            _joined([part.to(value.dtype) for part in parts], size).transpose(1, 2) for parts in (query, key)
         )
+        if self.attn_implementation != "eager" and value.device.type == "cpu":
+            value = _joined([value], size)  # the fused kernel wants values as wide as keys; the other is much slower
         value = value.transpose(1, 2)
         scale = self.head_size**-0.5
         if self.attn_implementation == "eager":
@@ -176,8 +177,6 @@ class ExtendedSelfAttention(nn.Module):
             if mask is not None:
                 scores = scores.masked_fill(~mask, FAR)
             return (scores.softmax(-1) @ value).transpose(1, 2)
-        if value.device.type == "cpu":  # its fused kernel wants values as wide as keys; the other is ten times slower
-            value = F.pad(value, (0, size + padding - self.head_size))
         out = F.scaled_dot_product_attention(extended_query, extended_key, value, attn_mask=mask, scale=scale)
         return out[..., : self.head_size].transpose(1, 2)
 
@@ -202,3 +201,10 @@ class ExtendedSelfAttention(nn.Module):
             )
         positions = positions if positions.dim() == 3 else positions[None]
         return positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
+
+
+def _joined(parts: list[Tensor], size: int) -> Tensor:
+    """Return parts (batch, token, head, ·) side by side, and zeros up to a size: one copy, where padding makes two."""
+    shape = parts[0].shape[:-1]
+    room = size - sum(part.shape[-1] for part in parts)
+    return torch.cat([*parts, parts[0].new_zeros(()).expand(*shape, room)], dim=-1) if room else torch.cat(parts, -1)
