@@ -9,7 +9,6 @@ rows go to docs/loading.json.
 """
 
 import argparse
-import itertools
 import json
 import os
 import statistics
@@ -118,7 +117,7 @@ def take_steps(train: Path, workers: int, options: argparse.Namespace, output: P
 
 def measure(sources: dict[str, Path], options: argparse.Namespace, place: Path) -> list[Row]:
     """Train with every kind of lines and every number of workers, in turn."""
-    ways = list(itertools.product(sources, options.workers))
+    ways = [(name, workers) for name in sources for workers in options.workers]
     rounds: dict[tuple[str, int], list[Clocked]] = {way: [] for way in ways}
     for number in range(options.rounds):
         for name, workers in ways:
