@@ -24,6 +24,7 @@ from accelerate.state import AcceleratorState
 from marked_tables import markdown
 from PIL import Image
 
+from trocr_gsa.commands.messages import silence_libraries
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.train.arguments import TrainingArguments, read_config
@@ -147,6 +148,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, default=Path("docs/loading.json"))
     options = parser.parse_args()
+    silence_libraries()
     with tempfile.TemporaryDirectory() as place:
         jpegs, compiled = Path(place) / "jpegs", Path(place) / "compiled.parquet"
         write_jpegs(options.source, options.split, options.lines, options.height, jpegs)
