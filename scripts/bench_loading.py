@@ -9,7 +9,6 @@ rows go to docs/loading.json.
 """
 
 import argparse
-import itertools
 import json
 import os
 import statistics
@@ -25,6 +24,7 @@ from accelerate.state import AcceleratorState
 from marked_tables import markdown
 from PIL import Image
 
+from trocr_gsa.commands.messages import silence_libraries
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.train.arguments import TrainingArguments, read_config
@@ -118,7 +118,7 @@ def take_steps(train: Path, workers: int, options: argparse.Namespace, output: P
 
 def measure(sources: dict[str, Path], options: argparse.Namespace, place: Path) -> list[Row]:
     """Train with every kind of lines and every number of workers, in turn."""
-    ways = list(itertools.product(sources, options.workers))
+    ways = [(name, workers) for name in sources for workers in options.workers]
     rounds: dict[tuple[str, int], list[Clocked]] = {way: [] for way in ways}
     for number in range(options.rounds):
         for name, workers in ways:
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, default=Path("docs/loading.json"))
     options = parser.parse_args()
+    silence_libraries()
     with tempfile.TemporaryDirectory() as place:
         jpegs, compiled = Path(place) / "jpegs", Path(place) / "compiled.parquet"
         write_jpegs(options.source, options.split, options.lines, options.height, jpegs)
