@@ -87,7 +87,7 @@ def table(rows: Sequence[Row]) -> str:
     return markdown(
         head,
         (
-            [f"`{row.process}`", f"{row.clock_seconds:.2f}", f"{row.processor_seconds:.2f}", f"× {row.to_alone:.2f}",
+            [row.process, f"{row.clock_seconds:.2f}", f"{row.processor_seconds:.2f}", f"× {row.to_alone:.2f}",
              f"× {row.to_class:.2f}"]
             for row in rows
         ),
