@@ -58,9 +58,10 @@ class LiftingSelfAttention(ExtendedSelfAttention):
             ValueError: if `features` or `positions` do not fit the group or each other.
         """
         positions = self._check(features, positions)
-        if features.dim() == 3:
-            features = features[:, None].expand(-1, self.group.order, -1, -1)
-        out = self._within_poses(*self._project(features), self._page(positions, attention_mask))
+        query, key, value = self._project(features)
+        if features.dim() == 3:  # what every pose sees alike is projected once
+            query, key, value = (part[:, None].expand(-1, self.group.order, -1, -1, -1) for part in (query, key, value))
+        out = self._within_poses(query, key, value, self._page(positions, attention_mask))
         return self.o_proj(out.flatten(-2))
 
 
