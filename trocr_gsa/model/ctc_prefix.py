@@ -19,6 +19,8 @@ FAINT = -50.0  # floor of a step's log-probability: cumulative sums must not dro
 NOTHING = -300.0  # log of a share that no sum notices; less would become numbers that processors are slow with
 CANDIDATES = 16  # letters of the decoder's that are weighed; the others are ruled out
 
+Key = tuple[int, tuple[int, ...]]  # a line, and its text so far
+
 
 class Prefixes(NamedTuple):
     """Texts so far, one a row, as the columns see them.
@@ -155,7 +157,9 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
     def __init__(self, logits: Tensor, lengths: Tensor, blank: int, eos: int, weight: float) -> None:
         self.joint = JointScores(CTCColumns(logits, lengths, blank), blank, eos, weight)
         empty = self.joint.columns.empty()
-        self.empty = {(line, ()): Prefixes(*rows) for line, rows in enumerate(zip(*empty, strict=True))}
+        self.empty: dict[Key, Prefixes] = {
+            (line, ()): Prefixes(*rows) for line, rows in enumerate(zip(*empty, strict=True))
+        }
         self.known = dict(self.empty)  # by line and text
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
@@ -173,7 +177,7 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         weighed = self.joint(scores[rows][:, None], prefixes, lines, lengths[:, None])[:, 0]
         return scores.index_copy(0, torch.tensor(rows, device=scores.device), weighed.to(scores.dtype))
 
-    def _look_up(self, keys: list[tuple[int, tuple[int, ...]]]) -> Prefixes:
+    def _look_up(self, keys: list[Key]) -> Prefixes:
         """Return the prefixes of lines and texts: remembered, or one letter behind others that are looked up."""
         new = list(dict.fromkeys(key for key in keys if key not in self.known))
         if new:

@@ -124,12 +124,12 @@ def _read(
     """Read what the encoder made of a batch, each line as its pose there says."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     column_texts: list[str | None] = [None] * len(angles)
-    drafted = num_beams == 1 and model.ctc_head is not None and model.config.ctc_decoding_weight > 0
+    head, drafted = model.ctc_head, num_beams == 1 and model.config.ctc_decoding_weight > 0
     seen = None
-    if model.ctc_head is not None and (columns or drafted):
-        seen = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-    if columns and seen is not None:
-        column_texts = processor.batch_decode(model.ctc_head.read(*seen), skip_special_tokens=True)
+    if head is not None and (columns or drafted):
+        seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+        if columns:
+            column_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
     if drafted and seen is not None:
         drafts = write(model, encoded, seen, applied)
         texts = processor.batch_decode([draft.letters for draft in drafts], skip_special_tokens=True)
