@@ -25,6 +25,7 @@ from trocr_gsa.train.reading import read_images
 
 from .attention_maps import LetterPlaces, letter_places
 from .loading import Adapters, load_reader
+from .side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -160,13 +161,16 @@ class LineReader:
                 lengths[index] = self._num_patches(image, names[index])
             except ImageError as error:
                 lines[index] = _failed(names[index], error)
-        most = BATCH_PATCHES_ON_CPU if self.model.device.type == "cpu" else BATCH_PATCHES
-        for group in self._read_together(chosen):
-            usable = [index for index in group if index not in lines]
-            order = np.array(sorted(usable, key=lengths.__getitem__), dtype=int)
-            for batch in cut_batches(order, lengths, most, batch_size):
-                pictures = {index: images[index] for index in batch}
-                lines |= self._read_batch(pictures, names, chosen, orientation, num_beams)
+        batches = [
+            {index: images[index] for index in batch}
+            for group in self._read_together(chosen)
+            for batch in self._cut([index for index in group if index not in lines], lengths, batch_size)
+        ]
+        batches.sort(key=lambda batch: -max(lengths[index] for index in batch))
+        read = partial(self._read_batch, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams)
+        # adapters are switched for the whole model
+        found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
+        lines |= {index: line for some in found for index, line in some.items()}
         return [lines[index] for index in range(len(images))]
 
     def letter_places(
@@ -223,6 +227,11 @@ class LineReader:
                 f"{shape.max_patches}. Is it one line of text? Cut it."
             )
         return needed
+
+    def _cut(self, places: list[int], lengths: np.ndarray, batch_size: int) -> list[list[int]]:
+        """Return batches of lines of like length."""
+        most = BATCH_PATCHES_ON_CPU if self.model.device.type == "cpu" else BATCH_PATCHES
+        return cut_batches(np.array(sorted(places, key=lengths.__getitem__), dtype=int), lengths, most, batch_size)
 
     def _read_batch(
         self,

@@ -1,0 +1,37 @@
+"""Batches side by side, each on one thread: so a small model keeps more cores busy than with one batch on all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+Batch = TypeVar("Batch")
+Found = TypeVar("Found")
+
+
+def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model: Any) -> Iterator[Found]:
+    """Yield what work makes of each batch, in their order.
+
+    Where the model computes on the CPU there are as many batches at a time as torch has threads, and torch has one for
+    each of them until the last is done. Elsewhere there is one batch at a time.
+
+    Args:
+        work: may be called from several threads.
+        batches: the largest should come first, or it is the last to end.
+        model: whatever computes: a module of torch, or something else that sees to its threads itself.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or len(batches) == 1 or not isinstance(model, torch.nn.Module) or model.device.type != "cpu":
+        yield from map(work, batches)
+        return
+
+    def alone(batch: Batch) -> Found:
+        torch.set_num_threads(1)
+        return work(batch)
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(alone, batches)
+    finally:
+        torch.set_num_threads(threads)
