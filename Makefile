@@ -27,7 +27,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP_INSTALL) --editable '.[demo,dev,onnx,pages]'
+	$(PIP_INSTALL) --editable '.[demo,dev,evidence,onnx,pages]'
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -37,4 +37,7 @@ def write_between_markers(page: Path, name: str, script: str, text: str) -> None
 
 
 def _markers(name: str, script: str) -> tuple[str, str]:
-    return f"<!-- {name}: written by scripts/{Path(script).name} -->", f"<!-- /{name} -->"
+    place = Path(script).resolve()
+    folders = [folder.name for folder in place.parents]
+    inside = reversed(folders[: folders.index("scripts")]) if "scripts" in folders else ()
+    return f"<!-- {name}: written by {'/'.join(('scripts', *inside, place.name))} -->", f"<!-- /{name} -->"
