@@ -19,7 +19,9 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))  # tables are written as by the other scripts
 
-from marked_tables import write_between_markers  # noqa: E402
+from marked_tables import markdown, write_between_markers  # noqa: E402
+
+__all__ = ["ROOT", "Mean", "markdown", "once", "publish"]
 
 PAGE = ROOT / "docs" / "evidence.md"
 FOLDER = PAGE.with_suffix("")  # the numbers and figures, beside the page
