@@ -21,7 +21,7 @@ sys.path.append(str(ROOT / "scripts"))  # tables are written as by the other scr
 
 from marked_tables import markdown, write_between_markers  # noqa: E402
 
-__all__ = ["ROOT", "Mean", "markdown", "once", "publish"]
+__all__ = ["ROOT", "Mean", "in_a_word", "markdown", "once", "publish"]
 
 PAGE = ROOT / "docs" / "evidence.md"
 FOLDER = PAGE.with_suffix("")  # the numbers and figures, beside the page
@@ -71,6 +71,15 @@ class Mean:
         """Return it as a percentage, ± its interval."""
         half = "" if math.isnan(self.half) else f" ± {100 * self.half:.{digits}f}"
         return f"{100 * self.value:.{digits}f}{half} %"
+
+
+def in_a_word(wins: int, losses: int, cases: int) -> str:
+    """Return what comparisons say of a claim: those whose interval is on its side, against it, and all there are."""
+    if wins == cases:
+        return "Supported"
+    if losses == cases:
+        return "Refuted"
+    return "Supported in part" if wins else "Not supported"
 
 
 def once(row: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

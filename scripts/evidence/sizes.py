@@ -1,0 +1,124 @@
+"""How large the trainings of a comparison are: reduced to two CPU cores, or full; and how they are shared out and kept.
+
+What is unusual: the reduced size reads rows of handwritten digits, which a small reader learns in a minute or two, the
+full one lines of books and hands. Both run the same code.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from line_sets import Line, digit_lines, folder_lines
+from record import once
+from small_reader import Design, Lesson
+
+DIGITS = "digits"
+TURNED = (90.0, 180.0, 270.0)
+TEST_SEED = 1_000  # of the lines that readers are judged by: the same for all
+
+
+@dataclass(frozen=True)
+class Size:
+    """Dials of a comparison.
+
+    Attributes:
+        name: "reduced" or "full".
+        sets: where lines come from: `DIGITS`, or imagefolders.
+        counts: numbers of training lines.
+        widths: of encoders, where their size is what varies.
+        height: of a line, pixels.
+        test_lines: at most so many of a test split.
+        design: of the readers.
+        steps: of a GSA-Net's lesson.
+        lines_a_step: lines in a batch.
+        learning_rate: chosen on validation lines, for the GSA-Net and the ViT each.
+        device: where it is to run.
+    """
+
+    name: str
+    sets: tuple[str, ...]
+    counts: tuple[int, ...]
+    widths: tuple[int, ...]
+    height: int
+    test_lines: int
+    design: Design
+    steps: int
+    lines_a_step: int
+    learning_rate: float
+    device: str
+
+    def lines(self, data: Path, name: str, split: str, count: int, seed: int) -> list[Line]:
+        """Draw lines of a set."""
+        if name == DIGITS:
+            return digit_lines(data / "mnist", split, count, self.height, self.design.patch_size, seed)
+        return folder_lines(data / name, split, count, self.height, self.design.patch_size, seed)
+
+    def test(self, data: Path, name: str) -> list[Line]:
+        """Return the lines to be judged by."""
+        return self.lines(data, name, "test", self.test_lines, TEST_SEED)
+
+    def lesson(self, seed: int) -> Lesson:
+        """Return how a GSA-Net learns; a ViT's lesson changes its turns and steps."""
+        return Lesson(
+            self.steps,
+            seed=seed,
+            lines_a_step=self.lines_a_step,
+            learning_rate=self.learning_rate,
+            device=self.device,
+        )
+
+
+SIZES = {
+    "reduced": Size(
+        "reduced", (DIGITS,), (100, 300, 1000), (16, 32, 64), 24, 300, Design(), 400, 32, 3e-3, "cpu"
+    ),
+    "full": Size(
+        "full", ("fraktur-19", "peraire"), (100, 300, 1000, 2000), (64, 128, 192, 256), 48, 1000,
+        Design(hidden_size=192, layers=6, patch_size=16), 6000, 48, 1.5e-3, "cuda",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a script was told on its command line."""
+
+    folder: Path
+    data: Path
+    size: Size
+    seeds: int
+    share: tuple[int, int]
+
+    @property
+    def publishes(self) -> bool:
+        """Whether it does the whole and not a share."""
+        return self.share == (1, 1)
+
+    def done(self, jobs: dict[str, Callable[[], dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        """Run this share of the jobs, but for those that are kept from before; yield what each found, in order."""
+        part, parts = self.share
+        for name, job in list(jobs.items())[part - 1 :: parts]:
+            yield once(self.folder / self.size.name / f"{name}.json", job)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What stands beside the numbers."""
+        return {"size": self.size.name, "sets": self.size.sets, "seeds": self.seeds, "test_lines": self.size.test_lines}
+
+
+def read_command_line(documentation: str | None) -> Told:
+    """Read a script's command line."""
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="for the trainings: those that are done are not done again")
+    parser.add_argument("data", type=Path, help="folder of mnist/ and of the line sets")
+    parser.add_argument("--size", choices=SIZES, default="reduced")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--share", metavar="1/2", default="1/1", help="run the first of two shares, publish nothing")
+    arguments = parser.parse_args()
+    part, parts = map(int, arguments.share.split("/"))
+    if SIZES[arguments.size].device == "cpu":
+        torch.set_num_threads(1)
+    return Told(arguments.folder, arguments.data, SIZES[arguments.size], arguments.seeds, (part, parts))
