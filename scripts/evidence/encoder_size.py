@@ -88,10 +88,11 @@ def verdict(rows: Rows, size: Size) -> str:
                 smaller += gap.is_negative
                 times = parameters(rows, width, QUARTERS) / parameters(rows, before, GSA)
                 sentences.append(f"- {name}, {before} wide: {gap.percent()} to the ViT with {times:.1f} times as many.")
+    larger = cases - len(size.sets)
     return (
-        f"**{in_a_word(wins, losses, cases)}.** Of {cases} widths the GSA-Net errs less than a ViT of its size in {wins} and more in {losses}; "
-        f"of {cases - len(size.sets)} comparisons with the next larger ViT it errs less in {smaller}. Error rate of "
-        "the GSA-Net less that of the ViT, paired by seed:\n\n" + "\n".join(sentences)
+        f"**{in_a_word(wins, losses, cases)}.** Of {cases} widths the GSA-Net errs less than a ViT of its size in "
+        f"{wins} and more in {losses}; of {larger} comparisons with the next larger ViT it errs less in {smaller}. "
+        "Error rate of the GSA-Net less that of the ViT, paired by seed:\n\n" + "\n".join(sentences)
     )
 
 

@@ -138,8 +138,9 @@ def verdict(rows: Rows, size: Size) -> str:
                 sentences.append(f"- {name}, {count} lines, {lies}: {gap.percent()} to the best ({best}).")
     cases = len(sentences)
     opening = (
-        f"**{in_a_word(wins, losses, cases)}.** Of {cases} comparisons at equal time with the best ViT, the GSA-Net errs less in {wins}, more in "
-        f"{losses}; in the others the interval holds 0. Error rate of the GSA-Net less that of the ViT, paired by seed:"
+        f"**{in_a_word(wins, losses, cases)}.** Of {cases} comparisons at equal time with the best ViT, the GSA-Net "
+        f"errs less in {wins}, more in {losses}; in the others the interval holds 0. Error rate of the GSA-Net less "
+        "that of the ViT, paired by seed:"
     )
     return opening + "\n\n" + "\n".join(sentences)
 
