@@ -29,7 +29,9 @@ def test_a_tilt_is_found_to_half_a_degree_and_undone(tilt):
     assert width <= found.image.width <= line.width + 30
 
 
-@pytest.mark.parametrize("image", [draw(), draw("l"), draw("NOON"), Image.new("L", (300, 40), 255)], ids=str)
+@pytest.mark.parametrize(
+    "image", [draw(), draw("l"), draw("NOON"), Image.new("L", (300, 40), 255)], ids=["long", "l", "NOON", "blank"]
+)
 @pytest.mark.parametrize("quarter", QUARTERS.values())
 def test_a_level_line_is_the_same_object(image, quarter):
     image = image if quarter is None else image.transpose(quarter)
