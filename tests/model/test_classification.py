@@ -50,7 +50,9 @@ def test_the_classifier_sees_the_mean_over_positions_weighted_by_the_poses_proba
 def test_with_every_layer_across_poses_all_weights_learn_but_one_that_the_softmax_cancels():
     model = tiny_classifier(pose_layers=LAYERS)
     model(noise(2, 3), torch.tensor([1])).loss.backward()
-    still = [name for name, weight in model.named_parameters() if weight.grad is None or weight.grad.abs().max() < 1e-12]
+    still = [
+        name for name, weight in model.named_parameters() if weight.grad is None or weight.grad.abs().max() < 1e-12
+    ]
     assert still == ["gsa_net.pose_head.score.bias"]
 
 

@@ -58,7 +58,8 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         """
         encoded: GSANetModelOutput = self.gsa_net(pixel_values, pixel_attention_mask, spatial_shapes, **kwargs)
         tokens, log_weights = encoded.last_hidden_state, encoded.attention_mask
-        assert tokens is not None and log_weights is not None
+        assert tokens is not None
+        assert log_weights is not None
         weights = log_weights.softmax(-1)  # p(h)/N, and 0 at padding
         logits = self.classifier((weights[:, None] @ tokens)[:, 0])
         loss = None if labels is None else F.cross_entropy(logits, labels)
