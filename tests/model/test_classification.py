@@ -80,6 +80,11 @@ def test_a_saved_classifier_is_found_by_its_auto_class(tmp_path):
     assert loaded.config.num_labels == CLASSES
 
 
+def test_a_classifier_without_classes_is_refused():
+    with pytest.raises(ValueError, match="`num_labels` must be at least 1"):
+        GSANetForImageClassification(encoder_config(num_labels=0))
+
+
 def test_an_encoder_that_was_saved_alone_becomes_a_classifiers(tmp_path):
     encoder = GSANetModel(encoder_config())
     encoder.save_pretrained(tmp_path)

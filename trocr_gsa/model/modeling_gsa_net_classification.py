@@ -25,11 +25,16 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
     Args:
         config: the encoder's; `num_labels` classes.
 
+    Raises:
+        ValueError: if there are no classes.
+
     Source: Romero & Cordonnier 2020 pool alike over positions and poses; the weight p(h), of the pose head, is ours.
     """
 
     def __init__(self, config: GSANetConfig) -> None:
         super().__init__(config)
+        if not config.num_labels:
+            raise ValueError(f"`num_labels` must be at least 1, got {config.num_labels}.")
         self.gsa_net = GSANetModel(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
