@@ -1,6 +1,6 @@
 """On rotated MNIST more rotations in the group read better, until they do not (Romero and Cordonnier's table, [RC]).
 
-On a GPU, as published but for the attention's reach; not run yet, and by its arithmetic about a day:
+On a GPU, every pixel a position; neither run nor tuned yet, and by its arithmetic a day or more:
 
     python scripts/evidence/rotated_mnist.py runs/rotated_mnist mnist/ --size full --device cuda
 
@@ -171,8 +171,8 @@ def judge(rows: list[dict[str, Any]], size: Size) -> str:
     text = f"**{verdict}** ({where}). {'; '.join(found for _, found in steps)}. Of the sums over poses, {sums}. "
     if size.patch_size > 1:
         text += (
-            f"This is a reduced size: the published networks see single pixels and train far longer, so only "
-            f"differences can be compared, and not the accuracies. Seen from the turns between quarter turns, R8's "
+            f"This is a reduced size: the published networks see single pixels, so only differences can be compared, "
+            f"and not the accuracies. Seen from the turns between quarter turns, R8's "
             f"patches are interpolated, and lose what lies outside their disc.{unasked(size)} "
         )
     return text + GE_VIT
