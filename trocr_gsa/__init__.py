@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model.image_processing_square import SquareImageProcessor
     from .model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
     from .model.modeling_gsa_net import GSANetModel
+    from .model.modeling_gsa_net_classification import GSANetForImageClassification
     from .model.modeling_trocr_gsa import TrOCRGSAModel
     from .model.processing_trocr_gsa import TrOCRGSAProcessor
     from .reader import LineReader
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "GSANetConfig": ".model.configuration_gsa_net",
+    "GSANetForImageClassification": ".model.modeling_gsa_net_classification",
     "GSANetModel": ".model.modeling_gsa_net",
     "GroupSelfAttention": ".model.attention",
     "LiftingSelfAttention": ".model.attention",
@@ -45,6 +47,7 @@ _HOMES = {
 
 __all__ = [
     "GSANetConfig",
+    "GSANetForImageClassification",
     "GSANetModel",
     "GroupSelfAttention",
     "LiftingSelfAttention",

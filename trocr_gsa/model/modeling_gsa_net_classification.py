@@ -1,0 +1,71 @@
+"""A GSA-Net that says what is on a picture, whichever way up it is.
+
+What is unusual, for a reader of transformers' ViT: there is no class token. The tokens are a set of (position, pose),
+and their mean, weighted by p(pose), is what the classifier sees: turning the picture permutes the set and its weights.
+"""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from .configuration_gsa_net import GSANetConfig
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput, GSANetPreTrainedModel
+
+
+class GSANetForImageClassification(GSANetPreTrainedModel):
+    """Encoder, and one linear map of the mean token; invariant under the group.
+
+    logits = W Σ_(i,h) p(h)/N f(i,h) + b, over the N positions that are no padding
+
+    With K < L there is only the chosen pose's field, and p is 1. The choice has no gradient, so the pose head then
+    learns nothing from `labels`, and stays as it started.
+
+    Args:
+        config: the encoder's; `num_labels` classes.
+
+    Raises:
+        ValueError: if there are no classes.
+
+    Source: Romero & Cordonnier 2020 pool alike over positions and poses; the weight p(h), of the pose head, is ours.
+    """
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__(config)
+        if not config.num_labels:
+            raise ValueError(f"`num_labels` must be at least 1, got {config.num_labels}.")
+        self.gsa_net = GSANetModel(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        labels: Tensor | None = None,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        **kwargs: Any,
+    ) -> ImageClassifierOutput:
+        """Classify pictures.
+
+        Args:
+            pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
+            labels: (batch,) long, the class of each; None: no loss.
+            pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
+            kwargs: what else `GSANetModel` takes: `pose_labels`, `pose_bias`.
+
+        Returns: `logits` (batch, class), and the cross-entropy as `loss`.
+
+        Raises:
+            ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
+        """
+        encoded: GSANetModelOutput = self.gsa_net(pixel_values, pixel_attention_mask, spatial_shapes, **kwargs)
+        tokens, log_weights = encoded.last_hidden_state, encoded.attention_mask
+        assert tokens is not None
+        assert log_weights is not None
+        weights = log_weights.softmax(-1)  # p(h)/N, and 0 at padding
+        logits = self.classifier((weights[:, None] @ tokens)[:, 0])
+        loss = None if labels is None else F.cross_entropy(logits, labels)
+        return ImageClassifierOutput(loss=loss, logits=logits)
