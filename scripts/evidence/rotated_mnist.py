@@ -4,7 +4,7 @@ On a GPU, every pixel a position; neither run nor tuned yet, and by its arithmet
 
     python scripts/evidence/rotated_mnist.py runs/rotated_mnist mnist/ --size full --device cuda
 
-Reduced, on two CPU cores, about forty minutes (0.04 s a step for Z2, 0.08 for R4, 0.14 and 0.11 for its sums, 0.13 for R8):
+Reduced, on two CPU cores, about forty minutes (0.04 s a step for Z2, 0.08 R4, 0.14 and 0.11 its sums, 0.13 R8):
 
     OMP_NUM_THREADS=1 python scripts/evidence/rotated_mnist.py runs/rotated_mnist mnist/ --size reduced --share 1/2 &
     OMP_NUM_THREADS=1 python scripts/evidence/rotated_mnist.py runs/rotated_mnist mnist/ --size reduced --share 2/2
