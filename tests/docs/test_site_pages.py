@@ -47,6 +47,13 @@ def shell_lines(page: str) -> list[list[str]]:
     return [words for words in bare if words]
 
 
+def with_siblings(script: Path) -> str:
+    """Return a script's text, and that of the scripts beside it that it imports: options may be theirs."""
+    source = script.read_text(encoding="utf-8")
+    beside = [script.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", source, re.MULTILINE)]
+    return "".join([source, *(path.read_text(encoding="utf-8") for path in beside if path.is_file())])
+
+
 def check_words(words: list[str]) -> None:
     """Refuse a command, option, configuration or key that there is not; nothing is run."""
     script = next((i for i, word in enumerate(words) if word.startswith("scripts/")), None)
@@ -55,7 +62,7 @@ def check_words(words: list[str]) -> None:
         if words[1] == "finetune":
             TrainingArguments.from_command_line(words[2:])
     elif script is not None:
-        source, rest = (ROOT / words[script]).read_text(encoding="utf-8"), words[script + 1 :]
+        source, rest = with_siblings(ROOT / words[script]), words[script + 1 :]
         if words[script] == "scripts/finetune.py":
             TrainingArguments.from_command_line(rest)
         else:

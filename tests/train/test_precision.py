@@ -13,6 +13,7 @@ from trocr_gsa.train.arguments import TrainingArguments
 def test_halves_are_multiplied_where_told_or_where_they_gain(precision, gains, mixed, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "multiplies_in_bf16", lambda on_cpu: gains)
     arguments = TrainingArguments(train=["lines"], precision=precision, device="cpu", output=str(tmp_path))
+    module.AcceleratorState._reset_state(reset_partial_state=True)  # whatever another test left
     accelerator = module.make_accelerator(arguments)
     try:
         assert accelerator.mixed_precision == mixed
