@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from marked_tables import markdown
 from matplotlib.figure import Figure
-from record import Mean, once, publish
+from record import Mean, markdown, once, publish
 from rotated_digits import Pictures, rotated_mnist
 
 from trocr_gsa import GSANetConfig, GSANetForImageClassification, PointGroup

@@ -152,6 +152,7 @@ def documents(folder):
     return [json.loads(row)["document"] for row in (folder / "metadata.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.usefixtures("_bare_system")
 def test_render_overwrites_nothing(call, lines):
     result = call("render", lines, "--count", 1)
     assert result.exit_code == 2
