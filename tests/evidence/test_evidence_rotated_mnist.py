@@ -1,48 +1,22 @@
 """The comparison on rotated MNIST, at toy size: from IDX files to a section that follows from the numbers."""
 
-import gzip
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 LEARN, VALIDATION, TEST, OWN_TEST = 24, 8, 16, 6
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        patch.syspath_prepend(str(SCRIPTS / "evidence"))
-        yield
-
-
-def idx(array: np.ndarray) -> bytes:
-    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
-
-
 @pytest.fixture
-def mnist(tmp_path, monkeypatch):
-    """Bars and blots, and a file that is not compressed."""
+def mnist(write_mnist, tmp_path, monkeypatch):
     import rotated_digits
 
     for name, number in (("LEARN", LEARN), ("VALIDATION", VALIDATION), ("TEST", TEST)):
         monkeypatch.setattr(rotated_digits, name, number)
-    folder = tmp_path / "mnist"
-    folder.mkdir()
-    for part, number in (("train", LEARN + VALIDATION + TEST), ("t10k", OWN_TEST)):
-        labels = (np.arange(number) % 2).astype(np.uint8)
-        images = np.zeros((number, 28, 28), np.uint8)
-        images[labels == 0, 4:24, 13:15] = 255
-        images[labels == 1, 10:18, 10:18] = 255
-        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
-    return folder
+    return write_mnist(tmp_path / "mnist", LEARN + VALIDATION + TEST, OWN_TEST)
 
 
 def rows(**tests: list[float]) -> list[dict]:
@@ -107,16 +81,9 @@ def test_the_verdict_follows_from_the_numbers(tests, verdict):
     assert rotated_mnist.judge(rows(**tests), size).startswith(f"**{verdict}**")
 
 
-def test_shares_are_put_together_and_published(mnist, tmp_path, monkeypatch):
-    import record
+def test_shares_are_put_together_and_published(mnist, page, tmp_path, monkeypatch):
     import rotated_mnist
 
-    page = tmp_path / "evidence.md"
-    page.write_text(
-        "<!-- rotated_mnist: written by scripts/evidence/rotated_mnist.py -->\n<!-- /rotated_mnist -->\nafter\n"
-    )
-    monkeypatch.setattr(record, "PAGE", page)
-    monkeypatch.setattr(record, "FOLDER", tmp_path / "evidence")
     toy = replace(rotated_mnist.SIZES["reduced"], patch_size=14, num_hidden_layers=1, epochs=1, seeds=2)
     monkeypatch.setitem(rotated_mnist.SIZES, "reduced", toy)
     runs = tmp_path / "runs"

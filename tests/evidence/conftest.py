@@ -1,0 +1,52 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scripts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        patch.syspath_prepend(str(SCRIPTS / "evidence"))
+        yield
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page with a place for every section."""
+    import record
+
+    names = [path.stem for path in (SCRIPTS / "evidence").glob("*.py")]
+    page = tmp_path / "evidence.md"
+    page.write_text(
+        "".join(f"<!-- {name}: written by scripts/evidence/{name}.py -->\n<!-- /{name} -->\n" for name in names)
+    )
+    monkeypatch.setattr(record, "PAGE", page)
+    monkeypatch.setattr(record, "FOLDER", tmp_path / "evidence")
+    return page
+
+
+@pytest.fixture
+def write_mnist():
+    """Write MNIST's four files with bars and blots for digits, half of them not compressed."""
+
+    def write(folder: Path, train: int, test: int) -> Path:
+        folder.mkdir(parents=True)
+        for part, number in (("train", train), ("t10k", test)):
+            labels = (np.arange(number) % 2).astype(np.uint8)
+            images = np.zeros((number, 28, 28), np.uint8)
+            images[labels == 0, 4:24, 13:15] = 255
+            images[labels == 1, 10:18, 10:18] = 255
+            (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(_idx(images)))
+            (folder / f"{part}-labels-idx1-ubyte").write_bytes(_idx(labels))
+        return folder
+
+    return write
+
+
+def _idx(array: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
