@@ -1,6 +1,6 @@
 """Measure group attention against plain attention, against the literal sums, and the encoder against a ViT.
 
-    python scripts/bench_attention.py
+    python scripts/bench_attention.py docs/speed.md
     python scripts/bench_attention.py --parts layer encoder --note "Project both bases at once"
 
 layer     GroupSelfAttention (C4, `pose_sum` none) against q/k/v/o and plain attention over the same |H|·N tokens, both
@@ -31,7 +31,7 @@ import torch
 from attention_contests import PARTS, TRAINING, Contest, group_layer
 from bench_take_over import resident
 from literal_attention import LiteralGroupAttention
-from marked_tables import markdown
+from marked_tables import markdown, write_between_markers
 from torch.utils.flop_counter import FlopCounterMode
 
 from trocr_gsa.model.encoding import grid_positions
@@ -185,6 +185,7 @@ def changes(found: dict[str, Any], rows: list[Row], note: str) -> dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
@@ -207,6 +208,8 @@ def main() -> None:
         "rows": [row for row in found["rows"] if row["name"] not in {new["name"] for new in named}] + named,
     }  # fmt: skip
     options.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for page in options.pages:
+        write_between_markers(page, "attention", __file__, table(rows))
 
 
 if __name__ == "__main__":

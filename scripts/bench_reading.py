@@ -228,6 +228,15 @@ def with_history(measured: dict[str, Any], earlier: Path | None, note: str) -> d
     return measured | {"history": [*before.get("history", []), change]}
 
 
+def history_table(history: Sequence[dict[str, Any]]) -> str:
+    """Return what changes brought, as Markdown."""
+    head = ["what changed", "before, lines/s", "after", "gain"]
+    rows = [(row["note"], row["before"], row["after"], row["after"] / row["before"]) for row in history]
+    return markdown(
+        head, [[note, f"{before:.1f}", f"{after:.1f}", f"× {gain:.2f}"] for note, before, after, gain in rows]
+    )
+
+
 def main() -> None:
     """Read, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -267,6 +276,8 @@ def main() -> None:
     options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     if options.page:
         write_between_markers(options.page, "reading", __file__, table(rows))
+        if "history" in measured:
+            write_between_markers(options.page, "reading-history", __file__, history_table(measured["history"]))
 
 
 if __name__ == "__main__":
