@@ -136,6 +136,18 @@ def test_the_settings_of_an_adapter_are_those_of_its_configuration(plain):
         assert line in text
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"projections": "qv"}, "query and value projections of encoder and decoder"),
+        ({"projections": "all", "targets": "encoder"}, "and both layers of every MLP of the encoder"),
+    ],
+)
+def test_the_layers_that_an_adapter_sits_on_are_named(write, checkpoint, tmp_path, options, words):
+    adapter = save_adapter(checkpoint, tmp_path / "adapter", **options)
+    assert words in section(write(adapter, base="owner/base"), "What it is")
+
+
 def test_four_lines_load_it(plain):
     model = section(plain["model"], "How to load it")
     assert 'LineReader.from_pretrained("owner/name")' in model

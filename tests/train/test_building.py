@@ -35,6 +35,22 @@ def test_an_adapter_alone_is_trained_and_names_its_base(checkpoint):
     assert model.peft_config["default"].use_rslora
 
 
+@pytest.mark.parametrize(("targets", "frozen"), [("encoder", "decoder."), ("decoder", "encoder."), ("both", "none")])
+def test_a_half_that_is_no_target_is_frozen_where_the_other_learns_whole(checkpoint, targets, frozen):
+    values = {"train": "lines", "model": checkpoint, "method": "full", "targets": targets}
+    model, _, _ = build(TrainingArguments.from_dict(values))
+    for name, weight in model.named_parameters():
+        assert weight.requires_grad == (not name.startswith(frozen))
+
+
+def test_adapters_go_where_the_arguments_say(checkpoint):
+    values = {"train": "lines", "model": checkpoint, "targets": "encoder", "projections": "all"}
+    model, _, _ = build(TrainingArguments.from_dict(values))
+    adapted = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert all(".encoder." in name for name in adapted)
+    assert any(".mlp.fc1." in name for name in adapted)
+
+
 def test_impossible_heads_of_a_new_model_are_refused():
     values = {"train": "lines", "method": "full", "encoder_hidden_size": 30, "encoder_num_attention_heads": 4}
     with pytest.raises(ValueError, match="`hidden_size` must be a multiple of `num_attention_heads`"):

@@ -6,7 +6,14 @@ import peft
 import pytest
 import torch
 
+from trocr_gsa.equivariance import report
 from trocr_gsa.train.lora import lora_config
+
+LAYERS = {
+    "qv": ("q_proj", "v_proj"),
+    "qkvo": ("q_proj", "k_proj", "v_proj", "o_proj", "out_proj"),
+    "all": ("q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "fc1", "fc2"),
+}
 
 
 def wrap(model, **options):
@@ -29,18 +36,30 @@ def adapted_modules(model):
     return {name for name, module in model.named_modules() if isinstance(module, peft.tuners.lora.Linear)}
 
 
+@pytest.mark.parametrize("projections", LAYERS)
 @pytest.mark.parametrize("targets", ["encoder", "decoder", "both"])
-def test_a_preset_adapts_every_projection_of_its_halves_and_nothing_else(tiny, targets):
+def test_a_preset_adapts_every_such_layer_of_its_halves_and_nothing_else(tiny, targets, projections):
     model, _ = tiny
     wanted = {
         f"base_model.model.{name}"
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear)
-        and name.split(".")[-1] in ("q_proj", "k_proj", "v_proj", "o_proj", "out_proj")
+        and name.split(".")[-1] in LAYERS[projections]
         and (targets == "both" or name.startswith(f"{targets}."))
     }
     assert wanted
-    assert adapted_modules(wrap(model, targets=targets)) == wanted
+    assert adapted_modules(wrap(model, targets=targets, projections=projections)) == wanted
+
+
+@pytest.mark.parametrize("projections", LAYERS)
+def test_no_preset_disturbs_the_symmetry(tiny, projections):
+    checks = report(wrap(tiny[0], projections=projections))
+    assert all(check.holds for check in checks)
+    assert max(check.error_float64 for check in checks) < 1e-11
+
+
+def test_attention_alone_is_adapted_by_default():
+    assert lora_config().target_modules == lora_config(projections="qkvo").target_modules
 
 
 def test_stock_peft_loads_a_saved_adapter(tiny, lines, tmp_path):
@@ -93,7 +112,12 @@ def test_the_scale_defaults_to_two():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"targets": "head"}, "`targets`"), ({"rank": 0}, "`rank`"), ({"dropout": 1.0}, "`dropout`")],
+    [
+        ({"targets": "head"}, "`targets`"),
+        ({"projections": "k"}, "`projections`"),
+        ({"rank": 0}, "`rank`"),
+        ({"dropout": 1.0}, "`dropout`"),
+    ],
 )
 def test_impossible_adapters_are_refused(options, message):
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from trocr_gsa.equivariance import Check
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.train.lora import TARGETS
+from trocr_gsa.train.lora import TARGETS, target_pattern
 from trocr_gsa.train.results import Results
 
 from .measurements import TASK, Measurement
@@ -19,7 +19,14 @@ from .statement import Statement, is_hub_id
 
 TAGS = ("ocr", "htr", "trocr", "trocr-gsa", "equivariance")
 HALVES = {"encoder": "the encoder", "decoder": "the decoder", "both": "encoder and decoder"}
-PROJECTIONS = {pattern: f"every attention projection of {HALVES[half]}" for half, pattern in TARGETS.items()}
+PROJECTIONS = {
+    "qv": "query and value projections",
+    "qkvo": "every attention projection",
+    "all": "every attention projection and both layers of every MLP",
+}
+PRESETS = {
+    target_pattern(half, name): f"{words} of {HALVES[half]}" for half in TARGETS for name, words in PROJECTIONS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def _model(contents: CardContents) -> str:
 def _adapter(contents: CardContents) -> str:
     config = contents.source.config
     targets: Any = config.get("target_modules")
-    words = PROJECTIONS.get(targets) if isinstance(targets, str) else None
+    words = PRESETS.get(targets) if isinstance(targets, str) else None
     named = ", ".join(sorted(targets)) if isinstance(targets, list) else targets
     return _table(
         {

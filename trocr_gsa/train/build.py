@@ -32,6 +32,8 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         # transformers renamed it on the way from 5.17 to 5.23
         getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
     if arguments.method == "full":
+        if arguments.targets != "both":
+            (reader.decoder if arguments.targets == "encoder" else reader.encoder).requires_grad_(False)
         return reader, reader, processor
     from peft import get_peft_model
 
@@ -44,6 +46,7 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         arguments.dora,
         reader,
         arguments.train_pose,
+        arguments.projections,
     )
     return get_peft_model(reader, config), reader, processor
 

@@ -1,6 +1,6 @@
-"""LoRA on the attention projections of both halves.
+"""LoRA on the linear layers of both halves: by default on every projection of their attention.
 
-Adapters keep the symmetry exactly: a projection acts on the feature of every (position, pose) alike, and so does the
+Adapters keep the symmetry exactly: a linear layer acts on the feature of every (position, pose) alike, and so does the
 low-rank update beside it; the encoder's key module also projects the relative encoding, which the update then
 bends too. Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
 """
@@ -12,14 +12,14 @@ from torch import nn
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-ENCODER_PROJECTIONS = r"(.*\.)?encoder\..*\.(q_proj|k_proj|v_proj|o_proj)"
-DECODER_PROJECTIONS = r"(.*\.)?decoder\..*\.(q_proj|k_proj|v_proj|out_proj)"
-POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
-TARGETS = {
-    "encoder": ENCODER_PROJECTIONS,
-    "decoder": DECODER_PROJECTIONS,
-    "both": f"({ENCODER_PROJECTIONS})|({DECODER_PROJECTIONS})",
+ENCODER_LAYERS = {
+    "qv": "q_proj|v_proj",
+    "qkvo": "q_proj|k_proj|v_proj|o_proj",
+    "all": "q_proj|k_proj|v_proj|o_proj|fc1|fc2",
 }
+DECODER_LAYERS = {name: layers.replace("o_proj", "out_proj") for name, layers in ENCODER_LAYERS.items()}
+POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
+TARGETS = ("encoder", "decoder", "both")
 
 
 def lora_config(
@@ -31,8 +31,9 @@ def lora_config(
     use_dora: bool = False,
     model: nn.Module | None = None,
     train_pose: bool = False,
+    projections: Literal["qv", "qkvo", "all"] = "qkvo",
 ) -> "LoraConfig":
-    """Return the adapter ΔW = (alpha / rank) · B A on q, k, v and the output projection of every attention layer.
+    """Return the adapter ΔW = (alpha / rank) · B A on linear layers of the encoder, the decoder or both.
 
     Args:
         targets: the half, or halves, that get an adapter.
@@ -43,16 +44,21 @@ def lora_config(
         use_dora: learn magnitude and direction of the weights apart.
         model: where given, its name is written into the adapter, so that the adapter names its base.
         train_pose: learn the pose head and the gates between poses too, whole; the adapter then holds a copy of them.
+        projections: the layers that get an adapter: query and value of every attention layer (`"qv"`), key and output
+            too (`"qkvo"`), or these and both layers of every MLP (`"all"`).
 
     Returns: a `peft.LoraConfig` for `get_peft_model`; it has no task type, PEFT knows none from image to text.
 
     Raises:
-        ValueError: if `targets` is none of the presets, `rank` is below 1, or `dropout` is outside [0, 1).
+        ValueError: if `targets` or `projections` is none of the presets, `rank` is below 1, or `dropout` is outside
+            [0, 1).
     """
     from peft import LoraConfig  # whoever reads needs none of it
 
     if targets not in TARGETS:
         raise ValueError(f"`targets` must be one of {', '.join(TARGETS)}, got {targets!r}.")
+    if projections not in ENCODER_LAYERS:
+        raise ValueError(f"`projections` must be one of {', '.join(ENCODER_LAYERS)}, got {projections!r}.")
     if rank < 1:
         raise ValueError(f"`rank` must be at least 1, got {rank}. Common choices are 4 to 64.")
     if not 0 <= dropout < 1:
@@ -62,8 +68,17 @@ def lora_config(
         r=rank,
         lora_alpha=2 * rank if alpha is None else alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=dropout,
-        target_modules=TARGETS[targets],
+        target_modules=target_pattern(targets, projections),
         modules_to_save=POSE_MODULES if train_pose else None,
         base_model_name_or_path=getattr(model, "name_or_path", None) or None,
         **options,
     )
+
+
+def target_pattern(targets: str, projections: str) -> str:
+    """Return the expression that the names of the layers match whole, as `lora_config` takes its presets."""
+    halves = {
+        "encoder": rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})",
+        "decoder": rf"(.*\.)?decoder\..*\.({DECODER_LAYERS[projections]})",
+    }
+    return halves[targets] if targets in halves else f"({halves['encoder']})|({halves['decoder']})"
