@@ -1,0 +1,211 @@
+"""One training that adapts the packaged reader to a hand, and how what comes of it reads that hand and other lines.
+
+What is unusual: the reader has seen every set that it is measured on, but for the documents held out. So a hand that is
+new to it must be cut from such a document, and some of its lines learnt from, before anything can be gained.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import PeftModel
+from safetensors.torch import save
+from torch import Tensor
+
+from trocr_gsa.data import compile_lines
+from trocr_gsa.data.samples import LineDataset, LineSample
+from trocr_gsa.data.sources import open_source
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.reader import load_reader
+from trocr_gsa.train import metrics
+from trocr_gsa.train.arguments import TrainingArguments, read_config
+from trocr_gsa.train.checkpoint import load_state
+from trocr_gsa.train.evaluation import read_lines
+from trocr_gsa.train.finetune import finetune
+
+CONFIG = Path(__file__).parents[2] / "configs" / "lora_packaged.yaml"
+BASE: str | None = None  # the packaged checkpoint
+ALL = slice(None)
+COMPARED = 4  # lines whose logits say whether an adapter is gone
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Where a hand's lines are: in which set, and for each part the split of it and the lines in that."""
+
+    description: str
+    source: str
+    learn: tuple[str, slice]
+    validation: tuple[str, slice]
+    test: tuple[str, slice]
+
+
+HANDS = {
+    "tessier": Hand(
+        "one letter that the packaged reader never saw",
+        "cremma-mss-19", ("test", slice(42, 122)), ("test", slice(122, 142)), ("test", slice(42)),
+    ),
+    "peraire": Hand(
+        "one whose training lines the packaged reader has already learnt from, among all others",
+        "peraire", ("train", ALL), ("validation", ALL), ("test", ALL),
+    ),
+}  # fmt: skip
+OTHERS = ("fraktur-19", "htromance-modern-fr")  # what may be forgotten
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the trainings and what they are judged by are.
+
+    Attributes:
+        learn: lines of the hand that are learnt from, at most; drawn by the seed.
+        validation: lines that a learning rate is chosen by, at most.
+        test: lines of the hand to be judged by, at most.
+        others: lines of each other set, at most.
+        steps: of each training.
+        batch_patches: patches in a step.
+        device: that it runs on.
+        crossed: whether all combinations are trained, and not one change at a time.
+    """
+
+    learn: int | None
+    validation: int | None
+    test: int | None
+    others: int | None
+    steps: int
+    batch_patches: int
+    device: str
+    crossed: bool
+
+
+class Chosen(LineDataset):
+    """Some lines of others."""
+
+    def __init__(self, lines: LineDataset, places: Sequence[int]) -> None:
+        self.lines, self.places = lines, places
+
+    def __len__(self) -> int:
+        """Return how many were chosen."""
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> LineSample:
+        """Return one."""
+        return self.lines[self.places[index]]
+
+
+def compile_sets(data: Path, folder: Path, hand: Hand, size: Size) -> None:
+    """Put into a folder `learn`, `validation` and `test` of a hand and a file of each other set, all but what is there.
+
+    Where a set has more lines than are asked for, those taken are spread evenly over it.
+    """
+    wanted = {
+        "learn": (hand.source, *hand.learn, None),
+        "validation": (hand.source, *hand.validation, size.validation),
+        "test": (hand.source, *hand.test, size.test),
+    } | {name: (name, "test", ALL, size.others) for name in OTHERS}
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, (name, split, some, most) in wanted.items():
+        if not (folder / f"{part}.parquet").is_file():
+            lines = open_source(str(data / name), split)
+            places = range(len(lines))[some]
+            count = min(len(places), most or len(places))
+            chosen = Chosen(lines, [places[place * len(places) // count] for place in range(count)])
+            with tempfile.TemporaryDirectory(dir=folder) as own:  # two shares may compile at once
+                written = compile_lines(chosen, Path(own) / "lines.parquet").path
+                written.replace(folder / f"{part}.parquet")
+
+
+def train(changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, output: Path) -> dict[str, Any]:
+    """Train once; return the validation error, what was trained, and what that took.
+
+    Args:
+        changes: what the variant changes in the arguments.
+        seed: of weights, order, augmentation, and of the choice of lines.
+        rate: of learning.
+        lines: folder of `compile_sets`.
+        size: of the training.
+        output: for the run.
+    """
+    on_cpu = size.device == "cpu"
+    told = {
+        "model": BASE, "train": [str(lines / "learn.parquet")], "validation": [str(lines / "validation.parquet")],
+        "train_lines": size.learn, "validation_lines": None, "output": str(output), "learning_rate": rate, "seed": seed,
+        "max_steps": size.steps, "max_minutes": None, "eval_every": size.steps, "log_every": size.steps,
+        "warmup_steps": size.steps // 10, "batch_patches": size.batch_patches, "device": size.device,
+        "precision": "fp32" if on_cpu else "auto", "attn_implementation": "eager" if on_cpu else "sdpa",
+    }  # fmt: skip
+    start = time.process_time()
+    state = finetune(TrainingArguments.from_dict(read_config(CONFIG) | told | changes))
+    weights: dict[str, Tensor] = load_state(output / "last")["weights"]
+    return {
+        "rate": rate,
+        "seed": seed,
+        "validation": state.best_cer,
+        "minutes": (time.process_time() - start) / 60,
+        "parameters": sum(weight.numel() for weight in weights.values()),
+        "bytes": len(save({name: weight.half().contiguous() for name, weight in weights.items()})),
+    }
+
+
+def error_rates(reader: Any, processor: Any, lines: Path) -> dict[str, float]:
+    """Return the character error rates on the hand's test lines, under `test`, and on the other sets."""
+    rates = {}
+    for name in ("test", *OTHERS):
+        records = read_lines(reader, processor, all_lines(lines / f"{name}.parquet"), 0.0)
+        rates[name] = metrics.cer([record.text for record in records], [record.prediction for record in records])
+    return rates
+
+
+def base_errors(lines: Path, size: Size) -> dict[str, Any]:
+    """Return the error rates of the reader that nothing was added to."""
+    reader, processor = load_reader(BASE, device=size.device)
+    return {"cer": error_rates(reader, processor, lines)}
+
+
+def train_and_test(
+    changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, folder: Path
+) -> dict[str, Any]:
+    """Train once, and read test lines with what came of it; an adapter is then taken out again, and looked after.
+
+    Returns: what `train` does, the error rates as `cer`, and for an adapter, as `removed_is_bit_equal`, whether the
+        logits are the base's when it is out (and are not while it is in).
+    """
+    place = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        found = train(changes, seed, rate, lines, size, place / "run")
+        best = place / "run" / "best"
+        if changes.get("method") == "full":
+            reader, processor = load_reader(best, device=size.device)
+            return found | {"cer": error_rates(reader, processor, lines)}
+        reader, processor = load_reader(BASE, best, size.device)
+        adapted = cast(PeftModel, reader)
+        found["cer"] = error_rates(adapted.get_base_model(), processor, lines)
+        return found | {"removed_is_bit_equal": removal_is_exact(adapted, processor, lines, size.device)}
+    finally:
+        shutil.rmtree(place)
+
+
+def validate(changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, folder: Path) -> dict[str, Any]:
+    """Train once, and keep no more than what validation says: no test line is read."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        return train(changes, seed, rate, lines, size, Path(place) / "run")
+
+
+@torch.no_grad()
+def removal_is_exact(adapted: PeftModel, processor: Any, lines: Path, device: str) -> bool:
+    """Whether logits change with an adapter, and are the base's bit for bit when it is taken out of the layers."""
+    some = all_lines(lines / "test.parquet")[:COMPARED]
+    batch = processor(images=[line.image for line in some], text=[line.text for line in some]).to(device)
+    base = cast(TrOCRGSAModel, load_reader(BASE, device=device)[0])
+    before, loaded = base(**batch).logits, adapted(**batch).logits
+    return not loaded.equal(before) and adapted.unload()(**batch).logits.equal(before)
+
+
+def all_lines(file: Path) -> list[LineSample]:
+    """Return the lines of a file."""
+    return list(open_source(str(file)))
