@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal, get_args
 
 RANKS = (2, 4, 8, 16)
-HALVES = ("encoder", "decoder", "both")
+Half = Literal["encoder", "decoder", "both"]
+HALVES: tuple[Half, ...] = get_args(Half)
 PROJECTIONS = {"qv": "q v", "qkvo": "q k v o", "all": "all linear"}
 DECAY = 0.05  # of whole weights, as in scripts/train_adapters.py
 RATES = {
@@ -29,7 +30,7 @@ class Variant:
 
     method: str = "LoRA"
     rank: int = 8
-    targets: str = "both"
+    targets: Half = "both"
     projections: str = "qkvo"
 
     @property

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from adapter_runs import HANDS, Size, base_errors, compile_sets, train_and_test, validate
 from adapter_tables import draw, forgetting_sentence, rank_sentence, table
-from adapter_variants import METHODS, RATES, variants
+from adapter_variants import METHODS, RATES, Variant, variants
 from record import once, publish
 
 SIZES = {
@@ -39,17 +39,21 @@ SEEDS = 3
 TRIED_WITH = 1000  # seed of the trainings that learning rates are chosen by: none of those that are judged
 
 
-def choose_rates(folder: Path, lines: Path, size: Size, part: int, parts: int) -> tuple[dict[str, float], list[Any]]:
+def choose_rates(
+    folder: Path, lines: Path, size: Size, part: int, parts: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the learning rate of each method that errs least in validation, and all that were tried."""
     jobs = [(variant, rate) for variant in METHODS for rate in RATES[variant.method]]
 
-    def found(variant: Any, rate: float) -> dict[str, Any]:
+    def found(variant: Variant, rate: float) -> dict[str, Any]:
         train = partial(validate, variant.changes, TRIED_WITH, rate, lines, size, folder)
         return once(folder / f"rate-{variant.method.replace(' ', '-')}-{rate:g}.json", train)
 
     for job in jobs[part - 1 :: parts]:
         found(*job)
-    tried = [{"method": variant.method} | found(variant, rate) for variant, rate in jobs]  # the other shares' too
+    tried: list[dict[str, Any]] = [
+        {"method": variant.method} | found(variant, rate) for variant, rate in jobs
+    ]  # the other shares' too
     best = {
         variant.method: min(
             (row for row in tried if row["method"] == variant.method), key=lambda row: row["validation"]
