@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 from adapter_runs import HANDS, Size, base_errors, compile_sets, train_and_test, validate
-from adapter_tables import draw, forgetting_sentence, rank_sentence, table
+from adapter_tables import Rows, draw, forgetting_sentence, rank_sentence, table
 from adapter_variants import METHODS, RATES, Variant, variants
 from record import once, publish
 
@@ -39,31 +39,26 @@ SEEDS = 3
 TRIED_WITH = 1000  # seed of the trainings that learning rates are chosen by: none of those that are judged
 
 
-def choose_rates(
-    folder: Path, lines: Path, size: Size, part: int, parts: int
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the learning rate of each method that errs least in validation, and all that were tried."""
+def try_rates(folder: Path, lines: Path, size: Size, part: int, parts: int) -> Rows:
+    """Return what each method's learning rates come to in validation: this share's, then what is missing."""
     jobs = [(variant, rate) for variant in METHODS for rate in RATES[variant.method]]
 
     def found(variant: Variant, rate: float) -> dict[str, Any]:
         train = partial(validate, variant.changes, TRIED_WITH, rate, lines, size, folder)
-        return once(folder / f"rate-{variant.method.replace(' ', '-')}-{rate:g}.json", train)
+        row = once(folder / f"rate-{variant.method.replace(' ', '-')}-{rate:g}.json", train)
+        return {"method": variant.method} | row
 
     for job in jobs[part - 1 :: parts]:
         found(*job)
-    tried: list[dict[str, Any]] = [
-        {"method": variant.method} | found(variant, rate) for variant, rate in jobs
-    ]  # the other shares' too
-    best = {
-        variant.method: min(
-            (row for row in tried if row["method"] == variant.method), key=lambda row: row["validation"]
-        )["rate"]
-        for variant in METHODS
-    }
-    return best, tried
+    return [found(*job) for job in jobs]
 
 
-def verdict(rows: list[dict[str, Any]], base: dict[str, float], size: Size, hand: str) -> str:
+def best_rate(tried: Rows, method: str) -> float:
+    """Return the learning rate of a method that errs least in validation."""
+    return min((row for row in tried if row["method"] == method), key=lambda row: row["validation"])["rate"]
+
+
+def verdict(rows: Rows, base: dict[str, float], size: Size, hand: str) -> str:
     """Return what the numbers say of both claims, and under what conditions."""
     text = f"{rank_sentence(rows, base)}\n\n{forgetting_sentence(rows, base)}"
     if not size.crossed:
@@ -92,11 +87,11 @@ def main() -> None:
     folder = arguments.folder / f"{arguments.hand}-{arguments.size}"
     lines = folder / "lines"
     compile_sets(arguments.data, lines, hand, size)
-    rates, tried = choose_rates(folder, lines, size, part, parts)
+    tried = try_rates(folder, lines, size, part, parts)
     names = variants(size.crossed)
     rows = []
     for seed, variant in [(seed, variant) for seed in range(SEEDS) for variant in names][part - 1 :: parts]:
-        train = partial(train_and_test, variant.changes, seed, rates[variant.method], lines, size, folder)
+        train = partial(train_and_test, variant.changes, seed, best_rate(tried, variant.method), lines, size, folder)
         row = once(folder / f"{variant.name.replace(', ', '-').replace(' ', '-')}-{seed}.json", train)
         rows.append({"variant": variant.name} | row)
     if parts == 1:
