@@ -29,7 +29,7 @@ from record import once, publish
 
 SIZES = {
     "reduced": Size(
-        learn=200, validation=40, test=100, others=60, steps=64, batch_patches=1024, device="cpu", crossed=False
+        learn=200, validation=40, test=100, others=60, steps=40, batch_patches=1024, device="cpu", crossed=False
     ),
     "full": Size(
         learn=None, validation=None, test=None, others=None, steps=400, batch_patches=2500, device="cuda", crossed=True

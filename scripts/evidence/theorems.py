@@ -55,7 +55,7 @@ def trained_reader(group: str) -> TrOCRGSAModel:
     trained, _ = load_model(None)
     if group == trained.encoder.config.group:
         return trained
-    config = trained.config.__class__.from_dict(trained.config.to_dict())
+    config = copy.deepcopy(trained.config)
     config.encoder.group = group
     reader = TrOCRGSAModel(config)
     own = reader.state_dict()
@@ -84,8 +84,8 @@ def picture(patch_size: int, rows: int, columns: int, dtype: torch.dtype) -> Ten
 
 def outputs(reader: TrOCRGSAModel, image: Tensor) -> dict[str, Tensor]:
     """Return what every layer makes of an image; fields as rasters, (batch, pose, hidden, row, column)."""
-    encoder, seen, hooks = reader.encoder, {}, []
-    layers = {"embeddings": encoder.embeddings, "lifting": encoder.lifting}
+    encoder, seen, hooks = reader.encoder, dict[str, Any](), []
+    layers: dict[str, nn.Module] = {"embeddings": encoder.embeddings, "lifting": encoder.lifting}
     layers |= {f"pose_layers.{k}": layer for k, layer in enumerate(encoder.pose_layers)}
     layers |= {POSE: encoder.pose_head} | {f"layers.{k}": layer for k, layer in enumerate(encoder.layers)}
     layers |= {"CTC head": cast(nn.Module, reader.ctc_head), DECODER: reader.decoder}
@@ -169,10 +169,11 @@ def measure(adapter: str) -> dict[str, Any]:
         runs["without"] = precisions(reader)
         reader = with_adapter(reader, adapter).eval()
         runs["with"] = precisions(reader)
+        nn.Module.to(reader, torch.float64)
         measured[name] = {
             "elements": {h: describe(group, h) for h in range(1, group.order)},
             "adapter": runs,
-            "encodings": encoding_errors(nn.Module.to(reader, torch.float64)),
+            "encodings": encoding_errors(reader),
         }
         print(name, "measured", flush=True)
     return measured
