@@ -2,8 +2,8 @@
 
     python scripts/report_scale.py fraktur-19/test/
 
-Speed is that of the packaged reader on one core, in docs/reading_speed.json, which scripts/bench_reading.py writes. The
-size of a picture is the mean of the folder's, that of a result the mean over some of them, read here. The table goes
+Speed is that of the packaged reader on one core: a line's processor time, of all cores that worked at it, in
+docs/reading_speed.json, which scripts/bench_reading.py writes. The size of a picture is the mean of the folder's, that of a result the mean over some of them, read here. The table goes
 into docs/scale.md.
 """
 
@@ -35,7 +35,7 @@ class Sizes:
 
 
 def read_speed(path: Path) -> float:
-    """Return the lines a second that the packaged reader was measured to read on one core.
+    """Return the lines that the packaged reader was measured to read in a second of one core.
 
     Raises:
         ValueError: if it was not measured.
@@ -44,7 +44,7 @@ def read_speed(path: Path) -> float:
     if not path.is_file():
         raise ValueError(f"`--speed`: there is no {path}. {run}")
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    found = [row["lines_per_second"] for row in rows if row["reader"] == ROW]
+    found = [1 / row["processor_seconds_per_line"] for row in rows if row["reader"] == ROW]
     if not found:
         raise ValueError(f"`--speed`: {path} has no row of {ROW}. {run}")
     return float(found[0])

@@ -26,13 +26,14 @@ def test_core_hours_machines_and_storage_are_those_of_the_measured_speed_and_siz
     assert found["results as jsonl"] == "100 GB, 100 bytes a line"
 
 
-def test_the_speed_is_the_packaged_readers(script, tmp_path):
-    rows = [{"reader": "other", "lines_per_second": 1}, {"reader": "trocr-gsa", "lines_per_second": 12.5}]
+def test_the_speed_is_the_packaged_readers_on_one_core(script, tmp_path):
+    by_two_cores = {"lines_per_second": 25.0, "processor_seconds_per_line": 0.08}
+    rows = [{"reader": "other", "processor_seconds_per_line": 1}, {"reader": "trocr-gsa"} | by_two_cores]
     (tmp_path / "speed.json").write_text(json.dumps({"rows": rows}))
     assert script.read_speed(tmp_path / "speed.json") == 12.5
 
 
-@pytest.mark.parametrize("rows", [None, [{"reader": "other", "lines_per_second": 1}]])
+@pytest.mark.parametrize("rows", [None, [{"reader": "other", "processor_seconds_per_line": 1}]])
 def test_a_speed_that_was_not_measured_is_asked_for(script, tmp_path, rows):
     if rows is not None:
         (tmp_path / "speed.json").write_text(json.dumps({"rows": rows}))
