@@ -3,8 +3,8 @@
     python scripts/report_scale.py fraktur-19/test/
 
 Speed is that of the packaged reader on one core: a line's processor time, of all cores that worked at it, in
-docs/reading_speed.json, which scripts/bench_reading.py writes. The size of a picture is the mean of the folder's, that of a result the mean over some of them, read here. The table goes
-into docs/scale.md.
+docs/reading_speed.json, which scripts/bench_reading.py writes. The size of a picture is the mean of the folder's, that
+of a result the mean over some of them, read here. The table goes into docs/scale.md.
 """
 
 import argparse
