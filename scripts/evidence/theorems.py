@@ -47,7 +47,7 @@ GROUPS = ("C4", "D4")
 COLUMNS_SHOWN = (("without", "float64"), ("with", "float64"), ("with", "float32"))
 POSE, DECODER = "pose head, p(pose)", "decoder, log p(letter)"
 MOVING = "attention layers, page moved"
-Errors = dict[str, dict[int, float]]
+Errors = dict[str, dict[int, float]]  # by layer or sum over poses, and by element
 
 
 def trained_reader(group: str) -> TrOCRGSAModel:
@@ -55,7 +55,7 @@ def trained_reader(group: str) -> TrOCRGSAModel:
     trained, _ = load_model(None)
     if group == trained.encoder.config.group:
         return trained
-    config = copy.deepcopy(trained.config)
+    config: Any = copy.deepcopy(trained.config)
     config.encoder.group = group
     reader = TrOCRGSAModel(config)
     own = reader.state_dict()
@@ -135,7 +135,7 @@ def translation_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> float:
     return worst
 
 
-def encoding_errors(reader: TrOCRGSAModel) -> dict[str, dict[str, Errors]]:
+def encoding_errors(reader: TrOCRGSAModel) -> dict[str, Errors]:
     """Return, in float64, the group layer's errors with each published encoding, for each way to sum up."""
     attn = cast(GroupSelfAttention, reader.encoder.pose_layers[0].attention)
     group, positions = attn.group, grid_positions(*SMALL).to(torch.float64)
@@ -146,7 +146,9 @@ def encoding_errors(reader: TrOCRGSAModel) -> dict[str, dict[str, Errors]]:
     return {
         name: {
             pose_sum: element_errors(
-                lambda placed, pose_sum=pose_sum, index=index: written_out(attn, *placed, index(group), pose_sum),
+                lambda placed, pose_sum=pose_sum, index=index: written_out(
+                    attn, placed[0], placed[1], index(group), pose_sum
+                ),
                 group,
                 (held[0], positions),
                 turn_placed_field,
