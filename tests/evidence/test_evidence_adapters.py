@@ -3,21 +3,11 @@
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tiny_checkpoint import draw_line, save_checkpoint
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 BASE = {"test": 0.5, "fraktur-19": 0.02, "htromance-modern-fr": 0.2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        patch.syspath_prepend(str(SCRIPTS / "evidence"))
-        yield
 
 
 @pytest.fixture
@@ -93,16 +83,11 @@ def test_lines_that_are_learnt_from_are_never_judged_by():
     assert sorted(places) == list(range(142))
 
 
-def test_shares_are_put_together_and_published(data, tmp_path, monkeypatch):
+def test_shares_are_put_together_and_published(data, page, tmp_path, monkeypatch):
     import adapter_runs
     import adapter_variants
     import adapters
-    import record
 
-    page = tmp_path / "evidence.md"
-    page.write_text("<!-- adapters: written by scripts/evidence/adapters.py -->\n<!-- /adapters -->\nafter\n")
-    monkeypatch.setattr(record, "PAGE", page)
-    monkeypatch.setattr(record, "FOLDER", tmp_path / "evidence")
     monkeypatch.setattr(adapter_runs, "BASE", str(save_checkpoint(tmp_path / "base", ctc_steps_per_patch=2)))
     parts = {"learn": ("test", slice(3, 7)), "validation": ("test", slice(7, 9)), "test": ("test", slice(3))}
     monkeypatch.setitem(adapters.HANDS, "tessier", replace(adapters.HANDS["tessier"], **parts))
