@@ -131,7 +131,8 @@ def main() -> None:
     if told.publishes:
         results = told.conditions | {"rows": rows}
         caption = "Error rate by encoder size"
-        publish(__file__, results, verdict(rows, told.size), table(rows, told.size), draw(rows, told.size), caption)
+        found = table(rows, told.size), draw(rows, told.size)
+        publish(__file__, results, f"{verdict(rows, told.size)}\n\n{told.remark}", *found, caption)
 
 
 if __name__ == "__main__":

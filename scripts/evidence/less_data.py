@@ -187,7 +187,8 @@ def main() -> None:
     if told.publishes:
         results = told.conditions | {"seconds a step": cost, "rows": rows}
         caption = "Error rate by number of training lines, upright and turned"
-        publish(__file__, results, verdict(rows, told.size), table(rows, told.size), draw(rows, told.size), caption)
+        found = table(rows, told.size), draw(rows, told.size)
+        publish(__file__, results, f"{verdict(rows, told.size)}\n\n{told.remark}", *found, caption)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,16 @@ class Told:
             yield once(self.folder / self.size.name / f"{name}.json", job)
 
     @property
+    def remark(self) -> str:
+        """What is to be known of the figures beside them."""
+        if self.size.name == "full":
+            return f"This is the full size, {self.seeds} seeds."
+        return (
+            f"This is the reduced size: rows of handwritten digits, small readers, lessons of {self.size.steps} steps "
+            f"for the GSA-Net, {self.seeds} seeds. The full size has not been run."
+        )
+
+    @property
     def conditions(self) -> dict[str, Any]:
         """What stands beside the numbers."""
         return {"size": self.size.name, "sets": self.size.sets, "seeds": self.seeds, "test_lines": self.size.test_lines}
