@@ -34,7 +34,7 @@ class Size:
         design: of the readers.
         steps: of a GSA-Net's lesson.
         lines_a_step: lines in a batch.
-        learning_rate: chosen on validation lines, for the GSA-Net and the ViT each.
+        learning_rate: the same for all, and tuned for none.
         device: where it is to run.
     """
 
