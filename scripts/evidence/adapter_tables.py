@@ -110,7 +110,7 @@ def draw(rows: Rows, base: dict[str, float], names: list[Variant]) -> Figure:
     for layers, marker in MARKERS.items():
         hand.plot([], [], marker, color="grey", linestyle="", label=PROJECTIONS[layers])
     hand.set(xscale="log", xlabel="trained parameters", ylabel="CER on the hand, %")
-    hand.legend(fontsize=8)
+    hand.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8)
     _draw_others(rest, rows, base)
     return figure
 

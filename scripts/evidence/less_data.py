@@ -165,7 +165,7 @@ def draw(rows: Rows, size: Size) -> Figure:
             axes.set(xscale="log", ylim=(0, 1.05), title=f"{name}, {lies}", xlabel="training lines", ylabel="CER")
             axes.set_xticks(size.counts, [str(count) for count in size.counts], minor=False)
             axes.grid(alpha=0.3)
-    panels[0][-1].legend(fontsize=8)
+    panels[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)  # beside the lines, not over them
     return figure
 
 
