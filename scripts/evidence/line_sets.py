@@ -64,9 +64,8 @@ def folder_lines(folder: Path, split: str, count: int, height: int, unit: int, s
 
 
 def _line(image: Image.Image, text: str, height: int, unit: int) -> Line:
-    width = (
-        max(1, round(image.width * height / image.height / unit)) * unit
-    )  # whole patches, whichever way it is turned
+    columns = max(1, round(image.width * height / image.height / unit))
+    width = columns * unit  # whole patches: padding would lie otherwise once the line is turned
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
     return Line((pixels - pixels.mean()) / max(float(pixels.std()), 1e-3), text)
 

@@ -29,6 +29,7 @@ from record import Mean, markdown, once, publish
 from rotated_digits import Pictures, rotated_mnist
 
 from trocr_gsa import GSANetConfig, GSANetForImageClassification, PointGroup
+from trocr_gsa.model.encoding import orbit
 
 MOST_PARAMETERS = 45_000
 INITIAL = 0.18  # about 1/√width: with the 0.04 of wide networks a narrow one hardly starts
@@ -73,7 +74,7 @@ def build(variant: str, size: Size) -> GSANetForImageClassification:
     """
     name, pose_sum = VARIANTS[variant]
     group = PointGroup.from_name(name)
-    in_orbit = group.order // 2 if group.order % 2 == 0 else group.order  # ω and −ω are one wave
+    in_orbit = len(orbit(group).representatives)
     config = GSANetConfig(
         hidden_size=size.hidden_size,
         intermediate_size=size.intermediate_size,

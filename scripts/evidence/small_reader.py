@@ -198,12 +198,12 @@ def judge(
     """
     size = reader.design.patch_size
     pages = [turned(line.pixels, angle, size) for line in lines]
-    texts, angles = read(reader, pages)
-    if classifier is not None:
-        angles = read(classifier, pages)[1]
-        texts, _ = read(
-            reader, [turned(line.pixels, angle - told, size) for line, told in zip(lines, angles, strict=True)]
-        )
+    if classifier is None:
+        texts, angles = read(reader, pages)
+    else:
+        _, angles = read(classifier, pages)
+        pages = [turned(line.pixels, angle - told, size) for line, told in zip(lines, angles, strict=True)]
+        texts, _ = read(reader, pages)
     right = [abs((told - angle + 180) % 360 - 180) <= 180 / len((classifier or reader).angles) for told in angles]
     return {"cer": cer([line.text for line in lines], texts), "direction": sum(right) / len(right)}
 
