@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from record import Mean, markdown, once, publish
-from sizes import Size, Told, read_command_line
+from record import Mean, markdown
+from sizes import Rows, Size, Told, read_command_line
 from small_reader import Design, judge, parameters_of, seconds_a_step, train
 
 GROUPS = ("C4", "C8", "C16")
 VIT = "ViT, lines at all angles"
 STEP = 15
 ANGLES = [float(angle) for angle in range(0, 360, STEP)]
-Rows = list[dict[str, Any]]
 
 
 def design_of(kind: str, size: Size) -> Design:
@@ -151,20 +150,22 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish."""
     told = read_command_line(__doc__)
-    folder = told.folder / told.size.name
-    cost = {name: once(folder / f"cost-{name}.json", partial(costs, told, name)) for name in told.size.sets}
+    cost = {name: told.kept(f"cost-{name}", partial(costs, told, name)) for name in told.size.sets}
     jobs = {
         f"{name}-{kind}-{seed}": partial(run, told, name, kind, seed, cost[name])
         for seed in range(told.seeds)
         for name in told.size.sets
         for kind in (*GROUPS, VIT)
     }
-    rows = list(told.done(jobs))
-    if told.publishes:
-        results = told.conditions | {"seconds a step": cost, "rows": rows}
-        caption = "Error rate around the circle, for three groups and a ViT"
-        found = table(rows, told.size), draw(rows, told.size)
-        publish(__file__, results, f"{verdict(rows, told.size)}\n\n{told.remark}", *found, caption)
+    told.compare(
+        __file__,
+        jobs,
+        verdict,
+        table,
+        draw,
+        "Error rate around the circle, for three groups and a ViT",
+        **{"seconds a step": cost},
+    )
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ from typing import Any
 
 from less_data import GSA, QUARTERS, Variant, steps_of
 from matplotlib.figure import Figure
-from record import Mean, in_a_word, markdown, once, publish
-from sizes import TURNED, Size, Told, read_command_line
+from record import Mean, in_a_word, markdown
+from sizes import TURNED, Rows, Size, Told, read_command_line
 from small_reader import Design, judge, parameters_of, seconds_a_step, train
 
 KINDS = (Variant(GSA), Variant(QUARTERS))
-Rows = list[dict[str, Any]]
 
 
 def design_of(variant: Variant, size: Size, width: int) -> Design:
@@ -114,9 +113,8 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish."""
     told = read_command_line(__doc__)
-    folder = told.folder / told.size.name
     cost = {
-        (name, width): once(folder / f"cost-{name}-{width}.json", partial(costs, told, name, width))
+        (name, width): told.kept(f"cost-{name}-{width}", partial(costs, told, name, width))
         for name in told.size.sets
         for width in told.size.widths
     }
@@ -127,12 +125,7 @@ def main() -> None:
         for width in told.size.widths
         for variant in KINDS
     }
-    rows = list(told.done(jobs))
-    if told.publishes:
-        results = told.conditions | {"rows": rows}
-        caption = "Error rate by encoder size"
-        found = table(rows, told.size), draw(rows, told.size)
-        publish(__file__, results, f"{verdict(rows, told.size)}\n\n{told.remark}", *found, caption)
+    told.compare(__file__, jobs, verdict, table, draw, "Error rate by encoder size")
 
 
 if __name__ == "__main__":

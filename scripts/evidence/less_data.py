@@ -14,12 +14,11 @@ from functools import partial
 from typing import Any, Literal
 
 from matplotlib.figure import Figure
-from record import Mean, in_a_word, markdown, once, publish
-from sizes import TURNED, Size, Told, read_command_line
+from record import Mean, in_a_word, markdown
+from sizes import TURNED, Rows, Size, Told, read_command_line
 from small_reader import Design, judge, parameters_of, seconds_a_step, train
 
 LIES = ("upright", "turned")
-Rows = list[dict[str, Any]]
 GSA = "GSA-Net, C4"
 UPRIGHT, QUARTERS, CLASSIFIER = "ViT", "ViT, turned lines too", "ViT behind a classifier"
 
@@ -172,10 +171,7 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish."""
     told = read_command_line(__doc__)
-    cost = {
-        name: once(told.folder / told.size.name / f"cost-{name}.json", partial(costs, told, name))
-        for name in told.size.sets
-    }
+    cost = {name: told.kept(f"cost-{name}", partial(costs, told, name)) for name in told.size.sets}
     jobs = {
         f"{name}-{count}-{variant.name}-{seed}": partial(run, told, name, count, variant, seed, cost[name])
         for seed in range(told.seeds)
@@ -183,12 +179,15 @@ def main() -> None:
         for count in told.size.counts
         for variant in VARIANTS
     }
-    rows = list(told.done(jobs))
-    if told.publishes:
-        results = told.conditions | {"seconds a step": cost, "rows": rows}
-        caption = "Error rate by number of training lines, upright and turned"
-        found = table(rows, told.size), draw(rows, told.size)
-        publish(__file__, results, f"{verdict(rows, told.size)}\n\n{told.remark}", *found, caption)
+    told.compare(
+        __file__,
+        jobs,
+        verdict,
+        table,
+        draw,
+        "Error rate by number of training lines, upright and turned",
+        **{"seconds a step": cost},
+    )
 
 
 if __name__ == "__main__":

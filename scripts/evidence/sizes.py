@@ -5,16 +5,19 @@ full one lines of books and hands. Both run the same code.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from line_sets import Line, digit_lines, folder_lines
-from record import once
+from matplotlib.figure import Figure
+from record import once, publish
 from small_reader import Design, Lesson
 
+Rows = list[dict[str, Any]]
+Job = Callable[[], dict[str, Any]]
 DIGITS = "digits"
 TURNED = (90.0, 180.0, 270.0)
 TEST_SEED = 1_000  # of the lines that readers are judged by: the same for all
@@ -92,16 +95,37 @@ class Told:
     seeds: int
     share: tuple[int, int]
 
-    @property
-    def publishes(self) -> bool:
-        """Whether it does the whole and not a share."""
-        return self.share == (1, 1)
+    def kept(self, name: str, job: Job) -> dict[str, Any]:
+        """Return what a job found: from before, if it is kept."""
+        return once(self.folder / self.size.name / f"{name}.json", job)
 
-    def done(self, jobs: dict[str, Callable[[], dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-        """Run this share of the jobs, but for those that are kept from before; yield what each found, in order."""
+    def compare(
+        self,
+        script: str,
+        jobs: dict[str, Job],
+        verdict: Callable[[Rows, Size], str],
+        table: Callable[[Rows, Size], str],
+        draw: Callable[[Rows, Size], Figure],
+        caption: str,
+        **beside: Any,
+    ) -> None:
+        """Run this share of the jobs, in order; if it is the whole, publish what they say.
+
+        Args:
+            script: its `__file__`.
+            jobs: by the names that their rows are kept under.
+            verdict: says what the rows support.
+            table: makes Markdown of them.
+            draw: makes a figure of them.
+            caption: of the figure.
+            beside: what else stands beside the rows.
+        """
         part, parts = self.share
-        for name, job in list(jobs.items())[part - 1 :: parts]:
-            yield once(self.folder / self.size.name / f"{name}.json", job)
+        rows = [self.kept(name, job) for name, job in list(jobs.items())[part - 1 :: parts]]
+        if parts == 1:
+            results = self.conditions | beside | {"rows": rows}
+            text = f"{verdict(rows, self.size)}\n\n{self.remark}"
+            publish(script, results, text, table(rows, self.size), draw(rows, self.size), caption)
 
     @property
     def remark(self) -> str:
