@@ -94,7 +94,15 @@ def once(row: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return json.loads(row.read_text(encoding="utf-8"))
 
 
-def publish(script: str, results: dict[str, Any], verdict: str, table: str, figure: Figure, caption: str) -> None:
+def publish(
+    script: str,
+    results: dict[str, Any],
+    verdict: str,
+    table: str,
+    figure: Figure,
+    caption: str,
+    pages: Sequence[Path] = (),
+) -> None:
     """Write numbers, figure and section; the section stands between comments that bear the script's name.
 
     Args:
@@ -104,6 +112,7 @@ def publish(script: str, results: dict[str, Any], verdict: str, table: str, figu
         table: in Markdown.
         figure: closed by nobody else.
         caption: of the figure, for who cannot see it.
+        pages: others that get verdict and table.
     """
     name = Path(script).stem
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -111,4 +120,6 @@ def publish(script: str, results: dict[str, Any], verdict: str, table: str, figu
     figure.savefig(FOLDER / f"{name}.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
     text = f"{verdict}\n\n{table}\n\n![{caption}]({FOLDER.name}/{name}.png)"
     write_between_markers(PAGE, name, script, text)
+    for page in pages:
+        write_between_markers(page, name, script, f"{verdict}\n\n{table}")
     print(text)

@@ -5,7 +5,7 @@ full one lines of books and hands. Both run the same code.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ class Told:
         table: Callable[[Rows, Size], str],
         draw: Callable[[Rows, Size], Figure],
         caption: str,
+        pages: Sequence[Path] = (),
         **beside: Any,
     ) -> None:
         """Run this share of the jobs, in order; if it is the whole, publish what they say.
@@ -118,6 +119,7 @@ class Told:
             table: makes Markdown of them.
             draw: makes a figure of them.
             caption: of the figure.
+            pages: others than that of the evidence that get verdict and table.
             beside: what else stands beside the rows.
         """
         part, parts = self.share
@@ -125,7 +127,7 @@ class Told:
         if parts == 1:
             results = self.conditions | beside | {"rows": rows}
             text = f"{verdict(rows, self.size)}\n\n{self.remark}"
-            publish(script, results, text, table(rows, self.size), draw(rows, self.size), caption)
+            publish(script, results, text, table(rows, self.size), draw(rows, self.size), caption, pages)
 
     @property
     def remark(self) -> str:

@@ -36,9 +36,12 @@ class Design:
         group: H; "C1" is a ViT.
         directions: classes of a ViT's head that tells how a line lies; 0: it takes lines to be upright.
         hidden_size: width of a token.
-        layers: L, layers after the lifting layer, of which a GSA-Net has one across poses.
+        layers: L, layers after the lifting layer.
         heads: attention heads.
         patch_size: side of a patch, pixels.
+        pose_layers: K, how many of them go across poses; a ViT has none.
+        pose_sum: how they sum over poses.
+        absolute_position: of the encoder's tokens.
     """
 
     group: str = "C4"
@@ -47,6 +50,9 @@ class Design:
     layers: int = 3
     heads: int = 4
     patch_size: int = 12
+    pose_layers: int = 1
+    pose_sum: str = "none"
+    absolute_position: str = "centred"
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,9 @@ class SmallReader(nn.Module):
                 group=design.group,
                 hidden_size=design.hidden_size,
                 num_hidden_layers=design.layers,
-                pose_layers=0 if design.group == "C1" else 1,
+                pose_layers=0 if design.group == "C1" else design.pose_layers,
+                pose_sum=design.pose_sum,
+                absolute_position=design.absolute_position,
                 num_attention_heads=design.heads,
                 intermediate_size=4 * design.hidden_size,
                 patch_size=design.patch_size,

@@ -1,4 +1,6 @@
 import multiprocessing
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -165,6 +167,31 @@ def test_a_font_folder_is_searched_and_broken_files_passed_over(font_folder):
     assert set(LineRenderer([font], NO_LISTS)(0).text) <= font.charset
 
 
+def test_a_web_font_is_found_and_draws_what_its_original_draws(font_folder):
+    (font,) = find_fonts(font_folder)
+    drawn = LineRenderer([font], NO_LISTS)(0).image.tobytes()
+    fonts._scan_all.cache_clear()
+    (font_folder / "real.ttf").rename(font_folder / "real")
+    (font_folder / "web.woff").write_bytes(web_font((font_folder / "real").read_bytes()))
+    (found,) = find_fonts(font_folder)
+    assert (found.family, found.charset) == (font.family, font.charset)
+    assert LineRenderer([found], NO_LISTS)(0).image.tobytes() == drawn
+
+
+def web_font(font: bytes) -> bytes:
+    """Wrap a TrueType font as WOFF 1.0, tables compressed."""
+    (count,) = struct.unpack(">H", font[4:6])
+    place, entries, tables = 44 + 20 * count, b"", b""
+    for row in range(count):
+        tag, checksum, offset, length = struct.unpack_from(">4s3I", font, 12 + 16 * row)
+        table = zlib.compress(font[offset : offset + length])
+        table = table if len(table) < length else font[offset : offset + length]
+        entries += struct.pack(">4s4I", tag, place + len(tables), len(table), length, checksum)
+        tables += table + bytes(-len(table) % 4)
+    whole = place + len(tables), count, 0, (len(font) + 3) // 4 * 4
+    return struct.pack(">4s4sI2HI2H5I", b"wOFF", font[:4], *whole, 1, 0, 0, 0, 0, 0, 0) + entries + tables
+
+
 def test_families_can_be_held_out(font_folder):
     family = find_fonts(font_folder)[0].family
     assert find_fonts(font_folder, only_families=[family.upper()])
@@ -175,7 +202,7 @@ def test_families_can_be_held_out(font_folder):
 
 
 def test_a_folder_without_fonts_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"has no \.ttf or \.otf"):
+    with pytest.raises(ValueError, match=r"has no font \(\.otf, \.ttc, \.ttf, \.woff, \.woff2\)"):
         find_fonts(tmp_path)
     with pytest.raises(ValueError, match="does not exist"):
         find_fonts(tmp_path / "nowhere")

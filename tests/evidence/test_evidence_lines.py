@@ -97,7 +97,27 @@ def test_a_reader_learns_the_digits_of_a_few_lines(write_mnist, tmp_path, monkey
     assert judge(taught, lines, 90.0) == judge(taught, lines, 0.0)
 
 
-@pytest.mark.parametrize("name", ["less_data", "encoder_size", "angles"])
+def test_an_ablation_changes_what_its_name_says_and_nothing_else():
+    from ablations import BASE, variants
+    from small_reader import Design, SmallReader
+
+    base = Design()
+    changed = {
+        name: {key for key, value in vars(design).items() if value != vars(base)[key]}
+        for name, design in variants(base).items()
+    }
+    assert changed.pop(BASE) == set()
+    assert sorted(sorted(keys) for keys in changed.values()) == [
+        ["absolute_position"], ["group"], ["hidden_size", "layers"], ["hidden_size", "layers"], ["patch_size"],
+        ["pose_layers"], ["pose_layers"], ["pose_layers"], ["pose_sum"], ["pose_sum"],
+    ]  # fmt: skip
+    for name, design in variants(base).items():
+        config = SmallReader(design, "01").encoder.config
+        assert config.pose_layers == (0 if design.group == "C1" else design.pose_layers), name
+        assert (config.pose_sum, config.absolute_position) == (design.pose_sum, design.absolute_position), name
+
+
+@pytest.mark.parametrize("name", ["less_data", "encoder_size", "angles", "ablations"])
 def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path, monkeypatch):
     import line_sets
     import sizes
@@ -108,8 +128,11 @@ def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path
     monkeypatch.setattr(small_reader, "PROBE", 1)
     toy = {"counts": (2, 4), "widths": (16, 32), "steps": 1, "lines_a_step": 2, "test_lines": 2}
     monkeypatch.setattr(script, "ANGLES", [0.0, 45.0, 90.0, 195.0], raising=False)
-    design = replace(sizes.SIZES["reduced"].design, hidden_size=16, layers=1)
+    design = replace(sizes.SIZES["reduced"].design, hidden_size=16, layers=2)
     monkeypatch.setitem(sizes.SIZES, "reduced", replace(sizes.SIZES["reduced"], design=design, **toy))
+    card = tmp_path / "card.md"
+    card.write_text(page.read_text())
+    monkeypatch.setattr(script, "CARD", card, raising=False)
     data, runs = write_mnist(tmp_path / "data" / "mnist", 40, 6).parent, tmp_path / "runs"
     for share in ("1/2", "2/2", "1/1"):
         before = page.read_text()
@@ -118,5 +141,6 @@ def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path
         assert (page.read_text() == before) == (share != "1/1")
     found = json.loads((tmp_path / "evidence" / f"{name}.json").read_text())
     assert {row["seed"] for row in found["rows"]} == {0, 1}
+    assert (name == "ablations") == ("| digits |" in card.read_text())
     assert f"](evidence/{name}.png)" in page.read_text()
     assert (tmp_path / "evidence" / f"{name}.png").stat().st_size > 1000

@@ -124,18 +124,6 @@ def test_a_table_goes_only_where_its_markers_are(tmp_path):
     assert json.loads((tmp_path / "numbers.json").read_text()) == {"n": 1, "tables": report}
 
 
-def test_an_ablation_can_be_built_in_every_variant():
-    from ablations import VARIANTS, arguments_of
-
-    from trocr_gsa.train.build import build
-
-    for name, changes in VARIANTS.items():
-        arguments = arguments_of(changes, ("a.parquet", "b.parquet"), Path("run"), 3)
-        encoder = build(arguments)[1].encoder.config
-        assert encoder.group == changes.get("encoder_group", "C4"), name
-        assert encoder.pose_layers == changes.get("encoder_pose_layers", 1), name
-
-
 def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
     from train_adapters import ADAPTERS, RUNS
 

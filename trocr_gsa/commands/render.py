@@ -21,7 +21,7 @@ def render(
     count: Annotated[int, typer.Option(min=1, help="Number of lines.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the first line; line n is that of seed + n.")] = 0,
     fonts: Annotated[
-        Path | None, typer.Option(help="Folder with .ttf or .otf files.", show_default="the system's fonts")
+        Path | None, typer.Option(help="Folder with .ttf, .otf or .woff files.", show_default="the system's fonts")
     ] = None,
     only: Annotated[
         str, typer.Option(help="Font families to draw with, separated by commas.", show_default="all found")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-FONT_SUFFIXES = {".ttf", ".otf", ".ttc"}
+FONT_SUFFIXES = {".ttf", ".otf", ".ttc", ".woff", ".woff2"}
 BUILTIN_FAMILY = "Pillow built-in"
 REFERENCE_SIZE = 64
 REQUIRED = "abcdefghilmnopqrstuv"
@@ -153,8 +153,9 @@ def find_fonts(
     fonts = list(_scan_all(str(folder) if folder else None))
     if not fonts:
         if folder is not None:
+            suffixes = ", ".join(sorted(FONT_SUFFIXES))
             raise ValueError(
-                f"`folder`: {folder} has no .ttf or .otf with Latin letters. Leave it out for the system's fonts."
+                f"`folder`: {folder} has no font ({suffixes}) with Latin letters. Leave it out for the system's fonts."
             )
         fonts = [Font("", BUILTIN_FAMILY)]
     known = {f.family.casefold() for f in fonts}
