@@ -24,7 +24,7 @@ from trocr_gsa.train.optimisation import learning_rate_factor, make_optimizer
 
 BLANK = 0
 DIRECTION_WEIGHT = 0.3  # of the loss that tells how a line lies, beside CTC's
-READ_AT_ONCE = 50  # lines
+READ_AT_ONCE = 20  # lines: of C16, lines that lie aslant take some 100 MB each
 PROBE = 8  # steps whose cost is measured
 
 
