@@ -1,4 +1,4 @@
-"""The equations of attention as they are written: one loop a sum, no algebra. Slow, and the reference for the rest.
+"""The equations of attention as they are written: term by term, no algebra. Slow, and the reference for the rest.
 
 Every function takes the attention module only for its projections and its relative encoding.
 """
@@ -31,18 +31,19 @@ def seen_from(group: PointGroup, h: int, vector: Tensor) -> Tensor:
     return group.matrices[group.inverse[h]] @ vector
 
 
-def per_head(attn: nn.Module, vector: Tensor) -> Tensor:
-    """(hidden,) → (head, d)."""
-    return vector.reshape(attn.num_heads, -1)
+def per_head(attn: nn.Module, vectors: Tensor) -> Tensor:
+    """(…, hidden) → (…, head, d)."""
+    return vectors.unflatten(-1, (attn.num_heads, -1))
 
 
-def weighted_sum(attn: nn.Module, query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
-    """Σ_t softmax_t(⟨query, key_t⟩ / √d) value_t, head by head, heads side by side: (hidden,)."""
+def weighted_sum(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Σ_t softmax_t(⟨query, key_t⟩ / √d) value_t, head by head, heads side by side: (hidden,).
+
+    query (head, d); keys and values (term, head, d).
+    """
     heads = []
-    for a in range(attn.num_heads):
-        scores = torch.stack([torch.dot(query[a], key[a]) for key in keys]) * query.shape[-1] ** -0.5
-        weights = scores.softmax(0)
-        heads.append(sum(weight * value[a] for weight, value in zip(weights, values, strict=True)))
+    for q, k, v in zip(query, keys.unbind(1), values.unbind(1), strict=True):
+        heads.append((k @ q * q.shape[-1] ** -0.5).softmax(0) @ v)
     return torch.cat(heads)
 
 
@@ -50,13 +51,10 @@ def lifting(attn: LiftingSelfAttention, f: Tensor, x: Tensor, near: Callable[[in
     """m(i,h) = φ_out Σ_j softmax_j ⟨φ_qry f(i), φ_key(f(j) + ρ(h⁻¹(x(j)−x(i))))⟩ φ_val f(j); f (position, hidden)."""
     out = torch.empty(attn.group.order, *f.shape, dtype=f.dtype)
     for h, i in itertools.product(range(attn.group.order), range(len(x))):
-        keys, values = [], []
-        for j in range(len(x)):
-            if near is None or near(i, j):
-                rho = attn.relative_encoding(seen_from(attn.group, h, x[j] - x[i]))
-                keys.append(per_head(attn, attn.k_proj(f[j] + rho)))
-                values.append(per_head(attn, attn.v_proj(f[j])))
-        out[h, i] = attn.o_proj(weighted_sum(attn, per_head(attn, attn.q_proj(f[i])), keys, values))
+        js = [j for j in range(len(x)) if near is None or near(i, j)]
+        rho = attn.relative_encoding(torch.stack([seen_from(attn.group, h, x[j] - x[i]) for j in js]))
+        keys, values = per_head(attn, attn.k_proj(f[js] + rho)), per_head(attn, attn.v_proj(f[js]))
+        out[h, i] = attn.o_proj(weighted_sum(per_head(attn, attn.q_proj(f[i])), keys, values))
     return out
 
 
@@ -71,14 +69,18 @@ def one_attention(
     relative_pose: Callable[[PointGroup, int, int, int], int],
 ) -> Tensor:
     """⋃_head Σ_{j,h₂} softmax A(i,h₁; j,h₂ | h) φ_val f(j,h₂) for one (i, h₁, h)."""
-    keys, values = [], []
-    for j, h2 in itertools.product(range(len(x)), range(attn.group.order)):
+    places, displacements, elements = [], [], []
+    for j in range(len(x)):
         if near is None or near(i, j):
-            element = torch.tensor(relative_pose(attn.group, h, h1, h2))
-            rho = attn.relative_encoding(seen_from(attn.group, h, x[j] - x[i]), element)
-            keys.append(per_head(attn, attn.k_proj(f[h2, j] + rho)))
-            values.append(per_head(attn, attn.v_proj(f[h2, j])))
-    return weighted_sum(attn, per_head(attn, attn.q_proj(f[h1, i])), keys, values)
+            displacement = seen_from(attn.group, h, x[j] - x[i])
+            for h2 in range(attn.group.order):
+                places.append((h2, j))
+                displacements.append(displacement)
+                elements.append(relative_pose(attn.group, h, h1, h2))
+    rho = attn.relative_encoding(torch.stack(displacements), torch.tensor(elements))
+    tokens = torch.stack([f[place] for place in places])
+    keys, values = per_head(attn, attn.k_proj(tokens + rho)), per_head(attn, attn.v_proj(tokens))
+    return weighted_sum(per_head(attn, attn.q_proj(f[h1, i])), keys, values)
 
 
 def group_attention(
