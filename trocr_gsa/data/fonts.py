@@ -76,16 +76,18 @@ class Font:
     @cached_property
     def charset(self) -> frozenset[str]:
         """The characters of `CANDIDATES` that this font has a glyph of its own for, and the space."""
+        return self._drawn(CANDIDATES) | {" "}
+
+    def _drawn(self, characters: str) -> frozenset[str]:
         font = load_font(self.path, REFERENCE_SIZE)
         missing = {glyph(font, "\uffff"), glyph(font, "\U0010fffe")}
-        drawn = {c: glyph(font, c) for c in CANDIDATES}
-        present = {c for c, g in drawn.items() if g not in missing and any(g[1])}
-        return frozenset(present) | {" "}
+        drawn = {c: glyph(font, c) for c in characters}
+        return frozenset(c for c, g in drawn.items() if g not in missing and any(g[1]))
 
     @property
     def is_readable(self) -> bool:
         """Whether the font has the common small letters, each lower than its capital."""
-        if not all(c in self.charset for c in REQUIRED):
+        if self._drawn(REQUIRED) != set(REQUIRED):  # these few letters alone: a system has hundreds of fonts
             return False
         font = load_font(self.path, REFERENCE_SIZE)
         ratios = sorted(glyph(font, c)[0][1] / glyph(font, c.upper())[0][1] for c in "eanrm")
