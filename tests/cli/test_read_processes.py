@@ -1,16 +1,14 @@
 """Two processes that talk by gloo read what one reads, in its order, also where one of them was killed on the way."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
+import signal
 
 import pytest
+from forked_processes import run_together
 from tiny_checkpoint import draw_line
 
+from trocr_gsa.commands import read_lines
 from trocr_gsa.reader import LineReader
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +20,18 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def launch(processes: int, *words: object, **environment: str) -> subprocess.CompletedProcess:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    return subprocess.run(
-        [*launcher, *map(str, words)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def die_in_the_second_window(rank: int) -> None:
+    """Kill process 1 in its second window of two files, as if its machine went down."""
+    read_lines.WINDOW = 2
+    read, windows = LineReader.read, []
+
+    def read_or_die(reader, files, *args, **kwargs):
+        windows.append(files)
+        if rank == 1 and len(windows) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(reader, files, *args, **kwargs)
+
+    LineReader.read = read_or_die
 
 
 def named(stderr: str) -> list[str]:
@@ -40,18 +41,18 @@ def named(stderr: str) -> list[str]:
 def test_two_processes_write_the_file_that_one_writes(call, pictures, checkpoint, tmp_path):
     words = ["read", pictures, "--model", checkpoint, "--format", "jsonl", "--output"]
     alone = call(*words, tmp_path / "one.jsonl")
-    together = launch(2, "-m", "trocr_gsa", *words, tmp_path / "two.jsonl")
+    together = run_together(2, [*words, tmp_path / "two.jsonl"], tmp_path / "logs")
     assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
     assert named(together.stderr) == named(alone.stderr)
     assert len(named(together.stderr)) == 1
     assert together.returncode == alone.exit_code == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jsonl", "two.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "one.jsonl", "two.jsonl"]
 
 
 def test_one_process_keeps_what_two_read_before_one_was_killed(call, pictures, checkpoint, tmp_path, monkeypatch):
     output = tmp_path / "out.jsonl"
     words = ["read", pictures, "--model", checkpoint, "--format", "jsonl", "--output", output]
-    assert launch(2, ROOT / "tests" / "cli" / "stopped_reading.py", *words, KILLED="1").returncode == 1
+    assert run_together(2, words, tmp_path / "logs", die_in_the_second_window).returncode > 1
     assert not output.exists()
     read, seen = LineReader.read, []
     monkeypatch.setattr(
@@ -78,6 +79,6 @@ def test_two_processes_keep_what_one_read_before_it_was_stopped(call, pictures, 
         patched.setattr("trocr_gsa.commands.read_lines.WINDOW", 4)
         patched.setattr(LineReader, "read", read_or_stop)
         assert call(*words).exit_code == 130
-    together = launch(2, "-m", "trocr_gsa", *words)
+    together = run_together(2, words, tmp_path / "logs")
     assert "read before and kept: 4 pictures" in together.stderr
     assert output.read_text(encoding="utf-8") == call(*words[:-2]).stdout

@@ -1,13 +1,7 @@
 """Two processes share a folder of pages and write the files that one writes."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+from forked_processes import run_together
 from page_makers import make_folder
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_two_processes_write_the_pages_that_one_writes(call, page_checkpoint, tmp_path):
@@ -17,14 +11,7 @@ def test_two_processes_write_the_pages_that_one_writes(call, page_checkpoint, tm
     (tmp_path / "together").mkdir()
     kept = tmp_path / "together" / "0002.xml"
     kept.write_text("kept")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*launcher, "-m", "trocr_gsa", *map(str, words), str(tmp_path / "together")],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_together(2, [*words, tmp_path / "together"], tmp_path / "logs")
     assert done.returncode == 0
     assert done.stderr.count("already there and left as they are: 1 pages") == 1
     assert kept.read_text() == "kept"

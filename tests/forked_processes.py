@@ -1,0 +1,64 @@
+"""Processes that share one command, forked from this one: what a launcher starts, without loading torch again."""
+
+import multiprocessing
+import os
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from accelerate.state import AcceleratorState
+
+from trocr_gsa.cli import app
+
+
+@dataclass(frozen=True)
+class Done:
+    """How processes ended: the worst exit code, and what all wrote."""
+
+    returncode: int
+    stderr: str
+
+
+def run_together(count: int, words: Sequence[object], folder: Path, prepare: Callable[[int], object] = bool) -> Done:
+    """Run one command in processes that find each other; if one fails, end the others, as a launcher does.
+
+    Args:
+        count: how many.
+        words: of the command.
+        folder: a new one, for what they write.
+        prepare: told the rank, does something before the command.
+    """
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
+
+    def run(rank: int) -> None:
+        os.environ |= place | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        sys.stdout = (folder / f"{rank}.out").open("w", encoding="utf-8")
+        sys.stderr = (folder / f"{rank}.err").open("w", encoding="utf-8")
+        AcceleratorState._reset_state(reset_partial_state=True)
+        prepare(rank)
+        app([str(word) for word in words])
+
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=run, args=(rank,)) for rank in range(count)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads: none works for us
+        for process in processes:
+            process.start()
+    running = {process.sentinel: process for process in processes}
+    while running:
+        ended = [running.pop(sentinel) for sentinel in wait(list(running), timeout=300)]
+        if not ended or any(process.exitcode for process in ended):
+            for process in running.values():
+                process.terminate()
+    written = (folder / f"{rank}.err" for rank in range(count))
+    return Done(
+        max(abs(process.exitcode or 0) for process in processes),
+        "".join(path.read_text(encoding="utf-8") for path in written),
+    )
