@@ -105,6 +105,8 @@ def verdict(rows: Rows, size: Size) -> str:
             best = min(means.values())
             lost = [from_nearest_turn(angle, group) for angle, value in means.items() if value > max(2 * best, 0.02)]
             stops = f"from {min(lost):g}° off its nearest rotation" if lost else "nowhere"
+            if lost and not min(lost):
+                stops = "already at rotations of its own, between the quarter turns"
             sentences.append(
                 f"- {name}, {group}: {best:.1%} at its best angle; its error is more than twice that {stops}."
             )
