@@ -1,11 +1,11 @@
 """Does training wait for its lines? The share of a step that passes before the next batch is there.
 
-    OMP_NUM_THREADS=1 python scripts/bench_loading.py fraktur-19/
+    OMP_NUM_THREADS=1 python scripts/bench_loading.py fraktur-19/ docs/speed.md
 
 The training loop itself takes steps, with nothing but its iterator timed: on lines as `trocr-gsa compile` packs them,
 and on the same lines as JPEGs of the height that a scan has them in. Ways take turns within each of the rounds, so that
 what else the machine does falls on all of them. The first steps of a run, in which workers start, do not count. The
-rows go to docs/loading.json.
+rows go to docs/loading.json, and as a table to where a Markdown file holds its two comments.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState
-from marked_tables import markdown
+from marked_tables import markdown, write_between_markers
 from PIL import Image
 
 from trocr_gsa.commands.messages import silence_libraries
@@ -133,10 +133,30 @@ def measure(sources: dict[str, Path], options: argparse.Namespace, place: Path) 
     return rows
 
 
+def table(rows: list[Row]) -> str:
+    """Return the rows as Markdown."""
+    head = ["lines", "workers", "waiting", "s/step", "processor s/step", "of these preparing"]
+    return markdown(
+        head,
+        [
+            [
+                row.lines,
+                row.workers,
+                f"{row.waiting:.1%}",
+                f"{row.step:.2f}",
+                f"{row.processor:.2f}",
+                f"{row.preparing:.3f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
 def main() -> None:
     """Prepare the lines, train, print a row for each way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="lines with texts")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
     parser.add_argument("--split", default="train")
     parser.add_argument("--lines", type=int, default=300)
     parser.add_argument("--height", type=int, default=150, help="pixels of a line in the JPEGs")
@@ -155,24 +175,14 @@ def main() -> None:
         compile_lines(open_source(str(jpegs), "train"), compiled)
         sources = {"compiled": compiled, f"JPEGs, {options.height} px high": jpegs}
         rows = measure(sources, options, Path(place))
-    head = ["lines", "workers", "waiting", "s/step", "processor s/step", "of these preparing"]
-    cells = [
-        [
-            row.lines,
-            row.workers,
-            f"{row.waiting:.1%}",
-            f"{row.step:.2f}",
-            f"{row.processor:.2f}",
-            f"{row.preparing:.3f}",
-        ]
-        for row in rows
-    ]
-    print(markdown(head, cells))
+    print(table(rows))
     measured = {
         "config": options.config, "device": options.device, "steps": options.steps, "rounds": options.rounds,
         "cores": os.cpu_count(), "threads": torch.get_num_threads(), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
     options.json.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    for page in options.pages:
+        write_between_markers(page, "loading", __file__, table(rows))
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def main() -> None:
         table,
         draw,
         "Error rate around the circle, for three groups and a ViT",
-        **{"seconds a step": cost, "lines at each angle": LINES},
+        beside={"seconds a step": cost, "lines at each angle": LINES},
     )
 
 

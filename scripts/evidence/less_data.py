@@ -186,7 +186,7 @@ def main() -> None:
         table,
         draw,
         "Error rate by number of training lines, upright and turned",
-        **{"seconds a step": cost},
+        beside={"seconds a step": cost},
     )
 
 

@@ -108,7 +108,7 @@ class Told:
         draw: Callable[[Rows, Size], Figure],
         caption: str,
         pages: Sequence[Path] = (),
-        **beside: Any,
+        beside: dict[str, Any] | None = None,
     ) -> None:
         """Run this share of the jobs, in order; if it is the whole, publish what they say.
 
@@ -125,7 +125,7 @@ class Told:
         part, parts = self.share
         rows = [self.kept(name, job) for name, job in list(jobs.items())[part - 1 :: parts]]
         if parts == 1:
-            results = self.conditions | beside | {"rows": rows}
+            results = self.conditions | (beside or {}) | {"rows": rows}
             text = f"{verdict(rows, self.size)}\n\n{self.remark}"
             publish(script, results, text, table(rows, self.size), draw(rows, self.size), caption, pages)
 
