@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import cast
 
 from accelerate.state import AcceleratorState
 
@@ -24,7 +25,7 @@ class Done:
 
 
 def run_together(count: int, words: Sequence[object], folder: Path, prepare: Callable[[int], object] = bool) -> Done:
-    """Run one command in processes that find each other; if one fails, end the others, as a launcher does.
+    """Run one command in processes that find each other; if one is killed, end the others, as a launcher does.
 
     Args:
         count: how many.
@@ -53,10 +54,13 @@ def run_together(count: int, words: Sequence[object], folder: Path, prepare: Cal
             process.start()
     running = {process.sentinel: process for process in processes}
     while running:
-        ended = [running.pop(sentinel) for sentinel in wait(list(running), timeout=300)]
-        if not ended or any(process.exitcode for process in ended):
+        ended = [running.pop(cast(int, sentinel)) for sentinel in wait(list(running), timeout=300)]
+        for process in ended:
+            process.join()  # what tells of an end comes before the exit code does
+        if not ended or any((process.exitcode or 0) < 0 for process in ended):
             for process in running.values():
                 process.terminate()
+                process.join()
     written = (folder / f"{rank}.err" for rank in range(count))
     return Done(
         max(abs(process.exitcode or 0) for process in processes),
