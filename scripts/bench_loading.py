@@ -1,6 +1,6 @@
 """Does training wait for its lines? The share of a step that passes before the next batch is there.
 
-    OMP_NUM_THREADS=1 python scripts/bench_loading.py fraktur-19/ docs/speed.md
+    python scripts/bench_loading.py fraktur-19/ docs/speed.md
 
 The training loop itself takes steps, with nothing but its iterator timed: on lines as `trocr-gsa compile` packs them,
 and on the same lines as JPEGs of the height that a scan has them in. Ways take turns within each of the rounds, so that
