@@ -10,7 +10,6 @@ one core.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -115,13 +114,8 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish, in the model card too."""
     told = read_command_line(__doc__)
-    cost = {name: told.kept(f"cost-{name}", partial(costs, told, name)) for name in told.size.sets}
-    jobs = {
-        f"{name}-{kind}-{seed}": partial(run, told, name, kind, seed, cost[name])
-        for seed in range(told.seeds)
-        for name in told.size.sets
-        for kind in variants(told.size.design)
-    }
+    cost = told.costs(costs)
+    jobs = told.jobs(run, variants(told.size.design), cost)
     told.compare(__file__, jobs, verdict, table, draw, "Validation error of each variant", pages=(CARD,))
 
 

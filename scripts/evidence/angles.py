@@ -9,7 +9,6 @@ costliest group. Cost of the reduced size: 25 minutes of one core a seed, most o
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -153,13 +152,8 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish."""
     told = read_command_line(__doc__)
-    cost = {name: told.kept(f"cost-{name}", partial(costs, told, name)) for name in told.size.sets}
-    jobs = {
-        f"{name}-{kind}-{seed}": partial(run, told, name, kind, seed, cost[name])
-        for seed in range(told.seeds)
-        for name in told.size.sets
-        for kind in (*GROUPS, VIT)
-    }
+    cost = told.costs(costs)
+    jobs = told.jobs(run, (*GROUPS, VIT), cost)
     told.compare(
         __file__,
         jobs,

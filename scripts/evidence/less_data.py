@@ -171,7 +171,7 @@ def draw(rows: Rows, size: Size) -> Figure:
 def main() -> None:
     """Train what is not done, then publish."""
     told = read_command_line(__doc__)
-    cost = {name: told.kept(f"cost-{name}", partial(costs, told, name)) for name in told.size.sets}
+    cost = told.costs(costs)
     jobs = {
         f"{name}-{count}-{variant.name}-{seed}": partial(run, told, name, count, variant, seed, cost[name])
         for seed in range(told.seeds)

@@ -5,8 +5,10 @@ full one lines of books and hands. Both run the same code.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,17 @@ class Told:
     def kept(self, name: str, job: Job) -> dict[str, Any]:
         """Return what a job found: from before, if it is kept."""
         return once(self.folder / self.size.name / f"{name}.json", job)
+
+    def costs(self, measure: Callable[["Told", str], dict[str, float]]) -> dict[str, dict[str, float]]:
+        """Return what a step costs each reader, by set: measured, or from before."""
+        return {name: self.kept(f"cost-{name}", partial(measure, self, name)) for name in self.size.sets}
+
+    def jobs(self, run: Callable[..., Any], kinds: Iterable[str], cost: dict[str, dict[str, float]]) -> dict[str, Job]:
+        """Return a training for each seed, set and kind of reader: run(told, set, kind, seed, cost of its set)."""
+        return {
+            f"{name}-{kind}-{seed}": partial(run, self, name, kind, seed, cost[name])
+            for seed, name, kind in product(range(self.seeds), self.size.sets, kinds)
+        }
 
     def compare(
         self,
