@@ -24,7 +24,9 @@ class Done:
     stderr: str
 
 
-def run_together(count: int, words: Sequence[object], folder: Path, prepare: Callable[[int], object] = bool) -> Done:
+def run_together(
+    count: int, words: Sequence[object], folder: Path, prepare: Callable[[int], object] = lambda rank: None
+) -> Done:
     """Run one command in processes that find each other; if one is killed, end the others, as a launcher does.
 
     Args:
