@@ -96,6 +96,20 @@ def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypa
     assert abs(stock["parameters"] / ours["parameters"] - 1) < 0.1
 
 
+def test_the_share_of_a_step_that_waits_for_lines_is_measured(lines, tmp_path, monkeypatch):
+    import bench_loading
+
+    page, out = page_for(tmp_path, "loading", "bench_loading.py"), tmp_path / "loading.json"
+    config = SCRIPTS.parent / "configs" / "lora_packaged.yaml"
+    toy = ["--lines", 2, "--height", 20, "--workers", 0, "--steps", 1, "--rounds", 1]
+    run(monkeypatch, bench_loading, lines, page, "--config", config, *toy, "--json", out)
+    compiled, jpegs = json.loads(out.read_text())["rows"]
+    for row in (compiled, jpegs):
+        assert 0 < row["waiting"] < 1
+        assert row["preparing"] <= row["processor"]
+    assert "20 px high" in page.read_text()
+
+
 def test_starts_are_measured_in_turn(tmp_path, monkeypatch):
     import bench_start
 
