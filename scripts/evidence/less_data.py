@@ -6,7 +6,7 @@
 
 What is unusual: every ViT is there twice, with the GSA-Net's steps and with its time; and once behind a classifier of
 its own that says how a line lies, after which the line is turned back, as is done in practice. The GSA-Net sees upright
-lines only. Cost of the reduced size: an hour and a half of one core.
+lines only. Cost of the reduced size: an hour and a half of one core for each of its two sets.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 from record import Mean, in_a_word, markdown
-from sizes import TURNED, Rows, Size, Told, read_command_line
+from sizes import PRINTED, TURNED, Rows, Size, Told, read_command_line
 from small_reader import Design, judge, parameters_of, seconds_a_step, train
 
 LIES = ("upright", "turned")
@@ -170,7 +170,7 @@ def draw(rows: Rows, size: Size) -> Figure:
 
 def main() -> None:
     """Train what is not done, then publish."""
-    told = read_command_line(__doc__)
+    told = read_command_line(__doc__, {"reduced": (PRINTED,)})
     cost = told.costs(costs)
     jobs = {
         f"{name}-{count}-{variant.name}-{seed}": partial(run, told, name, count, variant, seed, cost[name])

@@ -52,7 +52,7 @@ def digit_lines(folder: Path, split: str, count: int, height: int, unit: int, se
         for start, digit in zip(starts, chosen, strict=True):
             window = page[:, start : start + side]
             np.maximum(window, pixels[digit], out=window)
-        lines.append(_line(Image.fromarray(page), "".join(str(labels[digit]) for digit in chosen), height, unit))
+        lines.append(fitted(Image.fromarray(page), "".join(str(labels[digit]) for digit in chosen), height, unit))
     return lines
 
 
@@ -60,10 +60,11 @@ def folder_lines(folder: Path, split: str, count: int, height: int, unit: int, s
     """Draw lines of an imagefolder's split, without putting any back."""
     lines = open_source(str(folder), split)
     chosen = np.random.default_rng(seed).permutation(len(lines))[:count]
-    return [_line(lines[int(index)].image.convert("L"), lines[int(index)].text, height, unit) for index in chosen]
+    return [fitted(lines[int(index)].image.convert("L"), lines[int(index)].text, height, unit) for index in chosen]
 
 
-def _line(image: Image.Image, text: str, height: int, unit: int) -> Line:
+def fitted(image: Image.Image, text: str, height: int, unit: int) -> Line:
+    """Return a grey picture as a line `height` and a multiple of `unit` pixels large."""
     columns = max(1, round(image.width * height / image.height / unit))
     width = columns * unit  # whole patches: padding would lie otherwise once the line is turned
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)

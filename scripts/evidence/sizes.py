@@ -1,12 +1,12 @@
 """How large the trainings of a comparison are: reduced to two CPU cores, or full; and how they are shared out and kept.
 
-What is unusual: the reduced size reads rows of handwritten digits, which a small reader learns in a minute or two, the
-full one lines of books and hands. Both run the same code.
+What is unusual: the reduced size reads rows of handwritten digits, or printed ones, which a small reader learns in a
+minute or two, the full one lines of books and hands. Both run the same code.
 """
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from line_sets import Line, digit_lines, folder_lines
 from matplotlib.figure import Figure
+from printed_numbers import printed_lines
 from record import once, publish
 from small_reader import Design, Lesson
 
 Rows = list[dict[str, Any]]
 Job = Callable[[], dict[str, Any]]
-DIGITS = "digits"
+DIGITS, PRINTED = "digits", "printed numbers"
 TURNED = (90.0, 180.0, 270.0)
 TEST_SEED = 1_000  # of the lines that readers are judged by: the same for all
 
@@ -31,7 +32,7 @@ class Size:
 
     Attributes:
         name: "reduced" or "full".
-        sets: where lines come from: `DIGITS`, or imagefolders.
+        sets: where lines come from: `DIGITS`, `PRINTED`, or imagefolders.
         counts: numbers of training lines.
         widths: of encoders, where their size is what varies.
         height: of a line, pixels.
@@ -55,13 +56,15 @@ class Size:
     learning_rate: float
     device: str
 
-    def lines(self, data: Path, name: str, split: str, count: int, seed: int) -> list[Line]:
+    def lines(self, data: Path, name: str, split: str, count: int, seed: int) -> Sequence[Line]:
         """Draw lines of a set."""
         if name == DIGITS:
             return digit_lines(data / "mnist", split, count, self.height, self.design.patch_size, seed)
+        if name == PRINTED:
+            return printed_lines(split, count, self.height, self.design.patch_size, seed)
         return folder_lines(data / name, split, count, self.height, self.design.patch_size, seed)
 
-    def test(self, data: Path, name: str) -> list[Line]:
+    def test(self, data: Path, name: str) -> Sequence[Line]:
         """Return the lines to be judged by."""
         return self.lines(data, name, "test", self.test_lines, TEST_SEED)
 
@@ -147,8 +150,9 @@ class Told:
         """What is to be known of the figures beside them."""
         if self.size.name == "full":
             return f"This is the full size, {self.seeds} seeds."
+        lines = "rows of handwritten digits" + (", printed numbers" if PRINTED in self.size.sets else "")
         return (
-            f"This is the reduced size: rows of handwritten digits, small readers, lessons of {self.size.steps} steps "
+            f"This is the reduced size: {lines}, small readers, lessons of {self.size.steps} steps "
             f"for the GSA-Net, {self.seeds} seeds. The full size has not been run."
         )
 
@@ -158,8 +162,8 @@ class Told:
         return {"size": self.size.name, "sets": self.size.sets, "seeds": self.seeds, "test_lines": self.size.test_lines}
 
 
-def read_command_line(documentation: str | None) -> Told:
-    """Read a script's command line."""
+def read_command_line(documentation: str | None, more_sets: dict[str, tuple[str, ...]] | None = None) -> Told:
+    """Read a script's command line; `more_sets` are what a comparison reads beyond a size's own sets, by its name."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for the trainings: those that are done are not done again")
     parser.add_argument("data", type=Path, help="folder of mnist/ and of the line sets")
@@ -170,4 +174,6 @@ def read_command_line(documentation: str | None) -> Told:
     part, parts = map(int, arguments.share.split("/"))
     if SIZES[arguments.size].device == "cpu":
         torch.set_num_threads(1)
-    return Told(arguments.folder, arguments.data, SIZES[arguments.size], arguments.seeds, (part, parts))
+    size = SIZES[arguments.size]
+    size = replace(size, sets=size.sets + (more_sets or {}).get(size.name, ()))
+    return Told(arguments.folder, arguments.data, size, arguments.seeds, (part, parts))
