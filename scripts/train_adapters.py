@@ -5,7 +5,7 @@
     python scripts/train_adapters.py lines/ runs/adapters --package           (put the finished ones into the package)
 
 `lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
-bounded in time (10 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
+bounded in time (8 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
 over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --runs runs/adapters` measures them.
 """
 
@@ -29,7 +29,7 @@ ADAPTERS = {
     "peraire": ("peraire",),
 }  # name: the sets that it learns from
 FEWER_LINES = (50, 200, 800)
-FULL_LEARNING_RATE = 5.0e-4  # of every weight: half of the adapters'
+FULL_LEARNING_RATE = 5.0e-4  # of every weight: a quarter of the adapters'
 LARGEST = 1_500_000  # bytes of a packaged adapter
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -48,7 +48,7 @@ class Run:
     adapter: str
     method: Literal["lora", "full"] = "lora"
     lines: int | None = None
-    minutes: float = 10.0
+    minutes: float = 8.0
 
     @property
     def name(self) -> str:
