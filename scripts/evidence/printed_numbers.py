@@ -14,15 +14,13 @@ from rendered_words import SEEN_FAMILIES, STYLE, UNSEEN_FAMILIES, find_families
 
 from trocr_gsa.data import LineRenderer, RenderedLines, TextCorpus
 
-SPLITS = ("train", "validation", "test")
 OVERSAMPLING = 2  # lines are drawn larger than they are read, as a scan is
 
 
 @lru_cache(maxsize=4)  # every kind of reader learns from the same lines
 def printed_lines(split: str, count: int, height: int, unit: int, seed: int) -> tuple[Line, ...]:
     """Draw lines of printed digits, `height` and a multiple of `unit` pixels large; test lines have their own fonts."""
-    part = SPLITS.index(split)
-    rng = np.random.default_rng([seed, part])
+    rng = np.random.default_rng([seed, *split.encode()])
     texts = ["".join(map(str, rng.integers(10, size=rng.integers(FEWEST, MOST + 1)))) for _ in range(count)]
     families = UNSEEN_FAMILIES if split == "test" else SEEN_FAMILIES
     style = replace(STYLE, height=OVERSAMPLING * height)

@@ -172,8 +172,8 @@ def read_command_line(documentation: str | None, more_sets: dict[str, tuple[str,
     parser.add_argument("--share", metavar="1/2", default="1/1", help="run the first of two shares, publish nothing")
     arguments = parser.parse_args()
     part, parts = map(int, arguments.share.split("/"))
-    if SIZES[arguments.size].device == "cpu":
-        torch.set_num_threads(1)
     size = SIZES[arguments.size]
+    if size.device == "cpu":
+        torch.set_num_threads(1)
     size = replace(size, sets=size.sets + (more_sets or {}).get(size.name, ()))
     return Told(arguments.folder, arguments.data, size, arguments.seeds, (part, parts))
