@@ -46,6 +46,7 @@ def test_plain_values_read_back_as_the_same_arguments():
         ({"train": []}, "`train` must name"),
         ({"train": ["lines:-1"]}, "`train`: the weight of lines must be positive"),
         ({"encoder_hidden_size": 32}, "`method` must be full"),
+        ({"encoder_hidden_size": 32, "method": "full", "targets": "behind_pose"}, "`targets` cannot be behind_pose"),
         ({"encoder_hidden_size": 32, "method": "full", "model": "x"}, "`model` = x already fixes"),
         ({"validation": ["lines"], "angles": []}, "`angles` must name"),
     ],

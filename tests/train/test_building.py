@@ -43,6 +43,18 @@ def test_a_half_that_is_no_target_is_frozen_where_the_other_learns_whole(checkpo
         assert weight.requires_grad == (not name.startswith(frozen))
 
 
+def test_behind_pose_freezes_what_works_on_every_pose_and_changes_no_way_up(checkpoint):
+    values = {"train": "lines", "model": checkpoint, "method": "full", "targets": "behind_pose"}
+    model, reader, _ = build(TrainingArguments.from_dict(values))
+    front = ("embeddings.", "lifting.", "pose_layers.", "pose_head.")
+    for name, weight in model.named_parameters():
+        assert weight.requires_grad == (not name.startswith(tuple(f"encoder.{part}" for part in front)))
+    side = reader.encoder.config.patch_size
+    pictures = torch.rand(2, reader.encoder.config.num_channels, side, 3 * side)
+    assert not reader.encoder(pictures).pose_logits.requires_grad
+    assert reader.encoder(pictures).last_hidden_state.requires_grad
+
+
 def test_adapters_go_where_the_arguments_say(checkpoint):
     values = {"train": "lines", "model": checkpoint, "targets": "encoder", "projections": "all"}
     model, _, _ = build(TrainingArguments.from_dict(values))

@@ -52,6 +52,15 @@ def test_a_preset_adapts_every_such_layer_of_its_halves_and_nothing_else(tiny, t
 
 
 @pytest.mark.parametrize("projections", LAYERS)
+def test_behind_pose_adapts_both_halves_and_no_layer_that_works_on_every_pose(tiny, projections):
+    model, _ = tiny
+    both = adapted_modules(wrap(copy.deepcopy(model), projections=projections))
+    wanted = {name for name in both if ".encoder." not in name or ".encoder.layers." in name}
+    assert 0 < len(wanted) < len(both)
+    assert adapted_modules(wrap(model, targets="behind_pose", projections=projections)) == wanted
+
+
+@pytest.mark.parametrize("projections", LAYERS)
 def test_no_preset_disturbs_the_symmetry(tiny, projections):
     checks = report(wrap(tiny[0], projections=projections))
     assert all(check.holds for check in checks)

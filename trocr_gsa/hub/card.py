@@ -18,7 +18,12 @@ from .source import Source
 from .statement import Statement, is_hub_id
 
 TAGS = ("ocr", "htr", "trocr", "trocr-gsa", "equivariance")
-HALVES = {"encoder": "the encoder", "decoder": "the decoder", "both": "encoder and decoder"}
+HALVES = {
+    "encoder": "the encoder",
+    "decoder": "the decoder",
+    "both": "encoder and decoder",
+    "behind_pose": "the encoder behind its choice of a pose, and of the decoder",
+}
 PROJECTIONS = {
     "qv": "query and value projections",
     "qkvo": "every attention projection",

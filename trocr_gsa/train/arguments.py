@@ -41,7 +41,8 @@ class TrainingArguments:
     model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
     pretrained_decoder: str | None = None  # folder or Hub id of a TrOCR whose decoder a new encoder gets
     method: Literal["lora", "full"] = "lora"
-    targets: Literal["encoder", "decoder", "both"] = "both"  # the halves that learn: as adapters, or whole
+    # the halves that learn: as adapters, or whole; behind_pose: both without the layers that work on every pose
+    targets: Literal["encoder", "decoder", "both", "behind_pose"] = "both"
     projections: Literal["qv", "qkvo", "all"] = "qkvo"  # that get an adapter: of attention; all: and the MLPs' layers
     rank: int = bounded(8, 1)  # higher fits more and forgets more
     alpha: float | None = bounded(None, 0)  # the adapter's scale is alpha / rank; nothing: 2 · rank

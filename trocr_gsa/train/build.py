@@ -32,8 +32,8 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         # transformers renamed it on the way from 5.17 to 5.23
         getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
     if arguments.method == "full":
-        if arguments.targets != "both":
-            (reader.decoder if arguments.targets == "encoder" else reader.encoder).requires_grad_(False)
+        for part in frozen_parts(reader, arguments.targets):
+            part.requires_grad_(False)
         return reader, reader, processor
     from peft import get_peft_model
 
@@ -49,6 +49,14 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
         arguments.projections,
     )
     return get_peft_model(reader, config), reader, processor
+
+
+def frozen_parts(reader: TrOCRGSAModel, targets: str) -> list[nn.Module]:
+    """Return the parts that keep their weights where the `targets` learn whole."""
+    encoder = reader.encoder
+    works_on_every_pose = [encoder.embeddings, encoder.lifting, encoder.pose_layers, encoder.pose_head]
+    frozen = {"encoder": [reader.decoder], "decoder": [encoder], "both": [], "behind_pose": works_on_every_pose}
+    return frozen[targets]
 
 
 def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:

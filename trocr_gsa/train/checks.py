@@ -92,6 +92,8 @@ def _check_new_model(arguments: "TrainingArguments") -> None:
     if arguments.model is not None:
         key = next(iter(arguments.architecture))
         raise ValueError(f"`model` = {arguments.model} already fixes `{key}`: give one or the other.")
+    if arguments.targets == "behind_pose":
+        raise ValueError("`targets` cannot be behind_pose for a new model: its first layers would stay random.")
     if arguments.method != "full":
         raise ValueError("`method` must be full for a new model: an adapter needs trained weights beneath it.")
     refuse_unknown(arguments.architecture, architecture_keys())

@@ -19,11 +19,11 @@ ENCODER_LAYERS = {
 }
 DECODER_LAYERS = {name: layers.replace("o_proj", "out_proj") for name, layers in ENCODER_LAYERS.items()}
 POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
-TARGETS = ("encoder", "decoder", "both")
+TARGETS = ("encoder", "decoder", "both", "behind_pose")
 
 
 def lora_config(
-    targets: Literal["encoder", "decoder", "both"] = "both",
+    targets: Literal["encoder", "decoder", "both", "behind_pose"] = "both",
     rank: int = 8,
     alpha: float | None = None,
     dropout: float = 0.0,
@@ -36,7 +36,8 @@ def lora_config(
     """Return the adapter ΔW = (alpha / rank) · B A on linear layers of the encoder, the decoder or both.
 
     Args:
-        targets: the half, or halves, that get an adapter.
+        targets: the half, or halves, that get an adapter; `"behind_pose"`: both, without the encoder's first layers,
+            which work on every pose and take most of a step.
         rank: inner size of B A, at least 1.
         alpha: scale before the division by `rank` (by its root with `use_rslora`); nothing: 2 · rank.
         dropout: probability in [0, 1) with which an adapter's input is dropped.
@@ -77,8 +78,12 @@ def lora_config(
 
 def target_pattern(targets: str, projections: str) -> str:
     """Return the expression that the names of the layers match whole, as `lora_config` takes its presets."""
-    halves = {
-        "encoder": rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})",
-        "decoder": rf"(.*\.)?decoder\..*\.({DECODER_LAYERS[projections]})",
-    }
-    return halves[targets] if targets in halves else f"({halves['encoder']})|({halves['decoder']})"
+    encoder = rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})"
+    behind_pose = rf"(.*\.)?encoder\.layers\..*\.({ENCODER_LAYERS[projections]})"
+    decoder = rf"(.*\.)?decoder\..*\.({DECODER_LAYERS[projections]})"
+    return {
+        "encoder": encoder,
+        "decoder": decoder,
+        "both": f"({encoder})|({decoder})",
+        "behind_pose": f"({behind_pose})|({decoder})",
+    }[targets]
