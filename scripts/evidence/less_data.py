@@ -6,7 +6,7 @@
 
 What is unusual: every ViT is there twice, with the GSA-Net's steps and with its time; and once behind a classifier of
 its own that says how a line lies, after which the line is turned back, as is done in practice. The GSA-Net sees upright
-lines only. Cost of the reduced size: an hour and a half of one core for each of its two sets.
+lines only. Cost of the reduced size, on one core: an hour and a half for the digits, fifty minutes for printed numbers.
 """
 
 from dataclasses import dataclass, replace
