@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python scripts/bench_finetuning.py docs/speed.md
 
 A step is what `trocr-gsa finetune` does with a batch: forward with all losses, backward, clipping, AdamW. Both readers
-have LoRA of the same rank on the same projections of both halves, decoders of the same shape and dropout, and labels of
-the same length; a line is 3 × 48 patches here, and there, where pictures are square, 12 × 12 and the class token. All
+have LoRA of the same rank on the same projections of both halves (this package's once more, where only what lies behind
+the choice of a pose has it), decoders of the same shape and dropout, and labels of the same length; a line is 3 × 48
+patches here, and there, where pictures are square, 12 × 12 and the class token. All
 letters and pictures are noise. Operations are those of forward and backward, as torch counts them: how much of the
 ratio is in what there is to compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA
 of the clock). Memory is what a process of its own needs at its peak for a step (Linux's VmHWM), less what it held
@@ -37,7 +38,8 @@ from trocr_gsa.train.build import load_model
 from trocr_gsa.train.optimisation import make_optimizer
 from trocr_gsa.train.step import LossWeights, count, weighted_loss
 
-OURS, STOCK = "trocr-gsa", "stock ViT-TrOCR"
+OURS, BEHIND, STOCK = "trocr-gsa", "trocr-gsa, `targets=behind_pose`", "stock ViT-TrOCR"
+READERS = (STOCK, OURS, BEHIND)
 ROWS, COLUMNS, SQUARE = 3, 48, 12  # patches
 LETTERS = 256
 PARTS = ("forward", "backward", "optimizer")
@@ -87,7 +89,7 @@ class Steps:
     """A reader in its adapter, with a batch of noise to learn.
 
     Args:
-        name: `OURS` or `STOCK`.
+        name: one of `READERS`.
         work: what a step is.
     """
 
@@ -96,7 +98,7 @@ class Steps:
         self.name, self.device = name, work.device
         reader, processor = load_model(None)
         labels = torch.randint(3, LETTERS, (work.lines, work.letters), device=work.device)
-        if name == OURS:
+        if name != STOCK:
             side = processor.image_processor.patch_size  # pyright: ignore[reportAttributeAccessIssue]
             self.batch = {
                 "pixel_values": torch.randn(work.lines, ROWS * COLUMNS, side * side, device=work.device),
@@ -109,13 +111,14 @@ class Steps:
             self.batch = {"pixel_values": torch.randn(work.lines, 3, side, side, device=work.device)}
         self.batch["labels"] = labels
         self.totals = count([self.batch]).to(work.device)
-        self.model: Any = get_peft_model(reader, lora_config(rank=work.rank)).to(work.device).train()
+        adapter = lora_config("behind_pose" if name == BEHIND else "both", rank=work.rank)
+        self.model: Any = get_peft_model(reader, adapter).to(work.device).train()
         self.optimizer = make_optimizer(self.model, 1e-4, 0.0, 0.98)
 
     def forward(self) -> Tensor:
         """Return the step's loss."""
         output = self.model(**self.batch)
-        return weighted_loss(output, self.batch, self.totals, WEIGHTS)[0] if self.name == OURS else output.loss
+        return weighted_loss(output, self.batch, self.totals, WEIGHTS)[0] if self.name != STOCK else output.loss
 
     def update(self) -> None:
         """Let the gradients move the adapter."""
@@ -189,9 +192,9 @@ def peak_alone(name: str, work: Work) -> int:
 
 
 def measure(work: Work, repeats: int) -> list[Row]:
-    """Take steps with both readers in turn; the first of each does not count."""
-    peaks = {name: peak_alone(name, work) for name in (STOCK, OURS)}
-    readers = [Steps(name, work) for name in (STOCK, OURS)]
+    """Take steps with all readers in turn; the first of each does not count."""
+    peaks = {name: peak_alone(name, work) for name in READERS}
+    readers = [Steps(name, work) for name in READERS]
     rounds = [[reader.take() for reader in readers] for _ in range(repeats + 1)][1:]
     rows: list[Row] = []
     for reader, times in zip(readers, zip(*rounds, strict=True), strict=True):

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tiny_checkpoint import draw_line, save_checkpoint
 
 TEXTS = {"one": "abc", "two": "defghijk", "three": "noon"}
@@ -24,3 +25,8 @@ def lines(tmp_path: Path) -> Path:
             rows.append(json.dumps({"file_name": f"{name}.png", "text": text, "document": "book"}) + "\n")
         (folder / "metadata.jsonl").write_text("".join(rows))
     return tmp_path / "lines"
+
+
+@pytest.fixture
+def line_picture() -> Image.Image:
+    return draw_line("abc", 50)
