@@ -146,7 +146,7 @@ def verdict(rows: Rows, size: Size) -> str:
 
 def draw(rows: Rows, size: Size) -> Figure:
     """Draw errors by number of lines."""
-    figure = Figure(figsize=(11, 4.2 * len(size.sets)))
+    figure = Figure(figsize=(11, 4.2 * len(size.sets)), layout="constrained")
     panels = figure.subplots(len(size.sets), len(LIES), squeeze=False, sharey=True)
     for line, name in zip(panels, size.sets, strict=True):
         for axes, lies in zip(line, LIES, strict=True):
