@@ -5,8 +5,8 @@
     python scripts/new_hand.py runs/new_hand --share 1/2 --hand … & python scripts/new_hand.py … --share 2/2
 
 A hand is one document of a compiled file that no training line of the base came from. The last three tenths of its
-lines are read; of those before them an adapter learns 25, 50 or all, by `configs/lora_hand.yaml` with smaller
-batches and an end after so many steps, whichever lines it gets: nothing is chosen by what is read. Where lines are
+lines are read; of those before them an adapter learns 25, 50 or all, by `configs/lora_hand.yaml` behind the choice of a
+pose, in small batches and as many steps whichever lines it gets: nothing is chosen by what is read. Where lines are
 drawn, they are drawn three times. Trainings and readings are kept, so a run that was stopped goes on. Some two minutes
 of one CPU core for each of the seven trainings of a hand.
 """
@@ -31,7 +31,14 @@ CONFIG = Path(__file__).parents[1] / "configs" / "lora_hand.yaml"
 COUNTS = (25, 50)  # lines learnt from, and then all of them
 DRAWS = 3  # of so many lines
 READ = 0.3  # share of a hand's lines, its last ones
-SETTINGS = {"max_steps": 120, "warmup_steps": 12, "batch_patches": 1250, "eval_every": 120, "patience": None}
+SETTINGS = {
+    "targets": "behind_pose",
+    "max_steps": 120,
+    "warmup_steps": 12,
+    "batch_patches": 1250,
+    "eval_every": 120,
+    "patience": None,
+}
 
 
 @dataclass(frozen=True)

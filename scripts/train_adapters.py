@@ -5,7 +5,7 @@
     python scripts/train_adapters.py lines/ runs/adapters --package           (put the finished ones into the package)
 
 `lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
-bounded in time (8 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
+bounded in time (6 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
 over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --runs runs/adapters` measures them.
 """
 
@@ -48,7 +48,7 @@ class Run:
     adapter: str
     method: Literal["lora", "full"] = "lora"
     lines: int | None = None
-    minutes: float = 8.0
+    minutes: float = 6.0
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class Run:
             "resume": (output / self.name / "last").is_dir(),
         }
         if self.method == "full":
-            values |= {"learning_rate": FULL_LEARNING_RATE, "weight_decay": 0.05}
+            values |= {"targets": "both", "learning_rate": FULL_LEARNING_RATE, "weight_decay": 0.05}
         return TrainingArguments.from_dict(values)
 
 
