@@ -19,7 +19,7 @@ from .augment import paper
 FLATTER = 0.7  # a line is levelled if it then takes less than this share of its height
 LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself
 LEAST = 1.5  # degrees; less is what readers are trained on
-MARGIN = 0.2  # blank kept around the ink, in the line's height
+MARGIN = 0.08  # blank kept around the ink, in the line's height: as much as lines have that readers are trained on
 OUTLIERS = 0.2  # percent of the ink, at either edge, that does not count as part of the line
 STEP, REACH = 0.25, 4.0  # degrees: of the search around the ink's main axis
 MOST_PIXELS = 1_000_000  # more are made fewer before they are looked at
