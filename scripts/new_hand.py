@@ -5,10 +5,10 @@
     python scripts/new_hand.py runs/new_hand --share 1/2 --hand … & python scripts/new_hand.py … --share 2/2
 
 A hand is one document of a compiled file that no training line of the base came from. The last three tenths of its
-lines are read; of those before them an adapter learns 25, 50 or all, by `configs/lora_hand.yaml` behind the choice of a
-pose, in small batches and as many steps whichever lines it gets: nothing is chosen by what is read. Where lines are
-drawn, they are drawn three times. Trainings and readings are kept, so a run that was stopped goes on. Some two minutes
-of one CPU core for each of the seven trainings of a hand.
+lines are read; of those before them an adapter learns 25, 50 or all, by `configs/lora_few_lines.yaml`, in as many steps
+whichever lines it gets: nothing is chosen by what is read. Where lines are drawn, they are drawn three times. Trainings
+and readings are kept, so a run that was stopped goes on. Some two minutes of one CPU core for each of the seven
+trainings of a hand.
 """
 
 import argparse
@@ -27,18 +27,10 @@ from marked_tables import markdown, write_between_markers
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
-CONFIG = Path(__file__).parents[1] / "configs" / "lora_hand.yaml"
+CONFIG = Path(__file__).parents[1] / "configs" / "lora_few_lines.yaml"
 COUNTS = (25, 50)  # lines learnt from, and then all of them
 DRAWS = 3  # of so many lines
 READ = 0.3  # share of a hand's lines, its last ones
-SETTINGS = {
-    "targets": "behind_pose",
-    "max_steps": 120,
-    "warmup_steps": 12,
-    "batch_patches": 1250,
-    "eval_every": 120,
-    "patience": None,
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ def learn(hand: Hand, count: int, draw: int, folder: Path) -> Contestant:
     adapter = output / "best"
     if not adapter.is_dir():
         told = {"train": [str(hand.learn)], "train_lines": count, "seed": draw, "output": str(output)}
-        finetune(TrainingArguments.from_dict(read_config(CONFIG) | SETTINGS | told))
+        finetune(TrainingArguments.from_dict(read_config(CONFIG) | told))
     return Contestant.of_model(f"{count} lines, draw {draw}", adapter=adapter)
 
 
@@ -155,7 +147,9 @@ def main() -> None:
         return
     rows = [row for hand in hands for row in measure(hand, arguments.folder)]
     print(table(rows))
-    text = json.dumps({"settings": SETTINGS, "rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False)
+    text = json.dumps(
+        {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False
+    )
     arguments.json.write_text(text + "\n", encoding="utf-8")
     for page in arguments.pages:
         write_between_markers(page, "new-hand", __file__, table(rows))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
 from trocr_gsa.equivariance import report
 from trocr_gsa.reader import LineReader, list_adapters, load_reader
@@ -41,6 +42,12 @@ def test_an_adapter_is_small_and_of_rank_8_on_both_halves(name):
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_500_000
     (found,) = list_adapters(folder)[0]
     assert (found.rank, found.targets) == (8, "both")
+
+
+def test_the_adapter_that_the_theorems_are_measured_with_changes_what_sees_every_pose():
+    weights = load_file(PACKAGED_ADAPTERS / "de-fraktur-19" / "adapter_model.safetensors")
+    for part in ("lifting.attention.", "pose_layers.0.attention."):
+        assert any(f".encoder.{part}" in name and "lora_B" in name and weight.any() for name, weight in weights.items())
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

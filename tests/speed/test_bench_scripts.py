@@ -48,7 +48,7 @@ def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch)
     rows = {row["reader"]: row for row in json.loads(out.read_text())["rows"]}
     assert rows["trocr-gsa"]["ratio"] == 1
     assert rows["trocr-gsa"]["cer"] is not None
-    assert rows["stock, one orientation"]["lines_per_second"] > rows["stock, four orientations"]["lines_per_second"]
+    assert all(rows[f"stock, {times}"]["cer"] is None for times in ("one orientation", "four orientations"))
     assert "stock, four orientations" in page.read_text()
 
 
@@ -89,10 +89,10 @@ def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypa
     monkeypatch.setattr(bench_finetuning, "peak_alone", lambda name, work: 0)
     page, out = page_for(tmp_path, "finetuning", "bench_finetuning.py"), tmp_path / "speed.json"
     run(monkeypatch, bench_finetuning, page, "--lines", 2, "--letters", 4, "--repeats", 1, "--json", out)
-    stock, ours = json.loads(out.read_text())["rows"]
-    assert stock["trained"] == ours["trained"]
+    stock, ours, behind = json.loads(out.read_text())["rows"]
+    assert stock["trained"] == ours["trained"] > behind["trained"]
     assert stock["ratio"] == 1
-    assert ours["giga_operations"] > stock["giga_operations"]
+    assert ours["giga_operations"] > behind["giga_operations"] > stock["giga_operations"]
     assert abs(stock["parameters"] / ours["parameters"] - 1) < 0.1
 
 
