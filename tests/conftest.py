@@ -12,7 +12,6 @@ import torch
 SHARED = {"onnx_export"}  # folders whose fixtures cost more than to run their tests one after the other
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, keep those of a file together, and those of some folders."""
     for item in items:
