@@ -52,6 +52,19 @@ def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch)
     assert "stock, four orientations" in page.read_text()
 
 
+def test_a_stock_reader_of_any_orientation_reads_every_line_four_times(lines, monkeypatch):
+    import bench_reading
+
+    monkeypatch.setattr(bench_reading, "STOCK", bench_reading.Shape(image_size=32, layers=1, decoder_layers=1))
+    squashed, seen = bench_reading.squashed, []
+    monkeypatch.setattr(bench_reading, "squashed", lambda *given: seen.append(len(given[1])) or squashed(*given))
+    (chosen,) = bench_reading.choose_lines([str(lines)], "test", 3).values()
+    for angles in (bench_reading.QUARTERS[:1], bench_reading.QUARTERS):
+        read, _ = bench_reading.stock(64, angles)
+        read(chosen)
+    assert seen == [3, 3, 3, 3, 3]
+
+
 def test_the_lines_to_be_read_are_spread_over_all_sets(lines):
     import bench_reading
 
