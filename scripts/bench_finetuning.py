@@ -5,11 +5,11 @@
 A step is what `trocr-gsa finetune` does with a batch: forward with all losses, backward, clipping, AdamW. Both readers
 have LoRA of the same rank on the same projections of both halves (this package's once more, where only what lies behind
 the choice of a pose has it), decoders of the same shape and dropout, and labels of the same length; a line is 3 × 48
-patches here, and there, where pictures are square, 12 × 12 and the class token. All
-letters and pictures are noise. Operations are those of forward and backward, as torch counts them: how much of the
-ratio is in what there is to compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA
-of the clock). Memory is what a process of its own needs at its peak for a step (Linux's VmHWM), less what it held
-before it had a reader. The rows go to docs/finetuning_speed.json.
+patches here, and there, where pictures are square, 12 × 12 and the class token. All letters and pictures are noise.
+Operations are those of forward and backward, as torch counts them: how much of the ratio is in what there is to
+compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA of the clock). Memory is what
+a process of its own needs at its peak for a step (Linux's VmHWM), less what it held before it had a reader. The rows go
+to docs/finetuning_speed.json.
 """
 
 import argparse

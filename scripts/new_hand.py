@@ -13,6 +13,7 @@ trainings of a hand.
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -65,8 +66,10 @@ class Hand:
             name, folder / f"{name}-learn.parquet", folder / f"{name}-read.parquet", round(len(lines) * (1 - READ))
         )
         folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(lines.slice(0, hand.available), hand.learn)
-        pq.write_table(lines.slice(hand.available), hand.read)
+        for part, path in ((lines.slice(0, hand.available), hand.learn), (lines.slice(hand.available), hand.read)):
+            whole = path.with_suffix(f".{os.getpid()}")  # another share may be reading the one that is there
+            pq.write_table(part, whole)
+            whole.replace(path)
         return hand
 
     def lessons(self) -> list[tuple[int, int]]:

@@ -12,13 +12,11 @@ from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.evaluation import read_lines
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 CONFIDENCES = {"one": 0.9, "two": 0.8, "three": 0.7}  # at temperature 1
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
+def script():
     import calibrate_confidence
 
     return calibrate_confidence

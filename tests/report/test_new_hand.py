@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,13 +11,11 @@ from trocr_gsa.data.compile import SCHEMA, encode
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.train.evaluation import LineRecord
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 WRITTEN = "<!-- new-hand: written by scripts/new_hand.py -->"
 
 
 @pytest.fixture
-def new_hand(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
+def new_hand():
     import new_hand
 
     return new_hand
