@@ -78,6 +78,18 @@ def test_a_missing_field_names_line_and_field(tmp_path):
     assert "metadata.jsonl line 2: the field 'text' is missing" in problem
 
 
+def test_a_turned_line_says_so(tmp_path):
+    turned = {"file_name": "turned.png", "text": "turned", "angle": 90}
+    folder = write_imagefolder(tmp_path, [GOOD, turned], {"good.png": picture(), "turned.png": picture(seed=1)})
+    assert [line.angle for line in open_source(folder)] == [0.0, 90.0]
+
+
+@pytest.mark.parametrize("angle", ["left", [90]])
+def test_an_angle_that_is_none_names_its_line(tmp_path, angle):
+    (problem,) = problems_of(tmp_path, {"file_name": "other.png", "text": "text", "angle": angle})
+    assert problem.startswith("metadata.jsonl line 2: ")
+
+
 def test_a_line_that_is_no_json_is_named(tmp_path):
     folder = write_imagefolder(tmp_path, [GOOD], {"good.png": picture()})
     with open(folder / "metadata.jsonl", "a") as metadata:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoProcessor
 
 from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.layers import GSANetPoseHead
 from trocr_gsa.train import loop
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune
@@ -143,3 +145,37 @@ def test_gradient_checkpointing_and_bf16_train(tmp_path, source, checkpoint):
         tmp_path, "run", train=source, model=checkpoint, gradient_checkpointing=True, precision="bf16", max_steps=2
     )
     assert state.step == 2
+
+
+@pytest.mark.parametrize(
+    ("targets", "computed"), [("behind_pose", False), ("decoder", False), ("encoder", True), ("both", True)]
+)
+def test_what_tells_a_pose_is_computed_only_where_it_learns(
+    tmp_path, monkeypatch, source, checkpoint, targets, computed
+):
+    looked = []
+    look = GSANetPoseHead.forward
+    monkeypatch.setattr(GSANetPoseHead, "forward", lambda *a: looked.append(1) or look(*a))
+    values = {"train": source, "model": checkpoint, "targets": targets, "learning_rate": 0.01}
+    told, _ = run(tmp_path, "told", **values)
+    assert bool(looked) == computed
+    monkeypatch.setattr(loop.TrainingLoop, "_orientation", lambda *_: {})
+    plain, _ = run(tmp_path, "plain", **values)
+    for name, weight in weights(told / "last").items():
+        torch.testing.assert_close(weight, weights(plain / "last")[name], atol=1e-4, rtol=1e-3)
+
+
+def test_a_turned_line_that_says_so_is_read_from_its_own_side(tmp_path, monkeypatch, source, checkpoint):
+    lines = Path(source) / "train" / "metadata.jsonl"
+    rows = [json.loads(row) for row in lines.read_text().splitlines()]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.TrainingLoop, "_orientation", lambda *_: {})
+        upright, _ = run(tmp_path, "upright", train=source, model=checkpoint, targets="behind_pose")
+    for row in rows[::2]:
+        picture = lines.with_name(row["file_name"])
+        Image.open(picture).transpose(Image.Transpose.ROTATE_90).save(picture)
+        row["angle"] = 90
+    lines.write_text("\n".join(json.dumps(row) for row in rows))
+    turned, _ = run(tmp_path, "turned", train=source, model=checkpoint, targets="behind_pose")
+    for name, weight in weights(turned / "last").items():
+        torch.testing.assert_close(weight, weights(upright / "last")[name], atol=1e-4, rtol=1e-3)

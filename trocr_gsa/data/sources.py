@@ -106,10 +106,11 @@ def _open_imagefolder(folder: Path, columns: Columns) -> StoredLines:
                     row = json.loads(line)
                     name = row.get("file_name") or row[columns.image]
                     text, document = row[columns.text], row.get(columns.document)
-                except (ValueError, KeyError, AttributeError) as error:
+                    angle = float(row.get("angle") or 0.0)
+                except (ValueError, TypeError, KeyError, AttributeError) as error:
                     problems.append(f"{METADATA} line {number}: {_what_is_wrong(error)}")
                     continue
-                yield Record(str(folder / str(name)), _as_text(text), str(name), document)
+                yield Record(str(folder / str(name)), _as_text(text), str(name), document, angle)
 
     found = list(records())
     return StoredLines(found, FilePictures(), problems, str(folder))

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from .extended_attention import ExtendedSelfAttention, Page
+from .extended_attention import EVERY_POSE, ExtendedSelfAttention, Page
 from .groups import PointGroup
 
 POSE_SUMS = ("none", "query", "encoding")
@@ -44,24 +44,32 @@ class LiftingSelfAttention(ExtendedSelfAttention):
         """Return ρᴾ(Δ), before φ_key, for Δ of shape (…, 2): (…, hidden)."""
         return self.encoding(displacement)
 
-    def forward(self, features: Tensor, positions: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        features: Tensor,
+        positions: Tensor,
+        attention_mask: Tensor | None = None,
+        poses: slice = EVERY_POSE,
+    ) -> Tensor:
         """Lift: attend within each pose, displacements seen from that pose.
 
         Args:
             features: (batch, position, hidden), or what each pose sees: (batch, pose, position, hidden).
             positions: (position, 2) or (batch, position, 2), in patches, x right, y up; only differences count.
             attention_mask: (batch, position) bool, False where a position is padding.
+            poses: those whose output is wanted; the others' is not computed.
 
-        Returns: (batch, pose, position, hidden).
+        Returns: (batch, pose, position, hidden), of these poses.
 
         Raises:
             ValueError: if `features` or `positions` do not fit the group or each other.
         """
         positions = self._check(features, positions)
-        query, key, value = self._project(features)
-        if features.dim() == 3:  # what every pose sees alike is projected once
-            query, key, value = (part[:, None].expand(-1, self.group.order, -1, -1, -1) for part in (query, key, value))
-        out = self._within_poses(query, key, value, self._page(positions, attention_mask))
+        features = features[:, poses] if features.dim() == 4 else features[:, None]
+        wanted = len(range(self.group.order)[poses])
+        # what every pose sees alike is projected once
+        query, key, value = (part.expand(-1, wanted, -1, -1, -1) for part in self._project(features))
+        out = self._within_poses(query, key, value, self._page(positions, attention_mask, poses))
         return self.o_proj(out.flatten(-2))
 
 
@@ -110,27 +118,40 @@ class GroupSelfAttention(ExtendedSelfAttention):
         """Return ρᴾ(Δ, u), before φ_key, for Δ (…, 2) and u = h₁⁻¹h₂ (…): (…, hidden)."""
         return self.encoding(displacement, element)
 
-    def forward(self, features: Tensor, positions: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        features: Tensor,
+        positions: Tensor,
+        attention_mask: Tensor | None = None,
+        poses: slice = EVERY_POSE,
+    ) -> Tensor:
         """Attend from every (position, pose) to every other.
 
         Args:
             features: (batch, pose, position, hidden).
             positions: (position, 2) or (batch, position, 2), in patches, x right, y up; only differences count.
             attention_mask: (batch, position) bool, False where a position is padding.
+            poses: those whose output is wanted; the others' is not computed.
 
-        Returns: (batch, pose, position, hidden).
+        Returns: (batch, pose, position, hidden), of these poses.
 
         Raises:
             ValueError: if `features` or `positions` do not fit the group or each other.
         """
         positions = self._check(features, positions)
-        out = self._across_poses(*self._project(features), self._page(positions, attention_mask))
+        if self.pose_sum != "none":  # a sum over the poses that ask: all of them have to
+            return self._attend_from(EVERY_POSE, features, positions, attention_mask)[:, poses]
+        return self._attend_from(poses, features, positions, attention_mask)
+
+    def _attend_from(self, poses: slice, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+        projected = self._project(features, features[:, poses])
+        out = self._across_poses(*projected, self._page(positions, mask, poses))
         return self.o_proj(out.flatten(-2))
 
     def _across_poses(self, query: Tensor, key: Tensor, value: Tensor, page: Page) -> Tensor:
-        """Attend from every token to those of every pose; all (batch, pose, position, head, d)."""
+        """Attend from every token that asks to those of every pose; all (batch, pose, position, head, d)."""
         order = self.group.order
-        pose_term = self._pose_term(query)
+        pose_term = self._pose_term(query, page.poses)
         if self.pose_sum != "none":  # (batch, h, h₁, position, head, ·)
             query = query[:, None].expand(-1, order, -1, -1, -1, -1)
             pose_term = pose_term[:, None].expand(-1, order, -1, -1, -1, -1)
@@ -144,9 +165,9 @@ class GroupSelfAttention(ExtendedSelfAttention):
         out = out.unflatten(1, tokens)
         return out if self.pose_sum == "none" else out.sum(2 if self.pose_sum == "query" else 1)
 
-    def _pose_term(self, query: Tensor) -> Tensor:
+    def _pose_term(self, query: Tensor, poses: slice) -> Tensor:
         """Return ⟨q f(i,h₁), φ_key U_{h₁⁻¹h₂}⟩ for every h₂: (batch, query pose, position, head, key pose)."""
-        relative = self.group.product[self.group.inverse].to(query.device)  # [h₁, h₂] -> h₁⁻¹h₂
+        relative = self.group.product[self.group.inverse[poses]].to(query.device)  # [h₁, h₂] -> h₁⁻¹h₂
         pose = self._project_basis(cast(Tensor, self.encoding.pose), query.shape[0])[:, relative]
         return torch.einsum("bqnad,bqkad->bqnak", query, pose)  # of every line (b), or the same for all and broadcast
 

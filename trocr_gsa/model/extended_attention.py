@@ -18,21 +18,24 @@ from torch import Tensor, nn
 from .encoding import RelativeEncoding
 from .groups import PointGroup
 
+EVERY_POSE = slice(None)
 FAR = -3e4  # a score at which exp() is 0 in every floating-point type, and which float16 can still hold
 
 
 class Page(NamedTuple):
-    """Where tokens lie, as attention needs it.
+    """Where tokens lie and which of them ask, as attention needs it.
 
     Attributes:
         waves: cos ω·x and sin ω·x, each (batch, position, frequency).
         mask: (batch, position) bool, False where a position is padding; None: there is none.
         near: (batch, position, position) bool, which pairs are neighbours; None: all are.
+        poses: whose tokens ask; those of every pose answer.
     """
 
     waves: tuple[Tensor, Tensor]
     mask: Tensor | None
     near: Tensor | None
+    poses: slice = EVERY_POSE
 
 
 class ExtendedSelfAttention(nn.Module):
@@ -100,10 +103,10 @@ class ExtendedSelfAttention(nn.Module):
     def _heads(self, features: Tensor) -> Tensor:
         return features.unflatten(-1, (self.num_heads, self.head_size))
 
-    def _project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value, each (batch, pose, position, head, d)."""
-        query, key, value = (self._heads(project(features)) for project in (self.q_proj, self.k_proj, self.v_proj))
-        return query, key, value
+    def _project(self, features: Tensor, asking: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value, each (batch, pose, position, head, d); only those `asking` have queries."""
+        query = self.q_proj(features if asking is None else asking)
+        return self._heads(query), self._heads(self.k_proj(features)), self._heads(self.v_proj(features))
 
     def _project_basis(self, basis: Tensor, batch: int) -> Tensor:
         """Return φ_key of an encoding's basis (row, hidden): (batch or 1, row, head, d).
@@ -112,14 +115,14 @@ class ExtendedSelfAttention(nn.Module):
         """
         return self._heads(self.k_proj(basis.expand(batch if self.bases_per_line else 1, -1, -1)))
 
-    def _page(self, positions: Tensor, mask: Tensor | None) -> Page:
-        return Page(self.encoding.waves(positions), mask, self._near(positions))
+    def _page(self, positions: Tensor, mask: Tensor | None, poses: slice) -> Page:
+        return Page(self.encoding.waves(positions), mask, self._near(positions), poses)
 
     def _query_parts(self, query: Tensor, page: Page) -> list[Tensor]:
         """Return what makes up an extended query (…, position, head, ·)."""
         parts = [query]
         if self.encoding.frequencies.shape[0]:
-            parts.append(self._rotate_query(query, page.waves))
+            parts.append(self._rotate_query(query, page))
         if page.mask is not None:
             parts.append(query.new_ones(()).expand(*query.shape[:-1], 1))
         return parts
@@ -131,22 +134,22 @@ class ExtendedSelfAttention(nn.Module):
             parts.append((~page.mask).to(parts[0].dtype)[..., None] * FAR)
         return torch.cat(parts, dim=-1)
 
-    def _rotate_query(self, query: Tensor, waves: tuple[Tensor, Tensor]) -> Tensor:
+    def _rotate_query(self, query: Tensor, page: Page) -> Tensor:
         """Return ⟨q, φ_key ρ⟩ as coefficients of cos ω·x(j) and sin ω·x(j).
 
         Args:
             query: (batch, pose, …, position, head, d), the first pose being the h of h⁻¹(x(j) − x(i)).
-            waves: cos ω·x(i), sin ω·x(i), each (batch, position, frequency).
+            page: cos ω·x(i) and sin ω·x(i), and which poses h are.
 
         Returns: (batch, pose, …, position, head, 2 · frequency).
         """
         basis = torch.cat((self.encoding.cosine, self.encoding.sine))
         halves = self._project_basis(basis, query.shape[0]).movedim(1, 0).chunk(2)
-        rotated = torch.cat(self.encoding.rotated(*halves), dim=1)
+        rotated = torch.cat(self.encoding.rotated(*halves), dim=1)[page.poses]
         # (pose, 2 · frequency, b, head, d), where b is 1 and broadcast unless every line has bases of its own
         along_cosine, along_sine = torch.einsum("bp...ad,pwbad->bp...aw", query, rotated).chunk(2, dim=-1)
-        shape = (waves[0].shape[0], *[1] * (query.dim() - 4), waves[0].shape[1], 1, waves[0].shape[2])
-        cos_i, sin_i = waves[0].view(shape), waves[1].view(shape)
+        batch, positions, frequencies = page.waves[0].shape
+        cos_i, sin_i = (wave.view(batch, *[1] * (query.dim() - 4), positions, 1, frequencies) for wave in page.waves)
         # cos(ω·x(j) − ω·x(i)) and sin(…) by the addition theorem: what multiplies cos ω·x(j), then sin ω·x(j)
         return torch.cat(
             (along_cosine * cos_i - along_sine * sin_i, along_cosine * sin_i + along_sine * cos_i), dim=-1

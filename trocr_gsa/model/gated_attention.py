@@ -45,11 +45,10 @@ class GatedGroupSelfAttention(GroupSelfAttention):
         super().__init__(*args, **kwargs)
         self.gate = HeadGate(self.num_heads)
 
-    def forward(self, features: Tensor, positions: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Attend as `GroupSelfAttention` does, own pose first."""
-        page = self._page(self._check(features, positions), attention_mask)
-        projected = self._project(features)
-        out = self._within_poses(*projected, page)
+    def _attend_from(self, poses: slice, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+        page = self._page(positions, mask, poses)
+        query, key, value = self._project(features, features[:, poses])
+        out = self._within_poses(query, key[:, poses], value[:, poses], page)
         if not self.gate.is_closed:
-            out = out + self.gate(self._across_poses(*projected, page))
+            out = out + self.gate(self._across_poses(query, key, value, page))
         return self.o_proj(out.flatten(-2))

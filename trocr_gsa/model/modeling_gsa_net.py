@@ -15,17 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.activations import ACT2FN
-from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
-from .extended_attention import ExtendedSelfAttention
+from .extended_attention import EVERY_POSE, ExtendedSelfAttention
 from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
+from .layers import GSANetLayer, GSANetPoseHead
 from .patches import cut_patches, patch_positions, raster_order
 
 
@@ -50,54 +49,6 @@ class GSANetModelOutput(BaseModelOutput):
     pose_hidden_state: Tensor | None = None
     pose_positions: Tensor | None = None
     pose_mask: Tensor | None = None
-
-
-class GSANetMLP(nn.Module):
-    """fc2 act(fc1 f), the same for every pose."""
-
-    def __init__(self, config: GSANetConfig) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.activation_fn = ACT2FN[config.hidden_act]
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features (…, hidden) one by one."""
-        return self.fc2(self.activation_fn(self.fc1(features)))
-
-
-class GSANetLayer(GradientCheckpointingLayer):
-    """A pre-norm transformer layer around an attention that is passed in: f + attention(norm f), then + mlp(norm ·)."""
-
-    def __init__(self, config: GSANetConfig, attention: LiftingSelfAttention | GroupSelfAttention) -> None:
-        super().__init__()
-        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.attention = attention
-        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.mlp = GSANetMLP(config)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-
-    def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
-        """Map features (batch, pose, position, hidden) to the same."""
-        features = features + self.dropout(self.attention(self.layernorm_before(features), positions, mask))
-        return features + self.dropout(self.mlp(self.layernorm_after(features)))
-
-
-class GSANetPoseHead(nn.Module):
-    """Which way up: one invariant score per pose, the mean over positions of a small MLP, the same for every pose."""
-
-    def __init__(self, config: GSANetConfig) -> None:
-        super().__init__()
-        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.score = nn.Linear(config.hidden_size, 1)
-        self.activation_fn = ACT2FN[config.hidden_act]
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Score features (batch, pose, position, hidden) under a mask (batch, position): (batch, pose)."""
-        scores = self.score(self.activation_fn(self.dense(self.layernorm(features)))).squeeze(-1)
-        weight = mask[:, None].to(scores)
-        return (scores * weight).sum(-1) / weight.sum(-1)
 
 
 class GSANetPreTrainedModel(PreTrainedModel):
@@ -164,6 +115,11 @@ class GSANetModel(GSANetPreTrainedModel):
         self.post_init()
 
     @property
+    def before_pose(self) -> list[nn.Module]:
+        """The parts that work on every pose and tell which is the likeliest."""
+        return [self.embeddings, self.lifting, self.pose_layers, self.pose_head]
+
+    @property
     def orbit_size(self) -> int:
         """Frequencies in one orbit of the group, ±ω counted once."""
         minus_one = self.group.num_rotations % 2 == 0
@@ -180,6 +136,7 @@ class GSANetModel(GSANetPreTrainedModel):
         spatial_shapes: Tensor | None = None,
         pose_labels: Tensor | None = None,
         pose_bias: Tensor | None = None,
+        only_pose: int | None = None,
         **_: Any,
     ) -> GSANetModelOutput:
         """Encode lines.
@@ -190,14 +147,17 @@ class GSANetModel(GSANetPreTrainedModel):
             spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
             pose_labels: (batch,) long, the element by which each image is turned from upright; None: the likeliest.
             pose_bias: (pose,) or (batch, pose), log of a prior over poses, added to their scores.
+            only_pose: the element by which every image is known to be turned: as a prior that leaves no other, and
+                without the work that would tell them apart.
 
         Raises:
             ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
         """
-        features, positions, mask, padding = self.see(pixel_values, pixel_attention_mask, spatial_shapes)
-        scores = self.pose_head(features, mask)
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        pose_logits = (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
+        wanted = EVERY_POSE
+        if only_pose is not None and pose_labels is None and len(self.layers):  # K = L hands on every pose
+            wanted = slice(only_pose, only_pose + 1)
+        features, positions, mask, padding = self.see(pixel_values, pixel_attention_mask, spatial_shapes, wanted)
+        pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
         chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose)
         for layer in self.layers:
@@ -222,11 +182,15 @@ class GSANetModel(GSANetPreTrainedModel):
         )
 
     def see(
-        self, pixel_values: Tensor, pixel_attention_mask: Tensor | None = None, spatial_shapes: Tensor | None = None
+        self,
+        pixel_values: Tensor,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        poses: slice = EVERY_POSE,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Return what the lifting layer and the K layers behind it make of lines, before a pose is chosen.
 
-        Args: as in `forward`.
+        Args: as in `forward`; and of the last of these layers, the `poses` whose features are wanted.
 
         Returns: features (batch, pose, token, hidden), class tokens first; positions (batch, token, 2); the mask
             (batch, token), False at padding; and the same again, or None where there is no padding at all.
@@ -239,10 +203,10 @@ class GSANetModel(GSANetPreTrainedModel):
         positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
         # an image is all patches: attention without a mask is a ViT's
         padding = None if pixel_values.dim() == 4 and pixel_attention_mask is None else mask
-        features = self.lifting(features, positions, padding)
-        for layer in self.pose_layers:
+        *others, last = self.lifting, *self.pose_layers
+        for layer in others:
             features = layer(features, positions, padding)
-        return features, positions, mask, padding
+        return last(features, positions, padding, poses), positions, mask, padding
 
     def set_bases_per_line(self, per_line: bool) -> None:
         """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""
@@ -275,13 +239,22 @@ class GSANetModel(GSANetPreTrainedModel):
         index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
         return pixel_values, index[None] < shapes.prod(-1, keepdim=True), shapes
 
+    def _pose_logits(self, features: Tensor, mask: Tensor, pose_bias: Tensor | None, only_pose: int | None) -> Tensor:
+        if only_pose is not None:
+            certain = torch.arange(self.group.order, device=features.device) == only_pose
+            certain = certain.to(torch.promote_types(features.dtype, torch.float32))
+            return certain.log().expand(features.shape[0], -1)
+        scores = self.pose_head(features, mask)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
+
     def _choose_pose(
         self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take one pose's tokens, seen from it, in reading order: even rounding then forgets how the page lay."""
         rows = torch.arange(pose.shape[0], device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
-        features = features[rows, pose]
+        features = features[rows, pose] if features.shape[1] == self.group.order else features[:, 0]
         if not self.group.is_exact:
             return features, positions, mask
         first = self.config.num_class_tokens

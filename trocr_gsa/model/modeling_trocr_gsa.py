@@ -20,7 +20,7 @@ from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput
-from .orientation import Orientation, orientation_bias
+from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
 
@@ -113,7 +113,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             decoder_input_ids: (batch, letter) long; by default the labels moved one to the right.
             decoder_attention_mask: (batch, letter), 0 at padding.
             labels: (batch, letter) long, −100 at padding.
-            pose_labels: (batch,) long, the element by which each image is turned; in training upright by default.
+            pose_labels: (batch,) long, the element by which each image is turned; in training upright by default,
+                with nothing to learn about it where `orientation` says so too.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             encoder_outputs: the encoder's output, if it has been computed.
             past_key_values: the decoder's cache.
@@ -123,7 +124,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         Raises:
             ValueError: if `orientation` is not one, or there is nothing to read, or nothing to say about it.
         """
-        if labels is not None and pose_labels is None and self.training:
+        if labels is not None and pose_labels is None and self.training and orientation != "upright":
             pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if encoder_outputs is None:
             encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, pose_labels)
@@ -227,6 +228,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             spatial_shapes=spatial_shapes,
             pose_labels=pose_labels,
             pose_bias=None if bias is None else bias.to(pixel_values.device),
+            only_pose=only_pose(bias) if pose_labels is None else None,
         )
 
     def _decode(

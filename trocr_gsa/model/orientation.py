@@ -36,3 +36,9 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
     if not (prior.isfinite().all() and prior.min() >= 0 and prior.sum() > 0):
         raise ValueError(f"`orientation` must hold probabilities, at least one above 0, got {orientation!r}.")
     return (prior / prior.sum()).log()
+
+
+def only_pose(bias: Tensor | None) -> int | None:
+    """Return the one pose that a prior (pose,) from `orientation_bias` leaves, or None where there are several."""
+    left = [] if bias is None else bias.isfinite().nonzero().flatten().tolist()
+    return left[0] if len(left) == 1 else None

@@ -54,8 +54,7 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
 def frozen_parts(reader: TrOCRGSAModel, targets: str) -> list[nn.Module]:
     """Return the parts that keep their weights where the `targets` learn whole."""
     encoder = reader.encoder
-    works_on_every_pose = [encoder.embeddings, encoder.lifting, encoder.pose_layers, encoder.pose_head]
-    frozen = {"encoder": [reader.decoder], "decoder": [encoder], "both": [], "behind_pose": works_on_every_pose}
+    frozen = {"encoder": [reader.decoder], "decoder": [encoder], "both": [], "behind_pose": encoder.before_pose}
     return frozen[targets]
 
 

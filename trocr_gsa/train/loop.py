@@ -71,6 +71,10 @@ class TrainingLoop:
             ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
             pose=config.pose_loss_weight if arguments.pose_loss_weight is None else arguments.pose_loss_weight,
         )
+        learns_to_tell = any(
+            weight.requires_grad for part in reader.encoder.before_pose for weight in part.parameters()
+        )
+        self.pose_is_given = not learns_to_tell and len(reader.encoder.layers) > 0
         self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size
         optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
         self.plain: Any = model.to(accelerator.device)
@@ -104,7 +108,7 @@ class TrainingLoop:
         totals = step_loss.step_totals(batches, self.accelerator)
         self.model.train()
         for number, batch in enumerate(batches):
-            inputs = self._decoder_inputs(batch, generator)
+            inputs = self._decoder_inputs(batch, generator) | self._orientation(batch)
             batch = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in batch.items()}
             if number < len(batches) - 1:
                 with self.accelerator.no_sync(self.model):
@@ -119,12 +123,20 @@ class TrainingLoop:
         self.state.step += 1
         self.state.seconds = self._seconds()
 
-    def _backward(self, batch: dict[str, Tensor], inputs: dict[str, Tensor], totals: Tensor) -> None:
-        output = self.model(**batch, **inputs, label_smoothing=self.arguments.label_smoothing)
+    def _backward(self, batch: dict[str, Tensor], inputs: dict[str, Any], totals: Tensor) -> None:
+        output = self.model(**(batch | inputs), label_smoothing=self.arguments.label_smoothing)
+        if self.pose_is_given:
+            output.pose_loss = None  # nothing learns from it, and not every process computes it
         loss, parts = step_loss.weighted_loss(output, batch, totals, self.weights)
         self.accelerator.backward(loss * self.accelerator.num_processes)  # data-parallel gradients are averaged
         for name, part in parts.items():
             self.logged[name] = self.logged.get(name, 0) + part
+
+    def _orientation(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tell the model which way up lines are where nothing learns to tell: what would is then not computed."""
+        if not self.pose_is_given or batch["pose_labels"].any():
+            return {}
+        return {"orientation": "upright", "pose_labels": None}
 
     def _decoder_inputs(self, batch: dict[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
         if not self.arguments.input_noise:

@@ -1,0 +1,62 @@
+"""What the encoder is made of: transformer layers around a symmetric attention, and the head that tells which way up.
+
+All of it acts on the feature of every (position, pose) alike, or averages over positions: nothing here can break the
+symmetry.
+"""
+
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from .attention import GroupSelfAttention, LiftingSelfAttention
+from .configuration_gsa_net import GSANetConfig
+from .extended_attention import EVERY_POSE
+
+
+class GSANetMLP(nn.Module):
+    """fc2 act(fc1 f), the same for every pose."""
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.activation_fn = ACT2FN[config.hidden_act]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (…, hidden) one by one."""
+        return self.fc2(self.activation_fn(self.fc1(features)))
+
+
+class GSANetLayer(GradientCheckpointingLayer):
+    """A pre-norm transformer layer around an attention that is passed in: f + attention(norm f), then + mlp(norm ·)."""
+
+    def __init__(self, config: GSANetConfig, attention: LiftingSelfAttention | GroupSelfAttention) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = attention
+        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = GSANetMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None, poses: slice = EVERY_POSE) -> Tensor:
+        """Map features (batch, pose, position, hidden) to the same, of some poses alone where no others are wanted."""
+        attended = self.attention(self.layernorm_before(features), positions, mask, poses)
+        features = features[:, poses] + self.dropout(attended)
+        return features + self.dropout(self.mlp(self.layernorm_after(features)))
+
+
+class GSANetPoseHead(nn.Module):
+    """Which way up: one invariant score per pose, the mean over positions of a small MLP, the same for every pose."""
+
+    def __init__(self, config: GSANetConfig) -> None:
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.score = nn.Linear(config.hidden_size, 1)
+        self.activation_fn = ACT2FN[config.hidden_act]
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Score features (batch, pose, position, hidden) under a mask (batch, position): (batch, pose)."""
+        scores = self.score(self.activation_fn(self.dense(self.layernorm(features)))).squeeze(-1)
+        weight = mask[:, None].to(scores)
+        return (scores * weight).sum(-1) / weight.sum(-1)
