@@ -1,4 +1,5 @@
 import os
+from typing import Any
 
 # Before any import of the Hugging Face libraries: they read these once.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -9,14 +10,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
-SHARED = {"onnx_export"}  # folders whose fixtures cost more than to run their tests one after the other
+SHARED = "tests/onnx_export/"  # its fixtures cost more than to run its tests one after the other
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, keep those of a file together, and those of some folders."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run side by side, keep those of a file together, and those of one folder."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return SHARED if nodeid.startswith(SHARED) else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
