@@ -29,7 +29,7 @@ from transformers import VisionEncoderDecoderModel
 
 from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.gated_attention import HeadGate
-from trocr_gsa.model.orientation import orientation_bias
+from trocr_gsa.model.orientation import only_pose, orientation_bias
 
 SMALL = Shape(
     image_size=384, hidden_size=384, layers=12, heads=6, decoder_size=256, decoder_layers=6, decoder_heads=8,
@@ -89,7 +89,7 @@ class Reader:
         self.told, self.encoder_told = {}, {}
         if variant.told != STOCK:
             self.told = {"orientation": variant.told}
-            self.encoder_told = {"pose_bias": orientation_bias(variant.told, model.encoder.group)}
+            self.encoder_told = {"only_pose": only_pose(orientation_bias(variant.told, model.encoder.group))}
         side = model.config.encoder.image_size  # of both kinds of encoder
         self.pixels = torch.randn(batch_size, 3, side, side, generator=torch.Generator().manual_seed(0))
 
