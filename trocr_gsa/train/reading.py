@@ -1,10 +1,10 @@
 """Images to text, confidence and orientation, one batch at a time.
 
 What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
-Where there is a CTC head, greedy reading checks its draft (`model/drafting.py`) instead of going letter by letter.
-A line that is tilted between the quarter turns is levelled before. Where the pose head leaves a doubt, a line is read
-from other sides too, and the reading that is surest of itself wins: what is upside down makes no words. Tilts and
-doubts turn with the page, so all this commutes with turning it.
+Where there is a CTC head, greedy reading checks its draft (`model/drafting.py`) instead of going letter by letter. A
+line that is tilted between the quarter turns is levelled before, and one in much room is cut out. Where the pose head
+leaves a doubt, a line is read from other sides too, and the reading that is surest of itself wins: what is upside down
+makes no words. Tilts and doubts turn with the page, so all this commutes with turning it.
 """
 
 import math
@@ -20,11 +20,12 @@ from torch import Tensor
 
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.levelling import LevelledLine, level
+from trocr_gsa.data.trimming import trim
 from trocr_gsa.model.drafting import Applied, write
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
-LEVELLED_PATCHES = 16_384  # of a batch, padding included: a tilted line is found to be longer than its picture told
+LEVELLED_PATCHES = 16_384  # of a batch, padding included: such a line is found to be longer than its picture told
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
 
 
@@ -54,7 +55,7 @@ def read_images(
     columns: bool = False,
     applied: Applied | None = None,
 ) -> list[Reading]:
-    """Read one batch of images; those that are tilted between the quarter turns are levelled first.
+    """Read one batch of images; lines in much room are cut out, those tilted between the quarter turns levelled first.
 
     Args:
         model: the reader (TrOCRGSAModel), in evaluation mode.
@@ -66,9 +67,9 @@ def read_images(
         applied: what to be inside of while the images of some places are read, such as their adapters.
     """
     shape = processor.image_processor
-    lines = [level(image) if orientation == "any" else LevelledLine(image, 0.0) for image in images]
+    lines = [_prepared(image, orientation) for image in images]
     sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
-    if not any(line.tilt for line in lines):
+    if all(line.image is image for line, image in zip(lines, images, strict=True)):
         return _read_batch(model, processor, images, orientation, num_beams, columns, applied)
     for place in np.flatnonzero(sizes > shape.max_patches):
         lines[place], sizes[place] = LevelledLine(images[place], 0.0), shape.num_patches(*images[place].size)
@@ -81,6 +82,11 @@ def read_images(
             turned = (reading.orientation + lines[place].tilt) % 360
             readings[place] = replace(reading, orientation=turned)
     return [readings[place] for place in range(len(images))]
+
+
+def _prepared(image: Image.Image, orientation: Orientation) -> LevelledLine:
+    line = level(image) if orientation == "any" else LevelledLine(image, 0.0)
+    return replace(line, image=trim(line.image))
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
