@@ -13,7 +13,7 @@ from PIL import Image
 
 from .levelling import ink_places
 
-FILLS = 0.5  # a line is cut out where its ink takes less than this share of the picture's height
+FILLS = 0.65  # a line is cut out where its ink takes less than this share of the picture's height
 LEFT = 0.75  # share that it takes afterwards
 LONG = 6.0  # only lines are cut out that are so many times as long as high: a letter or two do not tell their size
 LYING = 1.5  # and pictures of lines: a dash is long too, but its picture is not
