@@ -91,6 +91,15 @@ def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
     return rows
 
 
+def room_table(readings: Sequence[Readings], base: Contestant) -> list[list[str]]:
+    """Per set: CER when a line is cut with more paper around it."""
+    rows = [["set", "lines", *(f"+{100 * each.room:.0f} %" if each.room else "as cut" for each in readings)]]
+    for name in readings[0].sources:
+        count = len(readings[0].of(base, name))
+        rows.append([name, str(count), *(percent(summary(each, base, name).cer) for each in readings)])
+    return rows
+
+
 def document_table(readings: Readings, base: Contestant, name: str) -> list[list[str]]:
     """Per document of one set: what it contributes."""
     records = readings.of(base, name)

@@ -127,3 +127,17 @@ def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
         assert arguments.method == run.method
         assert arguments.train_lines == run.lines
         assert len(arguments.train) == len(ADAPTERS[run.adapter])
+
+
+def test_the_same_lines_are_read_in_more_room_and_kept_apart(readings):
+    from accuracy_tables import room_table
+
+    sizes = []
+    base, _ = contestant("base", lambda text, angle: text)
+    read = base.load()
+    base.load = lambda: lambda lines, angle: sizes.append([line.image.size for line in lines]) or read(lines, angle)
+    head, ours, _ = room_table([readings, replace(readings, room=0.5, lines={})], base)
+    assert head == ["set", "lines", "as cut", "+50 %"]
+    assert ours == ["ours", "3", "0.0%", "0.0%"]
+    as_cut, roomy = sizes[:2]
+    assert roomy == [(width + height, 2 * height) for width, height in as_cut]
