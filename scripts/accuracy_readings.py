@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import ImageOps
 
-from trocr_gsa.data.augment import paper
+from trocr_gsa.data.images import paper
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader

@@ -7,9 +7,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from trocr_gsa.data import AugmentedLines, LineAugmentation
+from trocr_gsa.data.surroundings import Surroundings
 
-STILL = LineAugmentation(0, 0, 0, 0, 0, margin=0, weight=0, contrast=0, blur=0, noise=0)
-MOVED = replace(STILL, margin=1.0)  # into more room, and nothing else
+ALONE = Surroundings(margin=0, neighbours=0, cut_out=0)
+STILL = LineAugmentation(0, 0, 0, 0, 0, weight=0, contrast=0, blur=0, noise=0, shade=0, surroundings=ALONE)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_worker_processes_make_the_same_change(lines):
 
 def test_a_line_is_never_turned_by_a_quarter_or_flipped():
     for seed in range(60):
-        image = LineAugmentation()(bar(), np.random.default_rng(seed))
+        image = LineAugmentation(surroundings=ALONE)(bar(), np.random.default_rng(seed))
         dark = np.asarray(image) < 140
         rows, columns = dark.any(1).sum(), dark.any(0).sum()
         assert image.height == 40
@@ -63,10 +64,16 @@ def test_a_line_is_never_turned_by_a_quarter_or_flipped():
 
 
 def test_outside_is_paper():
-    image = LineAugmentation(rotation=5, shear=20, zoom=0.3, shift=0.2, noise=0, contrast=0, weight=0)(
-        bar(), np.random.default_rng(1)
-    )
-    assert np.asarray(image)[:3].min() > 200
+    moved = replace(STILL, rotation=5, shear=20, zoom=0.3, shift=0.2)
+    assert np.asarray(moved(bar(), np.random.default_rng(1)))[:3].min() > 200
+
+
+def test_in_the_shade_one_end_is_darker():
+    white = Image.new("L", (200, 40), 255)
+    ends = [np.asarray(replace(STILL, shade=1)(white, np.random.default_rng(seed)))[0, [0, -1]] for seed in range(20)]
+    assert all(max(pair) > 250 for pair in ends)
+    assert 128 <= min(map(min, ends)) < 160
+    assert {pair[0] < pair[1] for pair in ends} == {True, False}
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -76,32 +83,3 @@ def test_grey_and_coloured_pictures_keep_their_mode(mode):
 
 def test_a_standing_line_is_changed_too():
     assert LineAugmentation()(bar().rotate(90, expand=True), np.random.default_rng(0)).size[0] < 60
-
-
-def share_of_height(image) -> float:
-    dark = np.asarray(image) < 128
-    return dark.any(1).sum() / image.height
-
-
-def test_in_more_room_a_line_is_smaller_and_whole():
-    page = np.full((160, 900), 255, dtype=np.uint8)
-    page[40:120, 50:850] = 0
-    shares = []
-    for seed in range(60):
-        image = replace(MOVED, neighbours=0)(Image.fromarray(page), np.random.default_rng(seed))
-        dark = np.asarray(image) < 128
-        assert image.height == 160
-        assert dark.any(0).sum() / dark.any(1).sum() == pytest.approx(10, rel=0.05)  # as long for its height as before
-        assert not np.concatenate((dark[[0, -1]].flatten(), dark[:, [0, -1]].flatten())).any()
-        shares.append(share_of_height(image))
-    assert max(shares) == pytest.approx(0.5, abs=0.01)
-    assert min(shares) == pytest.approx(0.25, abs=0.03)
-    assert 0.3 < np.mean(np.array(shares) > 0.49) < 0.6  # about two of five keep the room they have
-
-
-def test_between_neighbours_its_own_edges_stand_above_and_below():
-    page = np.full((40, 200), 255, dtype=np.uint8)
-    page[2:6, 60:120] = 0  # only the next line's upper edge can put ink at the bottom
-    lines = [replace(MOVED, neighbours=1)(Image.fromarray(page), np.random.default_rng(seed)) for seed in range(40)]
-    below = [(np.asarray(line)[-4:] < 128).any() for line in lines]
-    assert 0.1 < np.mean(below) < 0.9

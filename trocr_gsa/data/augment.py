@@ -1,16 +1,18 @@
-"""Light changes to lines, so that none is seen twice alike: a little affine, stroke weight, contrast, blur and grain.
+"""Light changes to lines, so that none is seen twice alike: what is around them, a little affine, ink, light and grain.
 
 Never a quarter turn: that the reader is indifferent to those is a property of its encoder, not something to be learnt.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from .images import paper
 from .samples import LineDataset, LineSample
+from .surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -23,30 +25,29 @@ class LineAugmentation:
         stretch: along the line, as a share of its width.
         zoom: across the line, as a share of its height.
         shift: up or down, as a share of the height.
-        margin: more room above and below, as a share of the height, and before and behind; two lines of five get none.
-            People cut lines in many ways, and a line in more room is a smaller line.
-        neighbours: probability that this room shows what stands above and below on a page, and not blank paper.
         weight: probability that strokes get thinner or thicker.
         contrast: as a share of the range of greys; brightness follows it.
         blur: radius in hundredths of the height.
         noise: standard deviation of the grain, in grey levels.
+        shade: probability that the light falls off along the line, by up to half.
+        surroundings: what is put around the line first.
     """
 
     rotation: float = 1.5
     shear: float = 8.0
-    stretch: float = 0.12
+    stretch: float = 0.2
     zoom: float = 0.08
     shift: float = 0.05
-    margin: float = 0.6
-    neighbours: float = 0.3
     weight: float = 0.3
     contrast: float = 0.3
     blur: float = 2.0
     noise: float = 8.0
+    shade: float = 0.3
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Change the picture; mode kept, height kept, width stretched."""
-        image = self._warp(image, rng)
+        """Change the picture; its mode is kept."""
+        image = self._warp(self.surroundings(image, rng), rng)
         if rng.random() < self.weight:
             image = self._reweigh(image, rng)
         if rng.random() < 0.3:
@@ -62,25 +63,18 @@ class LineAugmentation:
         slope = np.clip(np.tan(np.radians(rng.uniform(-self.rotation, self.rotation))), -steepest, steepest)
         shear = np.tan(np.radians(rng.uniform(-self.shear, self.shear)))
         shift = rng.uniform(-self.shift, self.shift) * height
-        room = max(0.0, rng.uniform(-0.7, 1)) * self.margin if width >= height else 0.0
-        shift += rng.uniform(-room, room) / 2 * height
-        before, behind = rng.uniform(0, room, 2) * height
-        size = (max(1, round((width * scale + before + behind) / (1 + room))), height)
-        ground = paper(image)
-        above = round(height * (room + self.shift + self.zoom)) if rng.random() < self.neighbours and room else 0
-        if above:
-            image = _between_neighbours(image, above)
-        a, b, d, e = (1 + room) / scale, shear, slope / scale, (1 + room) / zoom
-        centre = (size[0] / 2 + (before - behind) / 2 / (1 + room), height / 2)
+        size = (max(1, round(width * scale)), height)
+        a, b, d, e = 1 / scale, shear, slope / scale, 1 / zoom
+        centre = (size[0] / 2, height / 2)
         affine = (
             a,
             b,
             width / 2 - a * centre[0] - b * centre[1],
             d,
             e,
-            height / 2 + above - d * centre[0] - e * centre[1] + shift,
+            height / 2 - d * centre[0] - e * centre[1] + shift,
         )
-        return image.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC, fillcolor=ground)
+        return image.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC, fillcolor=paper(image))
 
     def _reweigh(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """Mix the picture with its darkest or lightest neighbours: strokes thicken or thin by part of a pixel."""
@@ -88,8 +82,11 @@ class LineAugmentation:
         return Image.blend(image, image.filter(change), rng.uniform(0.1, 0.6))
 
     def _expose(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Change contrast and brightness, and add grain."""
+        """Change contrast and brightness, shade, and add grain."""
         values = np.asarray(image, dtype=np.float32)
+        if rng.random() < self.shade:
+            light = np.linspace(1, 1 - rng.uniform(0, 0.5), image.width, dtype=np.float32)
+            values = values * light[:: rng.choice((-1, 1))].reshape(1, -1, *[1] * (values.ndim - 2))
         contrast = 1 - rng.uniform(0, self.contrast)
         lift = rng.uniform(0, 1 - contrast) * 255
         values = values * contrast + lift
@@ -98,21 +95,6 @@ class LineAugmentation:
                 rng.uniform(0, self.noise)
             )
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-
-
-def paper(image: Image.Image) -> tuple[int, ...]:
-    """The colour of the ground, a number a channel: the median of the picture's edge."""
-    values = np.asarray(image)
-    values = values.reshape(*values.shape[:2], -1)
-    edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    return tuple(np.median(edge, axis=0).astype(int).tolist())
-
-
-def _between_neighbours(image: Image.Image, rows: int) -> Image.Image:
-    """Put a line between others: its own lower edge above it, and its upper edge below."""
-    values = np.asarray(image)
-    around = [(rows, rows), (0, 0), (0, 0)][: values.ndim]
-    return Image.fromarray(np.pad(values, around, mode="wrap"))
 
 
 class AugmentedLines(LineDataset):

@@ -143,3 +143,11 @@ def _opaque(image: Image.Image) -> Image.Image:
         colour = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("RGB")
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+
+
+def paper(image: Image.Image) -> tuple[int, ...]:
+    """The colour of the ground, a number a channel: the median of the picture's edge."""
+    values = np.asarray(image)
+    values = values.reshape(*values.shape[:2], -1)
+    edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    return tuple(np.median(edge, axis=0).astype(int).tolist())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .augment import paper
+from .images import paper
 
 FLATTER = 0.7  # a line is levelled if it then takes less than this share of its height
 LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself

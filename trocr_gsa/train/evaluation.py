@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trocr_gsa.data.augment import paper
 from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.images import paper
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import metrics
