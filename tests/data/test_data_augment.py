@@ -54,7 +54,7 @@ def test_worker_processes_make_the_same_change(lines):
 
 def test_a_line_is_never_turned_by_a_quarter_or_flipped():
     for seed in range(60):
-        image = LineAugmentation(surroundings=ALONE)(bar(), np.random.default_rng(seed))
+        image = LineAugmentation(shade=0, surroundings=ALONE)(bar(), np.random.default_rng(seed))
         dark = np.asarray(image) < 140
         rows, columns = dark.any(1).sum(), dark.any(0).sum()
         assert image.height == 40

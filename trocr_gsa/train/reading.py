@@ -20,6 +20,7 @@ from torch import Tensor
 
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.levelling import LevelledLine, level
+from trocr_gsa.data.polarity import dark_on_light
 from trocr_gsa.data.trimming import trim
 from trocr_gsa.model.drafting import Applied, write
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
@@ -85,6 +86,7 @@ def read_images(
 
 
 def _prepared(image: Image.Image, orientation: Orientation) -> LevelledLine:
+    image = dark_on_light(image)
     line = level(image) if orientation == "any" else LevelledLine(image, 0.0)
     return replace(line, image=trim(line.image))
 
