@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from PIL import ImageOps
+from line_conditions import AS_CUT, CONDITIONS
 
-from trocr_gsa.data.images import paper
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
@@ -64,21 +63,21 @@ class Readings:
         sources: by the name of the set, whatever `trocr-gsa evaluate` takes.
         split: of them.
         most: lines of each set, spread evenly over it; None: all.
-        room: blank paper put on every side of a line, as a share of its height.
+        condition: one of `CONDITIONS`, that the lines are put into.
     """
 
     cache: Path
     sources: dict[str, str]
     split: str = "test"
     most: int | None = None
-    room: float = 0.0
+    condition: str = AS_CUT
     lines: dict[str, list[LineSample]] = field(default_factory=dict)
 
     def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[LineRecord]:
         """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
-        words = "".join(letter if letter.isalnum() else "-" for letter in name)
+        words = _as_word(name)
         part = self.split if self.most is None else f"{self.split}-{self.most}"
-        part += f"-room{self.room:g}" if self.room else ""
+        part += "" if self.condition == AS_CUT else f"-{_as_word(self.condition)}"
         path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
         if path.is_file():
             return [LineRecord(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
@@ -86,7 +85,8 @@ class Readings:
             dataset = open_source(self.sources[name], self.split)
             count = min(len(dataset), self.most or len(dataset))
             lines = (dataset[place * len(dataset) // count] for place in range(count))
-            self.lines[name] = [in_room(line, self.room) for line in lines]
+            change = CONDITIONS[self.condition]
+            self.lines[name] = [replace(line, image=change(line.image)) for line in lines]
         records = contestant.read(self.lines[name], angle)
         self.cache.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(record) for record in records], ensure_ascii=False)
@@ -97,7 +97,5 @@ class Readings:
         return records
 
 
-def in_room(line: LineSample, room: float) -> LineSample:
-    """Return a line with blank paper on every side, as a share of its height."""
-    border = round(room * min(line.image.size))
-    return replace(line, image=ImageOps.expand(line.image, border, paper(line.image)))
+def _as_word(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)

@@ -91,12 +91,12 @@ def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
     return rows
 
 
-def room_table(readings: Sequence[Readings], base: Contestant) -> list[list[str]]:
-    """Per set: CER when a line is cut with more paper around it."""
-    rows = [["set", "lines", *(f"+{100 * each.room:.0f} %" if each.room else "as cut" for each in readings)]]
-    for name in readings[0].sources:
-        count = len(readings[0].of(base, name))
-        rows.append([name, str(count), *(percent(summary(each, base, name).cer) for each in readings)])
+def conditions_table(readings: Sequence[Readings], base: Contestant) -> list[list[str]]:
+    """Per condition: CER of the same lines of every set."""
+    names = list(readings[0].sources)
+    rows = [["condition", *names]]
+    for each in readings:
+        rows.append([each.condition, *(percent(summary(each, base, name).cer) for name in names)])
     return rows
 
 

@@ -20,6 +20,7 @@ from typing import Any, cast
 import accuracy_tables as tables
 import calibrate_confidence
 from accuracy_readings import Contestant, Readings
+from line_conditions import CONDITIONS
 from marked_tables import has_markers, write_between_markers
 from peft import PeftModel
 from safetensors import safe_open
@@ -41,8 +42,7 @@ SETS = {
 }  # name: its files
 TESSERACT = {"fraktur-19": "frk", RENDERED: "Latin"}
 HANDS = "fra"  # Tesseract's language for the other sets
-TILTED_LINES = 60  # of each set: there are eight tilts
-ROOMS = (0.0, 0.1, 0.25, 0.5, 1.0)  # paper put around a line, as a share of its height
+FEW_LINES = 60  # of each set: there are eight tilts, and more conditions
 CURVE = "peraire"  # the adapter that is also trained with fewer lines
 CALIBRATION = ("fraktur-19", "htromance-modern-fr", "peraire")  # sets with validation lines
 
@@ -80,7 +80,7 @@ def removal_is_exact(adapter: Path) -> bool:
 def needed(
     readings: Readings,
     tilted: Readings,
-    roomy: list[Readings],
+    changed: list[Readings],
     validation: Readings,
     base: Contestant,
     peers: dict[str, Contestant],
@@ -99,13 +99,13 @@ def needed(
         yield from ((readings, peer, name, angle) for angle in (0.0, 180.0))
     for name in tilted.sources:
         yield from ((tilted, base, name, tilt) for tilt in tables.TILTS)
-        yield from ((each, base, name, 0.0) for each in roomy)
+        yield from ((each, base, name, 0.0) for each in changed)
 
 
 def all_tables(
     readings: Readings,
     tilted: Readings,
-    roomy: list[Readings],
+    changed: list[Readings],
     base: Contestant,
     peers: dict[str, Contestant],
     trained: list[tables.Trained],
@@ -118,7 +118,7 @@ def all_tables(
         "accuracy": tables.base_table(readings, base, peers, adapted),
         "fonts": tables.document_table(readings, base, RENDERED),
         "tilt": tables.tilt_table(tilted, base),
-        "room": tables.room_table(roomy, base),
+        "conditions": tables.conditions_table(changed, base),
     }
     if whole:
         report["training"] = tables.training_table(readings, base, whole)
@@ -149,8 +149,8 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true", help="write the temperature into the package's config.json")
     arguments = parser.parse_args()
     readings = Readings(arguments.cache, _files(arguments.lines, "test", SETS))
-    tilted = Readings(arguments.cache, readings.sources, most=TILTED_LINES)
-    roomy = [Readings(arguments.cache, readings.sources, most=TILTED_LINES, room=room) for room in ROOMS]
+    tilted = Readings(arguments.cache, readings.sources, most=FEW_LINES)
+    changed = [Readings(arguments.cache, readings.sources, most=FEW_LINES, condition=name) for name in CONDITIONS]
     calibration = {name: SETS[name] for name in CALIBRATION}
     validation = Readings(arguments.cache, _files(arguments.lines, "validation", calibration), "validation")
     base = Contestant.of_model("packaged")
@@ -158,7 +158,7 @@ def main() -> None:
     peers = {name: peer for name, peer in found.items() if peer is not None}
     trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.lines))]
     part, parts = map(int, (arguments.share or "1/1").split("/"))
-    jobs = list(needed(readings, tilted, roomy, validation, base, peers, trained))
+    jobs = list(needed(readings, tilted, changed, validation, base, peers, trained))
     for lines, reader, name, angle in jobs[part - 1 :: parts]:
         lines.of(reader, name, angle)
     if arguments.share:
@@ -166,7 +166,7 @@ def main() -> None:
     confidence, fitted = tables.confidence_table(readings, base, validation)
     if arguments.calibrate:
         calibrate_confidence.write(PACKAGED_CHECKPOINT, round(fitted, 6))
-    report = all_tables(readings, tilted, roomy, base, peers, trained) | {"confidence": confidence}
+    report = all_tables(readings, tilted, changed, base, peers, trained) | {"confidence": confidence}
     numbers = {
         "rows": [asdict(tables.summary(readings, base, name, angle)) for name in SETS for angle in tables.QUARTERS],
         "confidence_temperature": fitted,

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tiny_checkpoint import draw_line
 
 from trocr_gsa.train.evaluation import LineRecord
 
@@ -129,15 +130,27 @@ def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
         assert len(arguments.train) == len(ADAPTERS[run.adapter])
 
 
-def test_the_same_lines_are_read_in_more_room_and_kept_apart(readings):
-    from accuracy_tables import room_table
+def test_the_same_lines_are_read_in_every_condition_and_kept_apart(readings):
+    from accuracy_tables import conditions_table
 
     sizes = []
     base, _ = contestant("base", lambda text, angle: text)
     read = base.load()
     base.load = lambda: lambda lines, angle: sizes.append([line.image.size for line in lines]) or read(lines, angle)
-    head, ours, _ = room_table([readings, replace(readings, room=0.5, lines={})], base)
-    assert head == ["set", "lines", "as cut", "+50 %"]
-    assert ours == ["ours", "3", "0.0%", "0.0%"]
-    as_cut, roomy = sizes[:2]
-    assert roomy == [(width + height, 2 * height) for width, height in as_cut]
+    roomy = replace(readings, condition="100 %", lines={})
+    head, as_cut, in_room = conditions_table([readings, roomy], base)
+    assert head == ["condition", "ours", "theirs"]
+    assert (as_cut, in_room) == (["as cut", "0.0%", "0.0%"], ["100 %", "0.0%", "0.0%"])
+    assert sizes[2] == [(width + 2 * height, 3 * height) for width, height in sizes[0]]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_every_condition_changes_a_line_and_leaves_it_a_line(mode):
+    from line_conditions import AS_CUT, CONDITIONS
+
+    image = draw_line("abc", 60).convert(mode)
+    for name, change in CONDITIONS.items():
+        changed = change(image)
+        assert changed.mode == mode
+        assert (changed.tobytes() == image.tobytes()) == (name == AS_CUT), name
+        assert changed.width > changed.height

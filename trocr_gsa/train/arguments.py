@@ -33,7 +33,7 @@ class TrainingArguments:
     angles: list[float] = field(default_factory=lambda: [0.0])  # degrees at which validation lines are read
     image_column: str = "image"
     text_column: str = "text"
-    augment: bool = False  # light affine, ink and noise changes, drawn anew in every epoch
+    augment: bool = False  # what is around lines, and light affine, ink and noise changes, drawn anew in every epoch
     batch_patches: int = bounded(4096, 1)  # patches in one process's batch, padding included
     num_workers: int = bounded(0, 0)  # processes that prepare batches
 
