@@ -5,7 +5,7 @@
     python scripts/train_adapters.py lines/ runs/adapters --package           (put the finished ones into the package)
 
 `lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
-bounded in time (6 minutes; 3 with fewer lines); one that was stopped goes on where it was, one that is done is passed
+bounded in time (4 minutes; 2 with fewer lines); one that was stopped goes on where it was, one that is done is passed
 over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --runs runs/adapters` measures them.
 """
 
@@ -49,7 +49,7 @@ class Run:
     adapter: str
     method: Literal["lora", "full"] = "lora"
     lines: int | None = None
-    minutes: float = 6.0
+    minutes: float = 4.0
     targets: Literal["both", "behind_pose"] = "behind_pose"
 
     @property
@@ -88,7 +88,7 @@ RUNS = [
     Run("fr-hand-19"),
     Run("peraire"),
     *(Run(name, "full", targets="both") for name in ADAPTERS),
-    *(Run("peraire", lines=count, minutes=3.0) for count in FEWER_LINES),
+    *(Run("peraire", lines=count, minutes=2.0) for count in FEWER_LINES),
 ]
 
 
