@@ -69,11 +69,15 @@ def ink_places(image: Image.Image) -> np.ndarray:
     if factor > 1:
         small = (max(1, grey.width // factor), max(1, grey.height // factor))
         grey = grey.resize(small, Image.Resampling.BOX)
-    levels = np.asarray(grey, dtype=float)
-    strength = np.abs(levels - np.median(levels))
-    y, x = np.nonzero(strength > max(FAINTEST, DARK * np.quantile(strength, 0.995)))
+    y, x = np.nonzero(stands_out(np.asarray(grey, dtype=float)))
     centre = (np.array(grey.size) - 1) / 2
     return np.stack((x - centre[0], centre[1] - y), axis=1) * (np.array(image.size) / grey.size)
+
+
+def stands_out(levels: np.ndarray) -> np.ndarray:
+    """Return where levels of grey differ from their median as ink does from paper, or chalk from a slate."""
+    strength = np.abs(levels - np.median(levels))
+    return strength > max(FAINTEST, DARK * np.quantile(strength, 0.995))
 
 
 def _main_axis(ink: np.ndarray) -> float:

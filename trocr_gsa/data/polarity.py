@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-from .levelling import DARK, FAINTEST
+from .levelling import stands_out
 
 MOST_INK = 0.3  # share of a picture: more that is light is not writing, but paper amid a black frame
 
@@ -20,8 +20,6 @@ def dark_on_light(image: Image.Image) -> Image.Image:
     ground = np.median(levels)
     if ground >= 128:
         return image
-    strength = np.abs(levels - ground)
-    differs = strength > max(FAINTEST, DARK * np.quantile(strength, 0.995))
-    light = float(np.mean(differs & (levels > ground)))
-    dark = float(np.mean(differs & (levels < ground)))
+    ink = stands_out(levels)
+    light, dark = float(np.mean(ink & (levels > ground))), float(np.mean(ink & (levels < ground)))
     return ImageOps.invert(image) if 2 * dark < light < MOST_INK else image
