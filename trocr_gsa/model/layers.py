@@ -40,7 +40,8 @@ class GSANetLayer(GradientCheckpointingLayer):
 
     def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None, poses: slice = EVERY_POSE) -> Tensor:
         """Map features (batch, pose, position, hidden) to the same, of some poses alone where no others are wanted."""
-        attended = self.attention(self.layernorm_before(features), positions, mask, poses)
+        only = {} if poses == EVERY_POSE else {"poses": poses}  # an attention of somebody's own need not know of it
+        attended = self.attention(self.layernorm_before(features), positions, mask, **only)
         features = features[:, poses] + self.dropout(attended)
         return features + self.dropout(self.mlp(self.layernorm_after(features)))
 

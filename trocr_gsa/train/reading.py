@@ -23,6 +23,7 @@ from trocr_gsa.data.levelling import LevelledLine, level
 from trocr_gsa.data.polarity import dark_on_light
 from trocr_gsa.data.trimming import trim
 from trocr_gsa.model.drafting import Applied, write
+from trocr_gsa.model.image_processing_square import SquareImageProcessor
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
@@ -68,7 +69,9 @@ def read_images(
         applied: what to be inside of while the images of some places are read, such as their adapters.
     """
     shape = processor.image_processor
-    lines = [_prepared(image, orientation) for image in images]
+    # a square that lines are squashed into is a taken-over model's: it is to see what it has always seen
+    squashed = isinstance(shape, SquareImageProcessor)
+    lines = [_prepared(image, orientation, squashed) for image in images]
     sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
     if all(line.image is image for line, image in zip(lines, images, strict=True)):
         return _read_batch(model, processor, images, orientation, num_beams, columns, applied)
@@ -85,10 +88,10 @@ def read_images(
     return [readings[place] for place in range(len(images))]
 
 
-def _prepared(image: Image.Image, orientation: Orientation) -> LevelledLine:
-    image = dark_on_light(image)
+def _prepared(image: Image.Image, orientation: Orientation, squashed: bool) -> LevelledLine:
+    image = image if squashed else dark_on_light(image)
     line = level(image) if orientation == "any" else LevelledLine(image, 0.0)
-    return replace(line, image=trim(line.image))
+    return line if squashed else replace(line, image=trim(line.image))
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
