@@ -71,7 +71,9 @@ def read_images(
     shape = processor.image_processor
     # a square that lines are squashed into is a taken-over model's: it is to see what it has always seen
     squashed = isinstance(shape, SquareImageProcessor)
-    lines = [_prepared(image, orientation, squashed) for image in images]
+    images = images if squashed else [dark_on_light(image) for image in images]
+    lines = [level(image) if orientation == "any" else LevelledLine(image, 0.0) for image in images]
+    lines = lines if squashed else [replace(line, image=trim(line.image)) for line in lines]
     sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
     if all(line.image is image for line, image in zip(lines, images, strict=True)):
         return _read_batch(model, processor, images, orientation, num_beams, columns, applied)
@@ -86,12 +88,6 @@ def read_images(
             turned = (reading.orientation + lines[place].tilt) % 360
             readings[place] = replace(reading, orientation=turned)
     return [readings[place] for place in range(len(images))]
-
-
-def _prepared(image: Image.Image, orientation: Orientation, squashed: bool) -> LevelledLine:
-    image = image if squashed else dark_on_light(image)
-    line = level(image) if orientation == "any" else LevelledLine(image, 0.0)
-    return line if squashed else replace(line, image=trim(line.image))
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
