@@ -72,6 +72,14 @@ def test_the_loss_sums_over_every_path_of_every_line():
     assert head.loss(logits, lengths, padded).item() == pytest.approx((sum(terms) / 4).item(), rel=1e-5)
 
 
+def test_the_confidence_in_a_text_is_its_probability_over_every_path_by_the_letter():
+    head, logits = CTCHead(4, 3, STEPS, blank=0), torch.randn(3, 4, 3)
+    lengths, texts = torch.tensor([4, 3, 2]), [[1, 2], [1], []]
+    log_p = logits.log_softmax(-1)
+    expected = [path_probability(log_p[n, : lengths[n]], texts[n]) ** (1 / max(1, len(texts[n]))) for n in range(3)]
+    assert head.confidence(logits, lengths, texts).tolist() == pytest.approx([p.item() for p in expected], rel=1e-5)
+
+
 def test_the_loss_is_torchs_on_each_line_by_itself():
     model = tiny_reader(ctc_steps_per_patch=STEPS, group="C4")
     labels = torch.tensor([[5, 9, END], [END, -100, -100], [-100, -100, -100]])

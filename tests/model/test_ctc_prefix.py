@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList
 
-from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
+from trocr_gsa.model.ctc_prefix import CTCColumns, CTCPrefixLogitsProcessor, Prefixes
 
 BLANK, EOS, VOCAB = 0, 1, 4
 LENGTHS = (5, 3)
@@ -95,3 +95,19 @@ def test_padding_steps_change_nothing(logits):
 def test_it_is_a_processor_that_transformers_takes(logits):
     chain = LogitsProcessorList([processor(logits)])
     assert chain(torch.tensor([[0], [0]]), torch.zeros(2, VOCAB)).shape == (2, VOCAB)
+
+
+@pytest.mark.parametrize("given", [(), (2,), (3, 3)])
+def test_letters_at_once_are_worth_the_sum_over_all_paths_of_every_beginning(logits, given):
+    columns, lines = CTCColumns(logits, torch.tensor(LENGTHS), BLANK), torch.tensor([1, 0, 1])
+    prefixes = Prefixes(*(part[lines] for part in columns.empty()))
+    prefixes = Prefixes(*(part[:, -1] for part in columns.spelt(prefixes, lines, torch.tensor([given] * 3).long())))
+    letters = torch.tensor([[2, 2, 3], [3, 2, 2], [3, 2, 3]])
+    found = columns.spelt(prefixes, lines, letters)
+    log_p = logits.log_softmax(-1)
+    for row, line in enumerate(lines.tolist()):
+        for count in range(4):
+            text = (*given, *letters[row, :count].tolist())
+            expected = prefix_probability(log_p[line], LENGTHS[line], text)
+            assert float(found.psi[row, count].exp()) == pytest.approx(expected, abs=1e-12)
+            assert found.last[row, count] == (text[-1] if text else -1)

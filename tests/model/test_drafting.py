@@ -1,12 +1,14 @@
 """A draft that is checked becomes the text that greedy reading writes, whatever the draft."""
 
 import itertools
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
 from tiny_models import as_set, noise, tiny_reader
 
+from trocr_gsa.model import drafting
 from trocr_gsa.model.ctc_prefix import CTCColumns, JointScores
 from trocr_gsa.model.drafting import CachedDecoder, read_drafts, write
 
@@ -91,7 +93,33 @@ def test_the_right_draft_takes_one_pass_and_every_pass_but_the_last_gains_a_lett
 
 
 @torch.no_grad()
-def test_adapters_are_applied_to_the_lines_that_are_still_read(model, lines):
+def test_behind_a_mistake_no_more_is_looked_at_than_twice_what_stood(model, lines, monkeypatch):
+    monkeypatch.setattr(drafting, "LEAST_AHEAD", 1)
+    encoded = model.encoder(**lines)
+    columns = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+    joint = JointScores(CTCColumns(*columns, PAD), PAD, END, model.config.ctc_decoding_weight)
+    right = [letters for letters, _ in letter_by_letter(model, encoded)]
+    line = max(range(len(right)), key=lambda line: len(right[line]))
+    assert len(right[line]) > 4
+    wrong = [letter + 1 for letter in right[line]]
+    asked = []
+
+    def decode(lines, start, before):
+        asked.append(before.shape[1])
+        return decoder(lines, start, before)
+
+    decoder = CachedDecoder(model, encoded, nowhere)
+    alone = CTCColumns(*(part[line : line + 1] for part in columns), PAD)
+    monkeypatch.setattr(decoder, "encoded", {name: part[line : line + 1] for name, part in encoded.items()})
+    most = model.config.decoder.max_position_embeddings - 1
+    (draft,) = read_drafts(decode, replace(joint, columns=alone), [wrong], PAD, most)
+    assert draft.letters == right[line]
+    assert asked[1] == 2  # one letter stood: the one that was found in place of the first
+
+
+@torch.no_grad()
+def test_lines_that_are_further_wait_for_those_behind(model, lines, monkeypatch):
+    monkeypatch.setattr(drafting, "TOGETHER", 0)
     encoded = model.encoder(**lines)
     columns = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
     asked = []
@@ -100,6 +128,29 @@ def test_adapters_are_applied_to_the_lines_that_are_still_read(model, lines):
         asked.append(list(some))
         return nullcontext()
 
-    write(model, encoded, columns, applied)
+    drafts = write(model, encoded, columns, applied)
+    assert [draft.letters for draft in drafts] == [letters for letters, _ in letter_by_letter(model, encoded)]
     assert asked[0] == [0, 1, 2, 3]
-    assert all(set(later) <= set(earlier) for earlier, later in itertools.pairwise(asked))
+    assert any(not set(later) <= set(earlier) for earlier, later in itertools.pairwise(asked))
+
+
+@torch.no_grad()
+def test_adapters_are_applied_to_the_lines_that_are_decoded(model, lines):
+    encoded = model.encoder(**lines)
+    columns = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+    inside, decoded = [], []
+
+    @contextmanager
+    def applied(some):
+        inside.append(list(some))
+        yield
+        inside.pop()
+
+    def note(module, words, named):
+        decoded.append(inside[-1])
+        assert len(named["input_ids"]) == len(inside[-1])
+
+    model.decoder.register_forward_pre_hook(note, with_kwargs=True)
+    write(model, encoded, columns, applied)
+    assert decoded[0] == [0, 1, 2, 3]
+    assert len(decoded[-1]) < 4

@@ -46,7 +46,7 @@ class Watched:
         self.encoder, self.looks, self.group = encoder, looks, encoder.group
 
     def __call__(self, *args, **inputs):
-        self.looks.append(inputs["pose_bias"])
+        self.looks.append(inputs)
         return self.encoder(*args, **inputs)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.reader.side_by_side import side_by_side
+from trocr_gsa.reader.side_by_side import even_size, side_by_side
 
 
 @pytest.fixture
@@ -59,3 +59,11 @@ def test_lines_are_read_the_same_on_one_thread_and_on_two(reader):
     torch.set_num_threads(1)
     on_one = reader.read(pictures, batch_size=3)
     assert [(line.text, line.orientation) for line in on_two] == [(line.text, line.orientation) for line in on_one]
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("total", "batches"), [(1, 1), (100, 2), (1900, 2), (2100, 4), (20_000, 20)])
+def test_batches_are_of_a_size_that_both_threads_have_as_many(total, batches):
+    size = even_size(total, most=1000)
+    assert size <= 1000
+    assert -(-total // size) == batches

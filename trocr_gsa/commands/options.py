@@ -22,7 +22,10 @@ Adapters = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda where there is some")]
-Beams = Annotated[int, typer.Option(min=1, help="Texts followed side by side; 1 reads greedily.")]
+Beams = Annotated[
+    int,
+    typer.Option(min=0, help="Texts followed side by side; 1 reads greedily, 0 does without the decoder: faster."),
+]
 Split = Annotated[str, typer.Option(help="Part of a source that has parts.")]
 ImageColumn = Annotated[str, typer.Option(help="Column that holds the pictures.")]
 TextColumn = Annotated[str, typer.Option(help="Column that holds the texts.")]

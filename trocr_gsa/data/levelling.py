@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from .grey import histogram, stands_out
 from .images import paper
 
 FLATTER = 0.7  # a line is levelled if it then takes less than this share of its height
@@ -23,7 +24,6 @@ MARGIN = 0.08  # blank kept around the ink, in the line's height: as much as lin
 OUTLIERS = 0.2  # percent of the ink, at either edge, that does not count as part of the line
 STEP, REACH = 0.25, 4.0  # degrees: of the search around the ink's main axis
 MOST_PIXELS = 1_000_000  # more are made fewer before they are looked at
-DARK, FAINTEST = 0.4, 25  # ink differs from paper by that share of the strongest difference, and by so many levels
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,9 @@ def ink_places(image: Image.Image) -> np.ndarray:
     if factor > 1:
         small = (max(1, grey.width // factor), max(1, grey.height // factor))
         grey = grey.resize(small, Image.Resampling.BOX)
-    y, x = np.nonzero(stands_out(np.asarray(grey, dtype=float)))
+    y, x = np.nonzero(stands_out(histogram(grey))[np.asarray(grey)])
     centre = (np.array(grey.size) - 1) / 2
     return np.stack((x - centre[0], centre[1] - y), axis=1) * (np.array(image.size) / grey.size)
-
-
-def stands_out(levels: np.ndarray) -> np.ndarray:
-    """Return where levels of grey differ from their median as ink does from paper, or chalk from a slate."""
-    strength = np.abs(levels - np.median(levels))
-    return strength > max(FAINTEST, DARK * np.quantile(strength, 0.995))
 
 
 def _main_axis(ink: np.ndarray) -> float:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PIL import Image, ImageOps
 
-from .levelling import stands_out
+from .grey import LEVELS, ground, histogram, stands_out
 
 MOST_INK = 0.3  # share of a picture: more that is light is not writing, but paper amid a black frame
 
@@ -16,10 +15,10 @@ def dark_on_light(image: Image.Image) -> Image.Image:
     Args:
         image: of one line, mode "L" or "RGB".
     """
-    levels = np.asarray(image.convert("L"), dtype=float)
-    ground = np.median(levels)
-    if ground >= 128:
+    counts = histogram(image.convert("L"))
+    middle = ground(counts)
+    if middle >= 128:
         return image
-    ink = stands_out(levels)
-    light, dark = float(np.mean(ink & (levels > ground))), float(np.mean(ink & (levels < ground)))
+    ink, shares = stands_out(counts), counts / counts.sum()
+    light, dark = shares[ink & (middle < LEVELS)].sum(), shares[ink & (middle > LEVELS)].sum()
     return ImageOps.invert(image) if 2 * dark < light < MOST_INK else image

@@ -95,6 +95,7 @@ class OnnxEncoder:
         pixel_attention_mask: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
         pose_bias: Tensor | None = None,
+        only_pose: int | None = None,
     ) -> OnnxEncoded:
         """Encode lines: arguments as for a GSANetModel."""
         if spatial_shapes is None:
@@ -102,6 +103,8 @@ class OnnxEncoder:
         if pixel_attention_mask is None:
             pixel_attention_mask = torch.ones(pixel_values.shape[:2], dtype=torch.bool)
         bias = torch.zeros(()) if pose_bias is None else pose_bias.float()
+        if only_pose is not None:
+            bias = (torch.arange(self.group.order) == only_pose).float().log()
         tensors = {
             "pixel_values": pixel_values.float(),
             "pixel_attention_mask": pixel_attention_mask.bool(),
@@ -136,7 +139,7 @@ class OnnxModel:
         self.encoder = OnnxEncoder(self.config, OnnxGraph(folder / ENCODER))
         self.decoder = OnnxGraph(folder / DECODER)
 
-    def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Tensor) -> OnnxEncoded:
+    def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Any) -> OnnxEncoded:
         """Run the encoder under a prior over poses: arguments as for TrOCRGSAModel."""
         return self.encoder(pixel_values, **inputs, pose_bias=orientation_bias(orientation, self.encoder.group))
 

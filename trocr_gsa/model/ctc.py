@@ -1,5 +1,6 @@
 """CTC over the columns of the chosen pose: how a reader finds the alignment of text and image from its first step."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -60,6 +61,22 @@ class CTCHead(nn.Module):
             blank=self.blank, reduction="sum", zero_infinity=True,
         )  # fmt: skip
         return losses / present.sum().clamp_min(1)
+
+    def confidence(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Return p_CTC(text)^(1 / letters), in [0, 1], for a text of every line: (batch,).
+
+        Args:
+            logits: (batch, step, vocab).
+            lengths: (batch,) long, steps of each line.
+            texts: as `read` returns them.
+        """
+        count = torch.tensor([len(text) for text in texts])
+        letters = torch.tensor([letter for text in texts for letter in text], dtype=torch.long)
+        losses = F.ctc_loss(
+            logits.float().log_softmax(-1).transpose(0, 1), letters.to(logits.device), lengths, count.to(lengths),
+            blank=self.blank, reduction="none",
+        )  # fmt: skip
+        return (-losses / count.clamp_min(1).to(losses)).exp()
 
     def read(self, logits: Tensor, lengths: Tensor) -> list[list[int]]:
         """Return the best path of every line: repeats joined, blanks dropped."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import LogitsProcessor
 
@@ -70,20 +71,29 @@ class CTCColumns:
         none = torch.full_like(self.lengths, -1)
         return Prefixes(torch.full_like(b, IMPOSSIBLE), b, torch.zeros_like(b[:, 0]), none)
 
-    def extended(self, prefixes: Prefixes, lines: Tensor, letters: Tensor) -> Prefixes:
-        """Return prefixes (row, …) with one letter (row,) more each; `lines` (row,) says whose they are."""
-        p = self.log_p[lines, letters]
-        repeated = (letters == prefixes.last)[:, None]
-        phi = torch.where(repeated, prefixes.b, torch.logaddexp(prefixes.n, prefixes.b))[:, :-1]
-        never = torch.full_like(phi[:, :1], IMPOSSIBLE)
+    def spelt(self, prefixes: Prefixes, lines: Tensor, letters: Tensor) -> Prefixes:
+        """Return prefixes with letters added one by one: (row, letter + 1, …), the first being what was given.
+
+        Args:
+            prefixes: (row, …).
+            lines: (row,) long, whose they are.
+            letters: (row, letter) long.
+        """
+        p = self.log_p[lines[:, None], letters].transpose(0, 1)  # (letter, row, step)
         # n_t = exp(C_t) Σ_{s ≤ t} φ_{s−1} exp(−C_{s−1}) with C the running sum of log p, and b likewise
-        total = p.cumsum(-1)
-        n = torch.cat((never, total + torch.logcumsumexp(phi - (total - p), dim=-1)), dim=-1)
-        blank_sum = self.blank_sum[lines]
-        blank_before = torch.cat((torch.zeros_like(never), blank_sum[:, :-1]), dim=-1)
-        grown = torch.logcumsumexp(n[:, :-1] - blank_before, dim=-1)
-        b = torch.cat((never, blank_sum + grown), dim=-1)
-        return Prefixes(n, b, torch.logsumexp(phi + p, dim=-1), letters)
+        total, blank_total = p.cumsum(-1), self.blank_sum[lines]
+        before, blank_before = total - p, F.pad(blank_total[:, :-1], (1, 0))
+        last = torch.cat((prefixes.last[:, None], letters), dim=1)
+        repeated = (last[:, 1:] == last[:, :-1]).T[..., None]
+        n, b = (torch.cat((part[None], part.new_full((len(p), *part.shape), IMPOSSIBLE))) for part in prefixes[:2])
+        phi = torch.empty_like(p)
+        for place in range(len(p)):
+            either = torch.logaddexp(n[place], b[place])
+            phi[place] = torch.where(repeated[place], b[place], either)[:, :-1]
+            n[place + 1, :, 1:] = total[place] + torch.logcumsumexp(phi[place] - before[place], dim=-1)
+            b[place + 1, :, 1:] = blank_total + torch.logcumsumexp(n[place + 1, :, :-1] - blank_before, dim=-1)
+        psi = torch.cat((prefixes.psi[None], torch.logsumexp(phi + p, dim=-1)))
+        return Prefixes(n.transpose(0, 1), b.transpose(0, 1), psi.T, last)
 
     def gains(self, prefixes: Prefixes, lines: Tensor, letters: Tensor) -> Tensor:
         """Return log ψ(g·c) − log ψ(g) for prefixes (row, text) and letters c (letter,): (row, text, letter).
@@ -183,7 +193,8 @@ class CTCPrefixLogitsProcessor(LogitsProcessor):
         if new:
             before = self._look_up([(line, text[:-1]) for line, text in new])
             numbers = torch.tensor([(line, text[-1]) for line, text in new], device=before.last.device)
-            grown = self.joint.columns.extended(before, numbers[:, 0], numbers[:, 1])
+            grown = self.joint.columns.spelt(before, numbers[:, 0], numbers[:, 1:])
+            grown = (part[:, -1] for part in grown)
             self.known |= {key: Prefixes(*rows) for key, rows in zip(new, zip(*grown, strict=True), strict=True)}
         found = [self.known[key] for key in keys]
         return Prefixes(*(torch.stack(part) for part in zip(*found, strict=True)))

@@ -1,9 +1,11 @@
 """The same text as letter by letter, in a handful of passes: the CTC head drafts a line, decoder and columns check it.
 
-What is unusual: the decoder sees a whole draft at once and says at every place what it would write there. The draft
-stands up to the first place where that is another letter; this letter is right by construction, so every pass gains at
-least one. What follows it is taken from the old draft or from what the decoder would have written, wherever the columns
-say that it goes on; lines whose draft stands leave the batch.
+What is unusual:
+- the decoder sees a whole draft at once and says at every place what it would write there. The draft stands up to the
+  first place where that is another letter; this letter is right by construction, so every pass gains at least one;
+- what follows it is taken from the old draft or from what the decoder would have written, wherever the columns say that
+  it goes on; where a draft was wrong early, the next pass does not look far;
+- lines whose draft stands leave the batch, and lines that are further wait for those behind, so that little is padded.
 """
 
 import math
@@ -20,6 +22,8 @@ from .ctc_prefix import CTCColumns, JointScores, Prefixes
 from .modeling_gsa_net import GSANetModelOutput
 
 LOOK_AHEAD = 5  # letters by which the ways to go on are told apart
+TOGETHER = 8  # letters by which lines of a pass may differ in what stands; those that are further wait
+LEAST_AHEAD = 16  # letters that a pass looks at, where the one before found a mistake after a few
 
 Decode = Callable[[Sequence[int], int, Tensor], Tensor]
 Applied = Callable[[Sequence[int]], AbstractContextManager[None]]
@@ -33,12 +37,14 @@ class Draft:
         line: its number.
         letters: of the text, the end mark included.
         state: what the columns say of the letters that stand.
+        ahead: how many letters behind those to look at in the next pass.
         log_p: of each letter that stands, behind those before.
     """
 
     line: int
     letters: list[int]
     state: Prefixes
+    ahead: int
     log_p: list[float] = field(default_factory=list)
 
     @property
@@ -53,7 +59,7 @@ class Draft:
 
 
 class CachedDecoder:
-    """A reader's decoder that remembers the keys and values of letters that stand, and of the pictures.
+    """A reader's decoder that remembers, line by line, the keys and values of letters that stand and of the picture.
 
     Args:
         model: the reader (TrOCRGSAModel).
@@ -63,11 +69,10 @@ class CachedDecoder:
 
     def __init__(self, model: Any, encoded: GSANetModelOutput, applied: Applied) -> None:
         self.model, self.encoded, self.applied = model, encoded, applied
-        self.lines = list(range(len(encoded["last_hidden_state"])))
-        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        self.remembered: dict[int, list[list[Tensor]]] = {}  # line → layer → keys, values, and those of the picture
 
     def __call__(self, lines: Sequence[int], start: int, before: Tensor) -> Tensor:
-        """Decode some of the lines that were decoded last.
+        """Decode some of the lines.
 
         Args:
             lines: their numbers.
@@ -76,22 +81,29 @@ class CachedDecoder:
 
         Returns: logits (line, letter, vocab).
         """
-        rows = torch.tensor([self.lines.index(line) for line in lines], device=before.device)
-        too_many = self.cache.get_seq_length() - start
-        if too_many:
-            self.cache.crop(-too_many)
-        if len(lines) < len(self.lines):
-            self.cache.batch_select_indices(rows)
-        self.lines = list(lines)
         some = {name: self.encoded[name][list(lines)] for name in ("last_hidden_state", "attention_mask")}
         with self.applied(lines):
             output = self.model(
                 encoder_outputs=GSANetModelOutput(**some),
                 decoder_input_ids=before,
-                past_key_values=self.cache,
+                past_key_values=self._cache(lines, start),
                 use_cache=True,
             )
+        layers = [(key, value, *seen) for key, value, _, *seen, _ in output.past_key_values]
+        for row, line in enumerate(lines):
+            self.remembered[line] = [[part[row] for part in layer] for layer in layers]
         return output.logits
+
+    def _cache(self, lines: Sequence[int], start: int) -> EncoderDecoderCache:
+        """Return what is remembered of the first letters of lines."""
+        if not start:
+            return EncoderDecoderCache(DynamicCache(), DynamicCache())
+        layers = []
+        for of_lines in zip(*(self.remembered[line] for line in lines), strict=True):
+            key, value, *seen = zip(*of_lines, strict=True)
+            letters = (torch.stack([part[:, :start] for part in parts]) for parts in (key, value))
+            layers.append((*letters, *map(torch.stack, seen)))
+        return EncoderDecoderCache(layers)
 
 
 def write(model: Any, encoded: GSANetModelOutput, columns: tuple[Tensor, Tensor], applied: Applied) -> list[Draft]:
@@ -125,42 +137,50 @@ def read_drafts(
     """
     states = zip(*joint.columns.empty(), strict=True)
     drafts = [
-        Draft(line, [*text, joint.eos][:most], Prefixes(*state))
+        Draft(line, [*text, joint.eos][:most], Prefixes(*state), ahead=most)
         for line, (text, state) in enumerate(zip(texts, states, strict=True))
     ]
     reading = drafts
     while reading:
-        reading = _check(decode, joint, reading, start, most)
+        furthest = min(draft.known for draft in reading) + TOGETHER
+        waiting = [draft for draft in reading if draft.known > furthest]
+        behind = [draft for draft in reading if draft.known <= furthest]
+        reading = waiting + _check(decode, joint, behind, start, most)
     return drafts
 
 
 def _check(decode: Decode, joint: JointScores, drafts: list[Draft], start: int, most: int) -> list[Draft]:
-    """Look at the letters of drafts that are not known yet, and return the drafts that are not done."""
+    """Look at the next letters of drafts, as many as each asks for, and return the drafts that are not done."""
     device = joint.columns.lengths.device
     lines = [draft.line for draft in drafts]
     rows = torch.tensor(lines, device=device)
     first = min(draft.known for draft in drafts)
-    before = _padded([[start, *draft.letters[:-1]][first:] for draft in drafts], joint.eos, device)
-    letters = _padded([draft.letters[draft.known :] for draft in drafts], joint.eos, device)
+    asked = [draft.letters[draft.known : draft.known + draft.ahead] for draft in drafts]
+    before = _padded(
+        [[start, *draft.letters][first : draft.known + len(old)] for draft, old in zip(drafts, asked, strict=True)],
+        joint.eos, device,
+    )  # fmt: skip
+    letters = _padded(asked, joint.eos, device)
     known = torch.tensor([[draft.known] for draft in drafts], device=device)
     lengths = known + torch.arange(letters.shape[1], device=device)
     logits = decode(lines, first, before)
     places = (lengths - first).clamp_max(before.shape[1] - 1)
     logits = logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]))
-    prefixes = _spelt(joint.columns, _stacked([draft.state for draft in drafts]), rows, letters)
+    prefixes = joint.columns.spelt(_stacked([draft.state for draft in drafts]), rows, letters[:, :-1])
     log_p, best = joint(logits, prefixes, rows, lengths).log_softmax(-1).max(-1)
     going_on, at = [], []
-    for row, draft in enumerate(drafts):
-        old = draft.letters[draft.known :]
+    for row, (draft, old) in enumerate(zip(drafts, asked, strict=True)):
         found = best[row, : len(old)].tolist()
         stands = next((place + 1 for place in range(len(old)) if found[place] != old[place]), len(old))
-        differs = found[stands - 1] != old[stands - 1]
-        draft.letters = draft.letters[: draft.known] + found[:stands]
+        tails = _tails(draft.letters[draft.known :], found, stands)
+        draft.letters[draft.known + stands - 1] = found[stands - 1]
         draft.log_p += log_p[row, :stands].tolist()
-        if differs and draft.letters[-1] != joint.eos and draft.known < most:
-            tails = (found[stands:], old[stands - 1 :], old[stands + 1 :])
-            going_on.append((draft, tails))
-            at.append((row, stands - 1))
+        draft.ahead = max(LEAST_AHEAD, 2 * stands)
+        if draft.letters[draft.known - 1] == joint.eos or draft.known >= most:
+            draft.letters = draft.letters[: draft.known]
+            continue
+        going_on.append((draft, tails))
+        at.append((row, stands - 1))
     if not going_on:
         return []
     place = torch.tensor(at, device=device).T
@@ -168,39 +188,43 @@ def _check(decode: Decode, joint: JointScores, drafts: list[Draft], start: int, 
     return [draft for draft, _ in going_on]
 
 
-def _go_on(joint: JointScores, drafts: list[tuple[Draft, tuple[list[int], ...]]], before: Prefixes, most: int) -> None:
-    """Choose what follows the last letter of each draft, in place.
+def _tails(old: list[int], found: list[int], stands: int) -> list[list[int]]:
+    """Return ways to go on behind letters of a draft of which the last that stands was found to be another, or not.
+
+    If it was: the letter as another in the old draft, as left out of it, or as in place of two.
+    """
+    if found[stands - 1] == old[stands - 1]:
+        return [old[stands:]]
+    return [[*found[stands:], *old[len(found) :]], old[stands - 1 :], old[stands + 1 :]]
+
+
+def _go_on(joint: JointScores, drafts: list[tuple[Draft, list[list[int]]]], before: Prefixes, most: int) -> None:
+    """Choose what follows the letters that stand, in place.
 
     Args:
         joint: the scores.
-        drafts: each with three ways to go on: as if its last letter had been another in the old draft, had been left
-            out of it, or stood in place of two.
-        before: what stands before those letters, a row a draft.
+        drafts: each with ways to go on, as `_tails` returns them.
+        before: what stands before the last of those letters, a row a draft.
         most: letters of the longest text.
     """
-    device = joint.columns.lengths.device
-    lines, last = torch.tensor([(draft.line, draft.letters[-1]) for draft, _ in drafts], device=device).T
-    states = joint.columns.extended(before, lines, last)
-    for number, (draft, _) in enumerate(drafts):
-        draft.state = Prefixes(*(part[number] for part in states))
-    ways = [tail for _, tails in drafts for tail in tails]
-    ahead = torch.tensor([[*tail, *[joint.eos] * LOOK_AHEAD][:LOOK_AHEAD] for tail in ways], device=device)
-    count = len(ways) // len(drafts)
-    states = Prefixes(*(part.repeat_interleave(count, 0) for part in states))
-    for letters in ahead.unbind(1):
-        states = joint.columns.extended(states, lines.repeat_interleave(count), letters)
-    for (draft, tails), way in zip(drafts, states.psi.view(-1, count).argmax(-1).tolist(), strict=True):
-        tail = tails[way]
+    columns, device = joint.columns, before.last.device
+    lines, last = torch.tensor([(draft.line, draft.letters[draft.known - 1]) for draft, _ in drafts], device=device).T
+    states = _behind(columns.spelt(before, lines, last[:, None]))
+    rows = torch.tensor([row for row, (_, tails) in enumerate(drafts) for _ in tails], device=device)
+    ahead = [[*tail, *[joint.eos] * LOOK_AHEAD][:LOOK_AHEAD] for _, tails in drafts for tail in tails]
+    ahead = torch.tensor(ahead, device=device)
+    ways = _behind(columns.spelt(Prefixes(*(part[rows] for part in states)), lines[rows], ahead))
+    fits = iter(ways.psi.tolist())
+    for row, (draft, tails) in enumerate(drafts):
+        draft.state = Prefixes(*(part[row] for part in states))
+        tail = max(tails, key=lambda _: next(fits))
         end = tail.index(joint.eos) if joint.eos in tail else len(tail)
-        draft.letters = [*draft.letters, *tail[:end], joint.eos][:most]
+        draft.letters = [*draft.letters[: draft.known], *tail[:end], joint.eos][:most]
 
 
-def _spelt(columns: CTCColumns, known: Prefixes, lines: Tensor, letters: Tensor) -> Prefixes:
-    """Return what stands before every one of letters (row, letter) that follow what is known: (row, letter, …)."""
-    states = [known]
-    for letter in letters[:, :-1].unbind(1):
-        states.append(columns.extended(states[-1], lines, letter))
-    return Prefixes(*(torch.stack(part, dim=1) for part in zip(*states, strict=True)))
+def _behind(prefixes: Prefixes) -> Prefixes:
+    """Return the longest of prefixes (row, letter + 1, …): (row, …)."""
+    return Prefixes(*(part[:, -1] for part in prefixes))
 
 
 def _stacked(states: Sequence[Prefixes]) -> Prefixes:

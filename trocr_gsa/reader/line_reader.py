@@ -25,15 +25,14 @@ from trocr_gsa.train.reading import read_images
 
 from .attention_maps import LetterPlaces, letter_places
 from .loading import Adapters, load_reader
-from .side_by_side import side_by_side
+from .side_by_side import even_size, side_by_side
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
     from .library import AdapterLibrary
 
-# Of a batch, padding included: on a CPU few lines stay in its cache and waste little on padding, a GPU wants many
-BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 1536
+BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
 Picture = Image.Image | str | Path | bytes | np.ndarray
 
 
@@ -138,7 +137,7 @@ class LineReader:
         Args:
             images: Pillow images, paths, encoded bytes, or arrays (height, width) or (height, width, 3 or 4) of uint8.
             orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
-            num_beams: 1 reads greedily; more look at as many texts side by side.
+            num_beams: 1 reads greedily; more look at as many texts side by side; 0 does without the decoder: faster.
             batch_size: most lines read at once.
             adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
 
@@ -149,8 +148,8 @@ class LineReader:
         """
         if isinstance(images, Picture):
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
-        if num_beams < 1 or batch_size < 1:
-            raise ValueError(f"`num_beams` and `batch_size` must be at least 1, got {num_beams} and {batch_size}.")
+        if num_beams < 0 or batch_size < 1:
+            raise ValueError(f"`num_beams` must be at least 0, `batch_size` 1, got {num_beams} and {batch_size}.")
         images = list(images)
         names = [_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
@@ -230,7 +229,8 @@ class LineReader:
 
     def _cut(self, places: list[int], lengths: np.ndarray, batch_size: int) -> list[list[int]]:
         """Return batches of lines of like length."""
-        most = BATCH_PATCHES_ON_CPU if self.model.device.type == "cpu" else BATCH_PATCHES
+        on_cpu = self.model.device.type == "cpu"
+        most = even_size(int(lengths[places].sum()), BATCH_PATCHES_ON_CPU) if on_cpu else BATCH_PATCHES
         return cut_batches(np.array(sorted(places, key=lengths.__getitem__), dtype=int), lengths, most, batch_size)
 
     def _read_batch(

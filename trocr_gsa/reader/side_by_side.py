@@ -1,5 +1,6 @@
 """Batches side by side, each on one thread: so a small model keeps more cores busy than with one batch on all."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import torch
 
 Batch = TypeVar("Batch")
 Found = TypeVar("Found")
+PADDING = 1.1  # what padding may add to a batch
 
 
 def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model: Any) -> Iterator[Found]:
@@ -35,3 +37,15 @@ def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model
             yield from pool.map(alone, batches)
     finally:
         torch.set_num_threads(threads)
+
+
+def even_size(total: int, most: int) -> int:
+    """Return how large batches should be, `most` at most, so that all threads have as much to do.
+
+    Args:
+        total: size of all batches together.
+        most: of a batch.
+    """
+    threads = torch.get_num_threads()
+    turns = math.ceil(total / (threads * most))
+    return min(most, math.ceil(PADDING * total / (threads * max(1, turns))))

@@ -8,15 +8,17 @@ makes no words. Tilts and doubts turn with the page, so all this commutes with t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.levelling import LevelledLine, level
@@ -28,6 +30,9 @@ from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 LEVELLED_PATCHES = 16_384  # of a batch, padding included: such a line is found to be longer than its picture told
+# Of what is encoded at once, padding included: few lines stay in a processor's cache and waste little on padding.
+# What follows is done for more of them together: it is many small steps.
+ENCODED_PATCHES_ON_CPU = 512
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
 
 
@@ -64,7 +69,7 @@ def read_images(
         processor: its processor.
         images: at least one.
         orientation: prior over orientations, as the model takes it; where one is given, no image is levelled.
-        num_beams: 1 reads greedily.
+        num_beams: 1 reads greedily; 0 takes what the CTC head sees, without the decoder.
         columns: read by the CTC head too.
         applied: what to be inside of while the images of some places are read, such as their adapters.
     """
@@ -106,23 +111,48 @@ def _read_batch(
     applied: Applied | None,
 ) -> list[Reading]:
     """Read images as they are, and in doubt from other sides too."""
-    inputs = dict(processor(images=images).to(model.device))
     applied = applied or (lambda places: nullcontext())
-    with applied(range(len(images))):
-        encoded = model.encode(**inputs, orientation=orientation)
+    encoded = _encode(partial(model.encode, orientation=orientation), model, processor, images, applied)
     readings = _read(model, processor, encoded, num_beams, columns, applied)
-    log_p = encoded.pose_logits.cpu()
+    log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
-    for again in doubts.nonzero().split(len(images)) if doubts.any() else ():  # (line, pose)
-        lines = again[:, 0].tolist()
-        only = torch.full((len(again), log_p.shape[1]), -torch.inf).scatter(1, again[:, 1:], 0.0).to(model.device)
-        some = {name: tensor[again[:, 0].to(tensor.device)] for name, tensor in inputs.items()}
-        with applied(lines):
-            encoded = model.encoder(**some, pose_bias=only)
-        others = _read(model, processor, encoded, num_beams, columns, _those(applied, lines))
+    for pose in doubts.any(0).nonzero().flatten().tolist():
+        lines = doubts[:, pose].nonzero().flatten().tolist()
+        pictures, inside = [images[line] for line in lines], _those(applied, lines)
+        encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, pictures, inside)
+        others = _read(model, processor, encoded, num_beams, columns, inside)
         for line, other in zip(lines, others, strict=True):
             readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
     return readings
+
+
+def _encode(
+    encode: Callable[..., GSANetModelOutput], model: Any, processor: Any, images: list[Image.Image], applied: Applied
+) -> GSANetModelOutput:
+    """Encode a batch; a module on a CPU, a few lines of like length at a time."""
+    in_order = list(range(len(images)))
+    parts = [in_order]
+    if isinstance(model, torch.nn.Module) and model.device.type == "cpu":
+        sizes = np.array([processor.image_processor.num_patches(*image.size) for image in images])
+        order = np.argsort(sizes, kind="stable")
+        parts = cut_batches(order, sizes, ENCODED_PATCHES_ON_CPU, len(images))
+    found = []
+    for part in parts:
+        inputs = processor(images=[images[place] for place in part]).to(model.device)
+        with applied(part):
+            found.append(encode(**inputs))
+    return found[0] if parts == [in_order] else _together(found, np.argsort(np.concatenate(parts)).tolist())
+
+
+def _together(parts: Sequence[GSANetModelOutput], order: Sequence[int]) -> GSANetModelOutput:
+    """Return lines that were encoded in parts, padded to the longest, in an order of theirs."""
+    together = {}
+    for name, tensor in parts[0].items():
+        rows = [row for part in parts for row in part[name]]
+        rows = [rows[place] for place in order]
+        nothing = torch.finfo(tensor.dtype).min if name == "attention_mask" else 0
+        together[name] = pad_sequence(rows, True, nothing) if rows[0].dim() else torch.stack(rows)
+    return GSANetModelOutput(**together)
 
 
 def _read(
@@ -131,24 +161,30 @@ def _read(
     """Read what the encoder made of a batch, each line as its pose there says."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     column_texts: list[str | None] = [None] * len(angles)
-    head, drafted = model.ctc_head, num_beams == 1 and model.config.ctc_decoding_weight > 0
-    seen = None
-    if head is not None and (columns or drafted):
+    has_head, head = model.ctc_head is not None, model.ctc_head
+    seen: Any = None
+    if num_beams == 0 and not has_head:
+        raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
+    drafted = has_head and (num_beams == 0 or (num_beams == 1 and model.config.ctc_decoding_weight > 0))
+    if has_head and (columns or drafted):
         seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         if columns:
             column_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
-    if drafted and seen is not None:
+    if num_beams == 0:
+        letters = head.read(*seen)
+        confidences = head.confidence(*seen, letters).tolist()
+    elif drafted:
         drafts = write(model, encoded, seen, applied)
-        texts = processor.batch_decode([draft.letters for draft in drafts], skip_special_tokens=True)
-        confidences = [draft.confidence for draft in drafts]
+        letters, confidences = [draft.letters for draft in drafts], [draft.confidence for draft in drafts]
     else:
         with applied(range(len(angles))):
-            texts, confidences = _generate(model, processor, encoded, num_beams)
+            letters, confidences = _generate(model, encoded, num_beams)
+    texts = processor.batch_decode(letters, skip_special_tokens=True)
     return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
 
 
-def _generate(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[list[str], list[float]]:
-    """Write letter by letter; return texts and confidences."""
+def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[Tensor, list[float]]:
+    """Write letter by letter; return letters and confidences."""
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -156,8 +192,7 @@ def _generate(model: Any, processor: Any, encoded: GSANetModelOutput, num_beams:
         return_dict_in_generate=True,
         output_scores=True,
     )
-    texts = processor.batch_decode(generated.sequences, skip_special_tokens=True)
-    return texts, _confidences(model, generated).tolist()
+    return generated.sequences, _confidences(model, generated).tolist()
 
 
 def _confidences(model: Any, generated: Any) -> Tensor:
