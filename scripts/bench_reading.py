@@ -4,12 +4,13 @@
         --page docs/speed.md
 
 Ways take turns within each of the rounds, so that what else the machine does falls on all of them; the median round
-counts. Each starts from pictures in memory (Tesseract from files) and ends with texts. Tesseract reads upright raw
-lines (`--psm 13`, `frk` for sets named fraktur, `fra` for others), `--threads` processes of one thread side by side,
-each started once for all of its lines. The stock TrOCR sees squares of 384 pixels, in patches of 16; its weights are
-random, which the clock does not mind, and it writes as many tokens as the longest text of a batch has. Lines are
-batched by the shape of their pictures in both. Whoever wants any orientation of a stock reader reads four times. The
-rows go to docs/reading_speed.json.
+counts. Each starts from pictures in memory (Tesseract from files) and ends with texts. This package is told nothing, or
+that lines are upright (`orientation="upright"`), and reads greedily, or with its CTC head alone (`num_beams=0`).
+Tesseract reads upright raw lines (`--psm 13`, `frk` for sets named fraktur, `fra` for others), `--threads` processes of
+one thread side by side, each started once for all of its lines. The stock TrOCR sees squares of 384 pixels, in patches
+of 16; its weights are random, which the clock does not mind, and it writes as many tokens as the longest text of a
+batch has. Lines are batched by the shape of their pictures in both. Whoever wants any orientation of a stock reader
+reads four times. The rows go to docs/reading_speed.json.
 """
 
 import argparse
@@ -78,12 +79,14 @@ def choose_lines(sources: Sequence[str], split: str, count: int) -> dict[str, li
     return chosen
 
 
-def ours(reader: LineReader, batch_size: int, inside: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Way:
-    """Return this package as a way of reading."""
+def ours(
+    reader: LineReader, how: dict[str, Any], inside: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Way:
+    """Return this package as a way of reading; `how` is what `read` is told."""
 
     def read(lines: Lines) -> list[str]:
         with inside():
-            return [line.text for line in reader.read([line.image for line in lines], batch_size=batch_size)]
+            return [line.text for line in reader.read([line.image for line in lines], **how)]
 
     return read
 
@@ -255,10 +258,17 @@ def main() -> None:
     sets = choose_lines(options.sources, options.split, options.lines)
     lines = [line for each in sets.values() for line in each]
     packaged = LineReader.from_pretrained(device="cpu")
-    ways = {OURS: ours(packaged, options.batch_size), f"{OURS}, int8": ours(rounded(), options.batch_size)}
+    every: dict[str, Any] = {"batch_size": options.batch_size}
+    upright = every | {"orientation": "upright"}
+    ways = {
+        OURS: ours(packaged, every),
+        f"{OURS}, int8": ours(rounded(), every),
+        f"{OURS}, upright": ours(packaged, upright),
+        f"{OURS}, without decoder": ours(packaged, every | {"num_beams": 0}),
+        f"{OURS}, upright, without decoder": ours(packaged, upright | {"num_beams": 0}),
+    }
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        bf16 = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
-        ways[f"{OURS}, bf16"] = ours(packaged, options.batch_size, bf16)
+        ways[f"{OURS}, bf16"] = ours(packaged, every, lambda: torch.autocast("cpu", torch.bfloat16))
     parameters = sum(weight.numel() for weight in packaged.model.parameters())
     sizes = dict.fromkeys(ways, parameters)
     for name, angles in (("stock, one orientation", QUARTERS[:1]), ("stock, four orientations", QUARTERS)):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from trocr_gsa.train import checkpoint
-from trocr_gsa.train.checkpoint import load_state, load_trainable_state, recover, save_state, write_atomically
+from trocr_gsa.train.checkpoint import load_state, recover, save_state, write_atomically
+from trocr_gsa.train.sharding import load_trainable_state
 
 
 def write(text):

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from accelerate import Accelerator
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.utils import DistributedType
+from safetensors.torch import load_file
 
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.finetune import make_accelerator
+from trocr_gsa.train.finetune import finetune, make_accelerator
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "accelerate").glob("*.yaml"))
@@ -24,10 +26,11 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_shipped_file_is_one_of_accelerates_and_holds_the_whole_model_in_each_process(path):
+def test_a_shipped_file_is_one_of_accelerates_and_shards_as_the_loop_can_put_together(path):
     config = load_config_from_file(str(path))
     assert isinstance(config, ClusterConfig)
-    assert config.distributed_type == DistributedType.MULTI_GPU
+    assert config.distributed_type in (DistributedType.MULTI_GPU, DistributedType.FSDP)
+    assert config.distributed_type == DistributedType.MULTI_GPU or config.fsdp_config["fsdp_version"] == 2
     assert config.num_processes % config.num_machines == 0
 
 
@@ -78,8 +81,25 @@ def test_two_launchers_read_as_the_file_for_two_machines_says(tmp_path, source, 
     assert len(output.read_text(encoding="utf-8").splitlines()) == len(list(Path(source).rglob("*.png")))
 
 
-def test_a_launcher_that_would_shard_the_model_is_refused(monkeypatch):
-    """By name: accelerate 1.15 shards on accelerators only, and on a CPU passes over what a file says of FSDP."""
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(ValueError, match="`distributed_type` FSDP shards the model"):
+def test_two_processes_train_in_shards_what_one_trains_with_twice_the_batch(tmp_path, source, checkpoint):
+    values = {"train": source, "model": checkpoint, "max_steps": 3, "warmup_steps": 0, "device": "cpu", "ema": 0.9}
+    finetune(TrainingArguments.from_dict(values | {"output": str(tmp_path / "one"), "batch_patches": 160}))
+    shards = values | {"output": tmp_path / "shards", "batch_patches": 80}
+    scripts = [ROOT / "tests" / "train" / "sharded_on_cpu.py", ROOT / "scripts" / "finetune.py"]
+    training = launch(
+        "fsdp.yaml", "--main_process_port", 0, *scripts, *(f"{key}={value}" for key, value in shards.items())
+    )
+    printed = training.communicate(timeout=300)[0]
+    assert training.returncode == 0, printed
+    expected, found = (load_file(tmp_path / run / "last" / "adapter_model.safetensors") for run in ("one", "shards"))
+    assert any(weight.abs().max() > 1e-3 for name, weight in found.items() if "lora_B" in name)
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("shards", "version"), [(DistributedType.DEEPSPEED, 2), (DistributedType.FSDP, 1)])
+def test_shards_that_cannot_be_put_together_are_refused(monkeypatch, shards, version):
+    monkeypatch.setattr(Accelerator, "distributed_type", shards)
+    monkeypatch.setattr(Accelerator, "is_fsdp2", version == 2)
+    with pytest.raises(ValueError, match=f"`distributed_type` {shards.value} must be MULTI_GPU, or FSDP with"):
         make_accelerator(TrainingArguments.from_dict({"train": "lines", "device": "cpu"}))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 STATE_FILE = "training_state.pt"
 
@@ -50,26 +49,6 @@ def recover(folder: Path) -> None:
         shutil.rmtree(previous)
     else:
         previous.rename(folder)
-
-
-def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the trainable parameters by name."""
-    return {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
-
-
-@torch.no_grad()
-def load_trainable_state(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Put trainable parameters back.
-
-    Raises:
-        ValueError: if the model has other trainable parameters than the state.
-    """
-    weights = trainable_state(model)
-    if weights.keys() != state.keys():
-        odd = sorted(weights.keys() ^ state.keys())
-        raise ValueError(f"`resume`: the checkpoint trains other parameters than this model, such as {odd[0]}.")
-    for name, weight in weights.items():
-        weight.copy_(state[name])
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

@@ -4,27 +4,30 @@ What is unusual: whatever is random in a step depends only on the seed, the step
 stopped continues exactly; a step's loss is normalised over all its lines, wherever they are (`step.py`).
 """
 
+import copy
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import tqdm
+from accelerate.utils import DistributedType, recursively_apply, tqdm
 from torch import Tensor, nn
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.checkpoint import load_state, load_trainable_state, save_state, trainable_state, write_atomically
+from trocr_gsa.train.checkpoint import load_state, save_state, write_atomically
 from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.results import Results, weights_sha256
 from trocr_gsa.train.run_folder import RunFolder
+from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
 from trocr_gsa.train.validation import Validation
 
 
@@ -62,7 +65,6 @@ class TrainingLoop:
         folder: RunFolder,
     ) -> None:
         self.arguments, self.accelerator, self.processor = arguments, accelerator, processor
-        self.reader = reader
         self.validation, self.folder, self.state = validation, folder, RunState()
         self.rows: list[SummaryRow] = []  # of the present weights
         self.base_sha256 = weights_sha256(reader.name_or_path) if accelerator.is_main_process else None
@@ -77,9 +79,12 @@ class TrainingLoop:
         self.pose_is_given = not learns_to_tell and len(reader.encoder.layers) > 0
         self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size
         optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
-        self.plain: Any = model.to(accelerator.device)
-        self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
+        self.trained = model.to(accelerator.device)
+        self.is_sharded = accelerator.distributed_type == DistributedType.FSDP
+        self.plain: Any  # what is read with and saved: the trained model itself, or a whole copy of one in shards
+        self.plain, self.reader = copy.deepcopy((model, reader)) if self.is_sharded else (model, reader)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
         if arguments.resume:
             self._restore(load_state(folder.last))
         self.started = time.monotonic() - self.state.seconds
@@ -184,11 +189,23 @@ class TrainingLoop:
 
     def _evaluate_and_save(self) -> None:
         gained = self._evaluate()
-        if self.accelerator.is_main_process:
-            if gained:
-                write_atomically(self.folder.best, self._write_model)
-            write_atomically(self.folder.last, self._write_model_and_state)
+        state = self._state()
+        with self._averaged():
+            if self.accelerator.is_main_process:
+                if gained:
+                    write_atomically(self.folder.best, self._write_model)
+                write_atomically(self.folder.last, partial(self._write_model, state=state))
         self.accelerator.wait_for_everyone()
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a run needs to continue: copies, since the average takes the weights' place while it writes."""
+        state = {
+            "run": asdict(self.state),
+            "weights": trainable_state(self.trained),
+            "optimizer": optimizer_state(self.optimizer),
+            "average": self.average.state_dict() if self.average else None,
+        }
+        return cast(dict[str, Any], recursively_apply(lambda tensor: tensor.to("cpu", copy=True), state))
 
     def _evaluate(self) -> bool:
         """Return whether the present weights are the best so far."""
@@ -204,17 +221,23 @@ class TrainingLoop:
         self.state.evaluations_without_gain = 0 if gained else self.state.evaluations_without_gain + 1
         return gained
 
-    def _averaged(self) -> AbstractContextManager[None]:
-        return self.average.applied() if self.average else nullcontext()
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Have `plain` and `reader` hold the average inside of a `with` block, or the weights if there is none."""
+        with self.average.applied() if self.average else nullcontext():
+            if self.is_sharded:
+                load_trainable_state(self.plain, trainable_state(self.trained))
+            yield
 
-    def _write_model(self, folder: Path) -> None:
-        with self._averaged():
-            if self.arguments.method == "lora":
-                self.plain.save_pretrained(str(folder), save_embedding_layers=False)
-            else:
-                self.plain.save_pretrained(str(folder))
-                self.processor.save_pretrained(str(folder))
+    def _write_model(self, folder: Path, state: dict[str, Any] | None = None) -> None:
+        if self.arguments.method == "lora":
+            self.plain.save_pretrained(str(folder), save_embedding_layers=False)
+        else:
+            self.plain.save_pretrained(str(folder))
+            self.processor.save_pretrained(str(folder))
         self._results().write(folder)
+        if state is not None:
+            save_state(folder, state)
 
     def _results(self) -> Results:
         return Results(
@@ -227,19 +250,9 @@ class TrainingLoop:
             rows=self.rows,
         )
 
-    def _write_model_and_state(self, folder: Path) -> None:
-        self._write_model(folder)
-        state = {
-            "run": asdict(self.state),
-            "weights": trainable_state(self.plain),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
-        }
-        save_state(folder, state)
-
     def _restore(self, state: dict[str, Any]) -> None:
         self.state = RunState(**state["run"])
-        load_trainable_state(self.plain, state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_trainable_state(self.trained, state["weights"])
+        load_optimizer_state(self.optimizer, state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from trocr_gsa.train.sharding import in_shards_like, whole
+
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:
     """Return AdamW over the trainable parameters; matrices decay, vectors (biases, norms, gates) do not."""
@@ -73,13 +75,13 @@ class AveragedWeights:
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         """Return what `load_state_dict` takes back."""
-        return {"average": self.average}
+        return {"average": [whole(average) for average in self.average]}
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
         """Take an average back."""
         for average, saved in zip(self.average, state["average"], strict=True):
-            average.copy_(saved)
+            average.copy_(in_shards_like(saved, average))
 
     @torch.no_grad()
     def _swap(self) -> None:
