@@ -1,7 +1,7 @@
 """Measure group attention against plain attention, against the literal sums, and the encoder against a ViT.
 
     python scripts/bench_attention.py docs/speed.md
-    python scripts/bench_attention.py --parts layer encoder --note "Project both bases at once"
+    python scripts/bench_attention.py --parts layer encoder
 
 layer     GroupSelfAttention (C4, `pose_sum` none) against q/k/v/o and plain attention over the same |H|·N tokens, both
           with PyTorch's fused kernel (sdpa), both with two products and a softmax (eager).
@@ -13,7 +13,7 @@ Times are medians of interleaved repeats, in processor time of one thread on a C
 hardly counts. Memory is what a process of its own holds at its peak (Linux's VmHWM) beyond its weights and inputs; on a
 GPU, what PyTorch allocated. Operations are those of the matrix products, counted where there is a backward pass, and as
 the equations need them: PyTorch's CPU kernel multiplies more, because its values must be as wide as its keys. The rows
-go to docs/attention_speed.json; `--note` also keeps there what a change did to the ratios.
+go to docs/attention_speed.json.
 """
 
 import argparse
@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from attention_contests import PARTS, TRAINING, Contest, group_layer
@@ -171,17 +170,6 @@ def table(rows: list[Row]) -> str:
     )  # fmt: skip
 
 
-def changes(found: dict[str, Any], rows: list[Row], note: str) -> dict[str, Any]:
-    """Return what a change did to the ratios of times that were measured before it, too."""
-    before = {row["name"]: row["seconds"] for row in found["rows"] if row["seconds"]}
-    kept = [row for row in rows if row.seconds and row.name in before]
-    return {
-        "note": note,
-        "before": {row.name: before[row.name][0] / before[row.name][1] for row in kept},
-        "after": {row.name: row.seconds[0] / row.seconds[1] for row in kept if row.seconds},
-    }
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -189,7 +177,6 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--note", help="what changed since the last run: kept with the ratios before and after")
     parser.add_argument("--json", type=Path, default=Path("docs/attention_speed.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -200,11 +187,10 @@ def main() -> None:
     peaks = [peaks_of(contest, options.device) for contest in contests]  # first, while this process is small
     rows = [measure(*pair, options.repeats, options.device) for pair in zip(contests, peaks, strict=True)]
     print(table(rows))
-    history = found.get("history", []) + ([changes(found, rows, options.note)] if options.note else [])
     named = [{"name": row.name, **asdict(row)} for row in rows]
     measured = {
         "device": options.device, "threads": 1, "torch": torch.__version__, "repeats": options.repeats,
-        "difference_to_literal": difference, "history": history,
+        "difference_to_literal": difference,
         "rows": [row for row in found["rows"] if row["name"] not in {new["name"] for new in named}] + named,
     }  # fmt: skip
     options.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -4,13 +4,13 @@
         --page docs/speed.md
 
 Ways take turns within each of the rounds, so that what else the machine does falls on all of them; the median round
-counts. Each starts from pictures in memory (Tesseract from files) and ends with texts. This package is told nothing, or
-that lines are upright (`orientation="upright"`), and reads greedily, or with its CTC head alone (`num_beams=0`).
-Tesseract reads upright raw lines (`--psm 13`, `frk` for sets named fraktur, `fra` for others), `--threads` processes of
-one thread side by side, each started once for all of its lines. The stock TrOCR sees squares of 384 pixels, in patches
-of 16; its weights are random, which the clock does not mind, and it writes as many tokens as the longest text of a
-batch has. Lines are batched by the shape of their pictures in both. Whoever wants any orientation of a stock reader
-reads four times. The rows go to docs/reading_speed.json.
+counts. Before the first, each reads some of the lines. Each starts from pictures in memory (Tesseract from files) and
+ends with texts. This package is told nothing, or that lines are upright (`orientation="upright"`), and reads greedily,
+or with its CTC head alone (`num_beams=0`). Tesseract reads upright raw lines (`--psm 13`, `frk` for sets named fraktur,
+`fra` for others), `--threads` processes of one thread side by side, each started once for all of its lines. The stock
+TrOCR sees squares of 384 pixels, in patches of 16; its weights are random, which the clock does not mind, and it writes
+as many tokens as the longest text of a batch has. Lines are batched by the shape of their pictures in both. Whoever
+wants any orientation of a stock reader reads four times. The rows go to docs/reading_speed.json.
 """
 
 import argparse
@@ -22,9 +22,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +39,7 @@ from trocr_gsa.train.metrics import cer
 OURS = "trocr-gsa"
 STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)
 QUARTERS = (0, 90, 180, 270)
+WARMING = 8  # before the rounds, each way reads one line in so many: the first to ask for memory waits for it
 Lines = Sequence[LineSample]
 Way = Callable[[Lines], list[str] | None]  # texts; None where they are of random weights
 
@@ -79,27 +78,9 @@ def choose_lines(sources: Sequence[str], split: str, count: int) -> dict[str, li
     return chosen
 
 
-def ours(
-    reader: LineReader, how: dict[str, Any], inside: Callable[[], AbstractContextManager[Any]] = nullcontext
-) -> Way:
+def ours(reader: LineReader, **how: Any) -> Way:
     """Return this package as a way of reading; `how` is what `read` is told."""
-
-    def read(lines: Lines) -> list[str]:
-        with inside():
-            return [line.text for line in reader.read([line.image for line in lines], **how)]
-
-    return read
-
-
-def rounded() -> LineReader:
-    """Return the packaged reader with the weights of its linear layers in 8 bits, multiplied in 8 bits."""
-    from torch.ao.quantization import quantize_dynamic
-
-    reader = LineReader.from_pretrained(device="cpu")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is to move to torchao
-        quantize_dynamic(reader.model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
-    return reader
+    return lambda lines: [line.text for line in reader.read([line.image for line in lines], **how)]
 
 
 def stock(batch_size: int, angles: Sequence[int]) -> tuple[Way, int]:
@@ -184,6 +165,9 @@ def compare(ways: dict[str, Way], sizes: dict[str, int], lines: Lines, rounds: i
     """Read all lines every way in turn, round after round."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     texts: dict[str, list[str] | None] = {}
+    for way in ways.values():
+        if not isinstance(way, Tesseract):  # whose processes are new every time
+            way(lines[::WARMING])
     for _ in range(rounds):
         for name, way in ways.items():
             clock, processor = time.perf_counter(), used()
@@ -219,27 +203,6 @@ def table(rows: Sequence[Row]) -> str:
     )  # fmt: skip
 
 
-def with_history(measured: dict[str, Any], earlier: Path | None, note: str) -> dict[str, Any]:
-    """Return what was measured with the history of an earlier file, and what has changed since as its newest row."""
-    if earlier is None:
-        return measured
-    before = json.loads(earlier.read_text(encoding="utf-8"))
-    speeds = [next(row["lines_per_second"] for row in each["rows"] if row["reader"] == OURS)
-              for each in (before, measured)]  # fmt: skip
-    conditions = {key: value for key, value in measured.items() if key != "rows"}
-    change = {"note": note, "before": speeds[0], "after": speeds[1], "unit": "lines/s", "conditions": conditions}
-    return measured | {"history": [*before.get("history", []), change]}
-
-
-def history_table(history: Sequence[dict[str, Any]]) -> str:
-    """Return what changes brought, as Markdown."""
-    head = ["what changed", "before, lines/s", "after", "gain"]
-    rows = [(row["note"], row["before"], row["after"], row["after"] / row["before"]) for row in history]
-    return markdown(
-        head, [[note, f"{before:.1f}", f"{after:.1f}", f"× {gain:.2f}"] for note, before, after, gain in rows]
-    )
-
-
 def main() -> None:
     """Read, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -251,24 +214,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
     parser.add_argument("--json", type=Path, default=Path("docs/reading_speed.json"))
-    parser.add_argument("--history-from", type=Path, help="an earlier file of these, to show what a change brought")
-    parser.add_argument("--note", default="", help="what has changed since")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     sets = choose_lines(options.sources, options.split, options.lines)
     lines = [line for each in sets.values() for line in each]
     packaged = LineReader.from_pretrained(device="cpu")
-    every: dict[str, Any] = {"batch_size": options.batch_size}
-    upright = every | {"orientation": "upright"}
+    alike: dict[str, Any] = {"batch_size": options.batch_size}
     ways = {
-        OURS: ours(packaged, every),
-        f"{OURS}, int8": ours(rounded(), every),
-        f"{OURS}, upright": ours(packaged, upright),
-        f"{OURS}, without decoder": ours(packaged, every | {"num_beams": 0}),
-        f"{OURS}, upright, without decoder": ours(packaged, upright | {"num_beams": 0}),
+        OURS: ours(packaged, **alike),
+        f"{OURS}, int8": ours(LineReader.from_pretrained(device="cpu", precision="int8"), **alike),
+        f"{OURS}, upright": ours(packaged, orientation="upright", **alike),
+        f"{OURS}, without decoder": ours(packaged, num_beams=0, **alike),
+        f"{OURS}, upright, without decoder": ours(packaged, orientation="upright", num_beams=0, **alike),
     }
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        ways[f"{OURS}, bf16"] = ours(packaged, every, lambda: torch.autocast("cpu", torch.bfloat16))
+        ways[f"{OURS}, bf16"] = ours(LineReader.from_pretrained(device="cpu", precision="bf16"), **alike)
     parameters = sum(weight.numel() for weight in packaged.model.parameters())
     sizes = dict.fromkeys(ways, parameters)
     for name, angles in (("stock, one orientation", QUARTERS[:1]), ("stock, four orientations", QUARTERS)):
@@ -282,12 +242,9 @@ def main() -> None:
         "lines": {Path(source).stem: len(each) for source, each in sets.items()}, "rounds": options.rounds,
         "batch_size": options.batch_size, "threads": options.threads, "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    measured = with_history(measured, options.history_from, options.note)
     options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     if options.page:
         write_between_markers(options.page, "reading", __file__, table(rows))
-        if "history" in measured:
-            write_between_markers(options.page, "reading-history", __file__, history_table(measured["history"]))
 
 
 if __name__ == "__main__":

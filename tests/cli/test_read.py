@@ -99,6 +99,6 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(call, lines, words, complaint)
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("words", [["read"], ["read", "x.png", "--format", "xml"], ["read", "x.png", "--beams", "0"]])
+@pytest.mark.parametrize("words", [["read"], ["read", "x.png", "--format", "xml"], ["read", "x.png", "--beams", "-1"]])
 def test_a_word_missing_or_unknown_is_exit_code_2(call, words):
     assert call(*words).exit_code == 2

@@ -95,6 +95,7 @@ def test_bad_pictures_are_named_once_a_run_and_tried_again(call, pictures, readi
     [
         (["--format", "csv"], "format"),
         (["--beams", "2"], "beams"),
+        (["--precision", "int8"], "precision"),
         (["--orientation", "upright"], "orientation"),
         (["--model", "{other}"], "model"),
         (["{other}.png"], "pictures"),

@@ -73,17 +73,41 @@ def test_the_lines_to_be_read_are_spread_over_all_sets(lines):
     assert [len(each) for each in chosen.values()] == [2, 2]
 
 
-def test_what_a_change_brought_is_kept(tmp_path):
-    import bench_reading
+def speed_files(kind: str) -> tuple[list, list]:
+    """Rows of a benchmark before and after a change."""
+    reading = [[{"reader": "Tesseract", "lines_per_second": 9.0}, {"reader": "trocr-gsa", "lines_per_second": speed}]
+               for speed in (2.0, 3.0)]  # fmt: skip
+    steps = [[{"reader": "trocr-gsa", "ratio": ratio, "step_seconds": 1}] for ratio in (3.0, 2.0)]
+    layers = [[{"name": "layer", "seconds": [time, 1.0]}, {"name": "memory", "seconds": None}] for time in (3.0, 2.0)]
+    before, after = {"reading": reading, "step": steps, "layer": layers}[kind]
+    return before, after
 
-    speed = lambda number: {"threads": 1, "rows": [{"reader": "trocr-gsa", "lines_per_second": number}]}  # noqa: E731
-    first = bench_reading.with_history(speed(2.0), None, "")
-    (tmp_path / "old.json").write_text(json.dumps(first | {"history": ["older"]}))
-    (older, newest) = bench_reading.with_history(speed(3.0), tmp_path / "old.json", "a change")["history"]
-    assert older == "older"
-    assert newest == {
-        "note": "a change", "before": 2.0, "after": 3.0, "unit": "lines/s", "conditions": {"threads": 1}
-    }  # fmt: skip
+
+@pytest.mark.parametrize(("kind", "named"), [("reading", "trocr-gsa"), ("step", "step, trocr-gsa"), ("layer", "layer")])
+def test_what_a_change_brought_is_kept(tmp_path, monkeypatch, kind, named):
+    import speed_history
+
+    files = [tmp_path / "before.json", tmp_path / "after.json"]
+    for file, rows in zip(files, speed_files(kind), strict=True):
+        file.write_text(json.dumps({"rows": rows}))
+    page, out = page_for(tmp_path, "history", "speed_history.py"), tmp_path / "history.json"
+    for note in ("a change", "another"):
+        run(monkeypatch, speed_history, *files, page, "--note", note, "--json", out)
+    kept = json.loads(out.read_text())
+    assert [each["note"] for each in kept] == ["a change", "another"]
+    assert list(kept[0]["rows"]) == [named]
+    assert f"| a change | {named} |" in page.read_text()
+    assert page.read_text().count("× 1.50") == 2
+
+
+def test_a_change_is_one_between_files_of_one_benchmark():
+    import speed_history
+
+    reading, step = ({"rows": speed_files(kind)[0]} for kind in ("reading", "step"))
+    with pytest.raises(ValueError, match="`before` and `after` must be of one benchmark"):
+        speed_history.change(reading, step, "a change")
+    with pytest.raises(ValueError, match="`rows` must be those of bench_reading"):
+        speed_history.figures({"rows": [{"waiting": 1}]})
 
 
 def test_tesseracts_texts_come_back_to_their_lines(lines, tmp_path):

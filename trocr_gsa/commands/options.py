@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_d
 Beams = Annotated[
     int,
     typer.Option(min=0, help="Texts followed side by side; 1 reads greedily, 0 does without the decoder: faster."),
+]
+Precision = Annotated[
+    Literal["fp32", "bf16", "int8"],
+    typer.Option(help="int8 is faster on a CPU, bf16 on machines that multiply in it; a few letters may change."),
 ]
 Split = Annotated[str, typer.Option(help="Part of a source that has parts.")]
 ImageColumn = Annotated[str, typer.Option(help="Column that holds the pictures.")]

@@ -1,7 +1,7 @@
 """`trocr-gsa read`: text out of pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -57,6 +57,7 @@ def read(
     ] = "any",
     device: options.Device = None,
     beams: options.Beams = 1,
+    precision: options.Precision = "fp32",
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +87,10 @@ def read(
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
-        return open_reader(model, adapters, own)
+        return open_reader(model, adapters, own, precision)
+
+    def asked() -> dict[str, Any]:
+        return weights_asked_for(model, adapters) | {"precision": precision}
 
     pages, problems = find_scan_files(pictures) if segment else (find_page_files(pictures), [])
     if pages is not None:
@@ -95,5 +99,5 @@ def read(
     page_options.refuse()
     files = list(find_pictures(pictures))
     chosen = adapter_of_each(files, use or (), adapters if isinstance(adapters, dict) else ())
-    job = LineJob(files, chosen, prior, beams, format, lambda: weights_asked_for(model, adapters), load)
+    job = LineJob(files, chosen, prior, beams, format, asked, load)
     read_lines(job, output, overwrite, device)

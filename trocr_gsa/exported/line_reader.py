@@ -7,8 +7,9 @@ from transformers import AutoProcessor
 
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 from trocr_gsa.reader import LetterPlaces, LineReader
-from trocr_gsa.reader.line_reader import Picture
 from trocr_gsa.reader.loading import Adapters
+from trocr_gsa.reader.pictures import Picture
+from trocr_gsa.reader.precision import Precision
 
 from .files import ExportSettings, is_export
 from .model import OnnxModel
@@ -22,7 +23,11 @@ class OnnxLineReader(LineReader):
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path | None = None, adapter: Adapters | None = None, device: str | None = None
+        cls,
+        path: str | Path | None = None,
+        adapter: Adapters | None = None,
+        device: str | None = None,
+        precision: Precision = "fp32",
     ) -> Self:
         """Load a reader that `trocr-gsa export` wrote.
 
@@ -30,6 +35,7 @@ class OnnxLineReader(LineReader):
             path: its folder.
             adapter: None: it is in the weights, or it is not there.
             device: "cpu" or None.
+            precision: "fp32": an export has the one that it was written with.
 
         Raises:
             ValueError: if onnxruntime is missing, the folder is no export or not a whole one, or something else is
@@ -41,6 +47,8 @@ class OnnxLineReader(LineReader):
             raise ValueError(f"`adapter`: {path} is an export. Merge the adapter when exporting: export --adapter.")
         if device not in (None, "cpu"):
             raise ValueError(f"`device` must be cpu for an export, got {device}. Read the model itself there.")
+        if precision != "fp32":
+            raise ValueError(f"`precision`: {path} is an export, got {precision}. Round it when exporting: --int8.")
         folder = Path(path)
         settings = ExportSettings.read(folder)
         model = OnnxModel(folder)
@@ -62,7 +70,10 @@ class OnnxLineReader(LineReader):
 
 
 def open_reader(
-    path: str | Path | None = None, adapter: Adapters | None = None, device: str | None = None
+    path: str | Path | None = None,
+    adapter: Adapters | None = None,
+    device: str | None = None,
+    precision: Precision = "fp32",
 ) -> LineReader:
     """Load a checkpoint, or what `trocr-gsa export` made of one; which of them is seen by the folder's files.
 
@@ -71,4 +82,4 @@ def open_reader(
     Raises:
         ValueError: as `LineReader.from_pretrained` and `OnnxLineReader.from_pretrained`.
     """
-    return (OnnxLineReader if is_export(path) else LineReader).from_pretrained(path, adapter, device)
+    return (OnnxLineReader if is_export(path) else LineReader).from_pretrained(path, adapter, device, precision)

@@ -19,12 +19,14 @@ import numpy as np
 from PIL import Image
 
 from trocr_gsa.data.buckets import cut_batches
-from trocr_gsa.data.images import ImageError, image_size, load_image, source_name
+from trocr_gsa.data.images import ImageError, image_size, load_image
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.train.reading import read_images
 
 from .attention_maps import LetterPlaces, letter_places
-from .loading import Adapters, load_reader
+from .loading import Adapters, choose_device, load_reader
+from .pictures import Picture, as_source, picture_name
+from .precision import Precision, check_precision, computing_in, round_to_int8
 from .side_by_side import even_size, side_by_side
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from .library import AdapterLibrary
 
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
-Picture = Image.Image | str | Path | bytes | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,28 @@ class LineReader:
         model: the reader, in evaluation mode; inside adapters, each line is read with the one it asks for.
         processor: its processor.
         merged_adapter: what to call the adapter that is merged into the weights, if there is one.
+        precision: "bf16" computes in it; anything else as the weights are.
     """
 
-    def __init__(self, model: TrOCRGSAModel | PeftModel, processor: Any, merged_adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        model: TrOCRGSAModel | PeftModel,
+        processor: Any,
+        merged_adapter: str | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
         self._library = _library_of(model)
         self.model: TrOCRGSAModel = self._library.model if self._library else model  # pyright: ignore
         self.processor, self.merged_adapter = processor, merged_adapter
+        self.precision: Precision = precision
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path | None = None, adapter: Adapters | None = None, device: str | None = None
+        cls,
+        path: str | Path | None = None,
+        adapter: Adapters | None = None,
+        device: str | None = None,
+        precision: Precision = "fp32",
     ) -> Self:
         """Load a reader.
 
@@ -88,14 +101,19 @@ class LineReader:
                 is merged into the weights, and reads as fast as its model alone. Or several by name,
                 {"fr": "runs/fr/best", …}: they stay apart, and `read` says which one reads which line.
             device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
+            precision: "fp32"; "bf16" where the device multiplies in it; "int8" for a CPU, with one adapter at most.
 
         Raises:
             ValueError: if a folder or device is missing, or the parts do not belong together.
         """
+        check_precision(precision, choose_device(device), isinstance(adapter, Mapping))
         model, processor = load_reader(path, adapter, device)
-        if adapter is None or isinstance(adapter, Mapping):
-            return cls(model, processor)
-        return cls(cast("PeftModel", model).merge_and_unload(), processor, str(adapter))  # pyright: ignore
+        merged = None if adapter is None or isinstance(adapter, Mapping) else str(adapter)
+        if merged:
+            model = cast("PeftModel", model).merge_and_unload()  # pyright: ignore[reportCallIssue]
+        if precision == "int8":
+            round_to_int8(model)
+        return cls(model, processor, merged, precision)
 
     @property
     def adapters(self) -> list[str]:
@@ -108,7 +126,7 @@ class LineReader:
         Raises:
             ValueError: if there is no adapter of that name.
         """
-        return type(self)(self._named("merged").merged(name), self.processor, name)
+        return type(self)(self._named("merged").merged(name), self.processor, name, self.precision)
 
     def combine(self, name: str, weights: Mapping[str, float]) -> None:
         """Add an adapter whose update of the weights is a sum of others': {"fr": 0.5, "de": 0.5} is their mean.
@@ -151,7 +169,7 @@ class LineReader:
         if num_beams < 0 or batch_size < 1:
             raise ValueError(f"`num_beams` must be at least 0, `batch_size` 1, got {num_beams} and {batch_size}.")
         images = list(images)
-        names = [_name(image, index) for index, image in enumerate(images)]
+        names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
         lines: dict[int, Line] = {}
         lengths = np.zeros(len(images), dtype=int)
@@ -187,9 +205,9 @@ class LineReader:
             ValueError: if the picture cannot be read, the text is too long or there is no such adapter.
         """
         (chosen,) = self._chosen(adapter, 1)
-        name = _name(image, 0)
+        name = picture_name(image, 0)
         self._num_patches(image, name)
-        picture = load_image(_as_source(image, name), name)
+        picture = load_image(as_source(image, name), name)
         with self._library.applied([chosen], 1) if self._library else nullcontext():
             return letter_places(self.model, self.processor, picture, text, orientation)
 
@@ -218,7 +236,7 @@ class LineReader:
             yield [index for index, name in enumerate(chosen) if name == apart]
 
     def _num_patches(self, image: Picture, name: str) -> int:
-        width, height = image_size(_as_source(image, name), name)
+        width, height = image_size(as_source(image, name), name)
         shape = self.processor.image_processor
         if (needed := shape.num_patches(width, height)) > shape.max_patches:
             raise ImageError(
@@ -245,14 +263,15 @@ class LineReader:
         decoded: dict[int, Image.Image] = {}
         for index, image in images.items():
             try:
-                decoded[index] = load_image(_as_source(image, names[index]), names[index])
+                decoded[index] = load_image(as_source(image, names[index]), names[index])
             except ImageError as error:
                 lines[index] = _failed(names[index], error)
         if decoded:
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
-            readings = read_images(
-                self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
-            )
+            with computing_in(self.precision, self.model.device):
+                readings = read_images(
+                    self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
+                )
             for index, reading in zip(decoded, readings, strict=True):
                 confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
                 adapter = chosen[index] or self.merged_adapter
@@ -274,25 +293,6 @@ def _library_of(model: Any) -> AdapterLibrary | None:
     from .library import AdapterLibrary
 
     return AdapterLibrary(model)
-
-
-def _name(image: Picture, index: int) -> str:
-    """The file's name, or the place in the list."""
-    if isinstance(image, str | Path) or getattr(image, "filename", ""):
-        return source_name(image)  # pyright: ignore[reportArgumentType]
-    return f"images[{index}]"
-
-
-def _as_source(image: Picture, name: str) -> Image.Image | str | Path | bytes:
-    """Make an array a picture; leave everything else as it is."""
-    if not isinstance(image, np.ndarray):
-        return image
-    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
-        raise ImageError(
-            f"{name}: an array must be uint8 and (height, width) or (height, width, 3 or 4), got {image.dtype} "
-            f"{image.shape}. Scale it to 0 … 255 and convert it."
-        )
-    return Image.fromarray(image)
 
 
 def _failed(name: str, error: ImageError) -> Line:
