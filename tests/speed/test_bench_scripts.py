@@ -183,3 +183,22 @@ def test_a_row_that_fails_says_why():
     row = bench_cuda.Row("reading", "toy", compiled=True, parameters=1)
     work = bench_cuda.Work(lines=1, columns=1, letters=1, seconds=0.0, device="cpu")
     assert bench_cuda.measured(row, fail, work, None, 1.0).error == "RuntimeError: no such card"
+
+
+def test_what_was_aimed_at_stands_on_the_page_as_it_was_measured_last(tmp_path, monkeypatch):
+    import report_speed
+
+    docs = SCRIPTS.parent / "docs"
+    page = tmp_path / "speed.md"
+    page.write_text((docs / "speed.md").read_text(encoding="utf-8"), encoding="utf-8")
+    run(monkeypatch, report_speed, page, "--folder", docs)
+    assert page.read_text(encoding="utf-8") == (docs / "speed.md").read_text(encoding="utf-8")
+
+
+def test_an_aim_is_reached_where_all_sizes_reach_it():
+    from report_speed import Aim
+
+    assert Aim("layer", "ViT", 1.2, False, [1.0, 1.2]).row() == ["layer", "ViT", "≤ 1.2 ×", "1.00 to 1.20 ×", "yes"]
+    assert Aim("layer", "ViT", 1.2, False, [1.0, 1.21]).row()[-1] == "no"
+    assert Aim("layer", "sums", 50, True, [49.0, 60.0]).row()[-2:] == ["49.00 to 60.00 ×", "no"]
+    assert Aim("layer", "sums", 50, True, []).row()[-2:] == ["not measured", "–"]

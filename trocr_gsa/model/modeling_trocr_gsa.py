@@ -19,6 +19,7 @@ from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
+from .fused_decoder import fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput
 from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
@@ -77,6 +78,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         keep_sinusoids(self.decoder)
+        fuse_attention(self.decoder)
         self.ctc_head = None
         if self.config.ctc_steps_per_patch:
             letters = self.decoder.config.vocab_size

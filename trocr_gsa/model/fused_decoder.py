@@ -1,0 +1,60 @@
+"""TrOCR's attention by PyTorch's fused kernels: transformers writes it out, scores and all."""
+
+from typing import Any, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.cache_utils import EncoderDecoderCache
+from transformers.models.trocr.modeling_trocr import TrOCRAttention
+
+
+class FusedTrOCRAttention(TrOCRAttention):
+    """softmax(q kᵀ d^-1/2 + mask) v, as TrOCRAttention computes it, and with its weights, but without the scores."""
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        key_value_states: Tensor | None = None,
+        past_key_values: Any | None = None,
+        attention_mask: Tensor | None = None,
+        output_attentions: bool | None = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend from letters (batch, letter, hidden) to those before, or to `key_value_states`; as transformers does.
+
+        Whoever asks for `output_attentions` gets transformers' own: a fused kernel keeps none.
+        """
+        if output_attentions:
+            return super().forward(  # pyright: ignore[reportReturnType]
+                hidden_states, key_value_states, past_key_values, attention_mask, output_attentions, **kwargs
+            )
+        query = self._heads(self.q_proj(hidden_states))
+        key, value = self._keys_and_values(hidden_states, key_value_states, past_key_values)
+        dropped = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(query, key, value, attention_mask, dropped, scale=self.scaling)
+        return self.out_proj(out.transpose(1, 2).flatten(-2)), None
+
+    def _heads(self, features: Tensor) -> Tensor:
+        return features.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def _keys_and_values(self, letters: Tensor, picture: Tensor | None, past: Any | None) -> tuple[Tensor, Tensor]:
+        """Project them, or take those of a picture that are remembered; remember new ones."""
+        cache, layer = past, cast(int, self.layer_idx)
+        if isinstance(past, EncoderDecoderCache):
+            cache = past.self_attention_cache if picture is None else past.cross_attention_cache
+            if picture is not None and past.is_updated.get(layer):
+                return cast(Any, cache.layers[layer]).keys, cast(Any, cache.layers[layer]).values
+        seen = letters if picture is None else picture
+        key, value = self._heads(self.k_proj(seen)), self._heads(self.v_proj(seen))
+        if cache is not None:
+            key, value = cache.update(key, value, layer)
+        if isinstance(past, EncoderDecoderCache) and picture is not None:
+            past.is_updated[layer] = True
+        return key, value
+
+
+def fuse_attention(decoder: nn.Module) -> None:
+    """Have a decoder attend by fused kernels, in place, where it is TrOCR's; its weights stay as they are."""
+    for module in decoder.modules():
+        if type(module) is TrOCRAttention:
+            module.__class__ = FusedTrOCRAttention
