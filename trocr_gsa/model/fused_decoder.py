@@ -30,7 +30,7 @@ class FusedTrOCRAttention(TrOCRAttention):
             )
         query = self._heads(self.q_proj(hidden_states))
         key, value = self._keys_and_values(hidden_states, key_value_states, past_key_values)
-        dropped = self.dropout if self.training else 0.0
+        dropped = (self.dropout or 0.0) if self.training else 0.0
         out = F.scaled_dot_product_attention(query, key, value, attention_mask, dropped, scale=self.scaling)
         return self.out_proj(out.transpose(1, 2).flatten(-2)), None
 
