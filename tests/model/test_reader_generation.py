@@ -113,16 +113,20 @@ def test_an_adapted_reader_generates_with_a_prior_too(model, lines):
         adapted.generate(**lines, orientation="sideways", **OPTIONS)
 
 
-def test_attention_is_switched_in_the_encoder_of_a_reader(lines, monkeypatch):
+def test_attention_is_switched_in_both_halves_of_a_reader(lines, monkeypatch):
     model = tiny_reader(group="C4")
+    in_decoder = 2 * model.config.decoder.decoder_layers  # to the letters before, and to the picture
     fused_calls, fused = [], F.scaled_dot_product_attention
     monkeypatch.setattr(
         F, "scaled_dot_product_attention", lambda *args, **kwargs: fused_calls.append(1) or fused(*args, **kwargs)
     )
     letters = torch.tensor([[PAD, 5]]).expand(3, -1)
     sdpa = model(**lines, decoder_input_ids=letters).logits
-    assert len(fused_calls) == 1 + LAYERS
+    assert len(fused_calls) == 1 + LAYERS + in_decoder
     model.set_attn_implementation("eager")
     eager = model(**lines, decoder_input_ids=letters).logits
-    assert len(fused_calls) == 1 + LAYERS
+    assert len(fused_calls) == 1 + LAYERS + in_decoder
     assert difference(eager, sdpa) < 1e-11
+    model.set_attn_implementation("sdpa")
+    assert torch.equal(model(**lines, decoder_input_ids=letters).logits, sdpa)
+    assert len(fused_calls) == 2 * (1 + LAYERS + in_decoder)

@@ -53,8 +53,9 @@ class FusedTrOCRAttention(TrOCRAttention):
         return key, value
 
 
-def fuse_attention(decoder: nn.Module) -> None:
-    """Have a decoder attend by fused kernels, in place, where it is TrOCR's; its weights stay as they are."""
+def fuse_attention(decoder: nn.Module, implementation: str | None = "sdpa") -> None:
+    """Have a decoder attend by fused kernels, in place, where it is TrOCR's, or with "eager" as transformers does."""
+    kinds = (FusedTrOCRAttention, TrOCRAttention)
     for module in decoder.modules():
-        if type(module) is TrOCRAttention:
-            module.__class__ = FusedTrOCRAttention
+        if type(module) in kinds:
+            module.__class__ = kinds[implementation == "eager"]

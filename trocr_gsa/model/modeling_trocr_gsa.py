@@ -78,13 +78,18 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         keep_sinusoids(self.decoder)
-        fuse_attention(self.decoder)
+        fuse_attention(self.decoder, self.encoder.config._attn_implementation)
         self.ctc_head = None
         if self.config.ctc_steps_per_patch:
             letters = self.decoder.config.vocab_size
             steps = self.config.ctc_steps_per_patch
             self.ctc_head = CTCHead(self.encoder.config.hidden_size, letters, steps, self.config.pad_token_id)
         self.post_init()
+
+    def set_attn_implementation(self, *args: Any, **kwargs: Any) -> None:
+        """Compute attention with "sdpa" or "eager", as transformers says it; the decoder's follows the encoder's."""
+        super().set_attn_implementation(*args, **kwargs)
+        fuse_attention(self.decoder, self.encoder.config._attn_implementation)
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         self.encoder._init_weights(module)
