@@ -35,6 +35,7 @@ from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.metrics import cer
+from trocr_gsa.train.precision import multiplies_in_bf16
 
 OURS = "trocr-gsa"
 STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)
@@ -227,7 +228,7 @@ def main() -> None:
         f"{OURS}, without decoder": ours(packaged, num_beams=0, **alike),
         f"{OURS}, upright, without decoder": ours(packaged, orientation="upright", num_beams=0, **alike),
     }
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if multiplies_in_bf16(on_cpu=True):
         ways[f"{OURS}, bf16"] = ours(LineReader.from_pretrained(device="cpu", precision="bf16"), **alike)
     parameters = sum(weight.numel() for weight in packaged.model.parameters())
     sizes = dict.fromkeys(ways, parameters)

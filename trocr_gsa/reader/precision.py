@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from trocr_gsa.train.precision import multiplies_in_bf16
+
 Precision = Literal["fp32", "bf16", "int8"]
 
 
@@ -24,8 +26,7 @@ def check_precision(precision: str, device: torch.device, has_several_adapters: 
         raise ValueError(f"`precision` int8 is for reading on a CPU, got the device {device}. Write bf16 there.")
     if precision == "int8" and has_several_adapters:
         raise ValueError("`precision` int8 rounds an adapter with its model. Load one adapter, not several by name.")
-    has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() if on_cpu else torch.cuda.is_bf16_supported(False)
-    if precision == "bf16" and not has_bf16:
+    if precision == "bf16" and not multiplies_in_bf16(on_cpu):
         raise ValueError(f"`precision` bf16 is not in what {device} multiplies, and would be slow. Write fp32 or int8.")
 
 

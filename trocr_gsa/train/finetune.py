@@ -9,6 +9,7 @@ from transformers.utils import logging
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
 from trocr_gsa.train.loop import RunState, TrainingLoop
+from trocr_gsa.train.precision import multiplies_in_bf16
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.training_data import training_batches, validation_sets
 from trocr_gsa.train.validation import Validation
@@ -71,8 +72,3 @@ def make_accelerator(arguments: TrainingArguments) -> Accelerator:
             "not put together here to read the validation lines. configs/accelerate/ has files for both."
         )
     return accelerator
-
-
-def multiplies_in_bf16(on_cpu: bool) -> bool:
-    """Whether bf16 gains anything: a processor that lacks it rounds after every operation, some 80 times slower."""
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported() if on_cpu else torch.cuda.is_bf16_supported(False)
