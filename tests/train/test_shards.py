@@ -3,10 +3,9 @@
 import os
 
 import pytest
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
 from forked_processes import run_together
 from safetensors.torch import load_file
+from sharded_on_cpu import shard_on_cpu
 from torch.distributed.tensor import DTensor
 
 from trocr_gsa.train import sharding
@@ -23,12 +22,7 @@ FSDP = {
 
 def in_shards(note):
     """What makes accelerate shard on a CPU, and writes down what it finds cut."""
-    begin, put_together = AcceleratorState.__init__, sharding.whole
-
-    def begin_in_shards(self, *words, **named):
-        begin(self, *words, **named)
-        if named.get("fsdp_plugin") is not None:
-            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, named["fsdp_plugin"]
+    put_together = sharding.whole
 
     def whole(tensor):
         if isinstance(tensor, DTensor):
@@ -37,7 +31,7 @@ def in_shards(note):
 
     def prepare(rank):
         os.environ |= FSDP
-        AcceleratorState.__init__ = begin_in_shards
+        shard_on_cpu()
         sharding.whole = whole
 
     return prepare
