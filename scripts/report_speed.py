@@ -61,7 +61,8 @@ def of_attention(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
 
 def of_reading(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
     """What bench_reading.py measured."""
-    speed = {row["reader"].split(" 5.")[0]: row["lines_per_second"] for row in rows}
+    names = ("Tesseract" if row["reader"].startswith("Tesseract") else row["reader"] for row in rows)  # of any version
+    speed = {name: row["lines_per_second"] for name, row in zip(names, rows, strict=True)}
     for ways, peer, reach in (
         (("", ", upright", ", upright, without decoder"), "Tesseract", 1),
         (("",), "stock, one orientation", 1.5),
