@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .messages import LEFT_OUT, report_left_out, user_errors
+from .messages import LEFT_OUT, report_left_out, report_notes, user_errors
 
 
 @user_errors()
@@ -31,6 +31,7 @@ def compile(
     lines = open_source(source, split, image_column, text_column)
     report = compile_lines(lines, out, line_height)
     typer.echo(f"{report.lines} lines in {report.path}")
+    report_notes(lines.notes)
     report_left_out(report.problems)
     if report.problems:
         raise typer.Exit(LEFT_OUT)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import options
-from .messages import LEFT_OUT, report_left_out, show, silence_libraries, user_errors
+from .messages import LEFT_OUT, report_left_out, report_notes, show, silence_libraries, user_errors
 
 if TYPE_CHECKING:
     from trocr_gsa.data.samples import LineDataset, LineSample
@@ -65,6 +65,8 @@ def evaluate(
     options.check_parent("--json", json_file)
     options.check_parent("--report", report)
     opened = {source: open_source(source, split, image_column, text_column) for source in sources}
+    for source, dataset in opened.items():
+        report_notes(f"{source}: {note}" for note in dataset.notes)
     reader = LineReader.from_pretrained(model, adapters, device)
     samples: dict[str, list[LineSample]] = {}
     problems: list[str] = []

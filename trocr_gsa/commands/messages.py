@@ -43,6 +43,12 @@ def report_left_out(problems: Iterable[str]) -> None:
         say(f"left out: {len(problems) - SHOWN_PROBLEMS} more")
 
 
+def report_notes(notes: Iterable[str]) -> None:
+    """Say what should be known although nothing was left out."""
+    for note in notes:
+        say(f"note: {note}")
+
+
 def show(table: Table) -> None:
     """Print a table on standard output, as wide as the terminal, or wide enough for a file."""
     console = Console()

@@ -60,7 +60,7 @@ class FittingLines(LineDataset):
     def __init__(self, lines: LineDataset, fit: LineFit, most: int | None = None, seed: int = 0) -> None:
         """Judge every line by its text and size."""
         self.lines = lines
-        self.problems = list(lines.problems)
+        self.problems, self.notes = list(lines.problems), lines.notes
         self.kept: list[int] = []
         for index, (text, size) in enumerate(zip(lines.texts(), lines.sizes(), strict=True)):
             problem = fit.problem(text, size, name=f"line {index + 1} ({text[:30]}…)")

@@ -48,9 +48,11 @@ class LineDataset(Dataset[LineSample]):
 
     Attributes:
         problems: one line for each sample that was left out, and why.
+        notes: what else should be known of the lines, once for all of them.
     """
 
     problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Number of lines in an epoch."""

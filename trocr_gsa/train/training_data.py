@@ -83,6 +83,8 @@ def _open(path: str, split: str, arguments: TrainingArguments) -> LineDataset:
 
 
 def _report(path: str, dataset: LineDataset) -> None:
+    for note in dataset.notes:
+        logger.warning("%s: %s", path, note)
     if dataset.problems:
         logger.warning(
             "%s: %d lines left out, %d kept. First: %s", path, len(dataset.problems), len(dataset), dataset.problems[0]
