@@ -1,11 +1,12 @@
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
 from line_makers import lines_in_memory, picture, write_imagefolder
 
-from trocr_gsa.data import ImageError, open_source
+from trocr_gsa.data import ImageError, compile_lines, open_source
 
 GOOD = {"file_name": "good.png", "text": "a good line"}
 
@@ -148,9 +149,26 @@ def test_a_folder_of_nothing_says_what_to_write(tmp_path):
         open_source(tmp_path)
 
 
-def test_a_source_that_is_nowhere_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"'.*nowhere' is neither a folder nor a file here"):
-        open_source(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    "word",
+    ["/no/where", "./lines", "~/lines", "lines/", "lnes", "lines.parquet", "a/b/c", "here/lnes", "x" * 300, "a\0b"],
+)
+def test_what_can_only_be_a_folder_and_is_none_is_named_at_once(tmp_path, monkeypatch, word):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.load_dataset", None)  # not asked
+    with pytest.raises(ValueError, match=r"^`source`: there is no folder or file .*Check the path") as raised:
+        open_source(word)
+    assert "\0" not in str(raised.value)
+
+
+def test_what_may_be_a_dataset_of_the_hub_is_asked_for(monkeypatch):
+    def offline(spec, split):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("datasets.load_dataset", offline)
+    with pytest.raises(ValueError, match=r"there is no folder owner/lines here, and the name could not .*no network"):
+        open_source("owner/lines")
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path):
@@ -218,3 +236,58 @@ def test_metadata_is_read_as_utf8(tmp_path):
     row = json.dumps({"file_name": "a.png", "text": "Geiſt"}, ensure_ascii=False)
     (tmp_path / "metadata.jsonl").write_bytes(row.encode("utf-8"))
     assert open_source(tmp_path)[0].text == "Geiſt"
+
+
+def test_pairs_are_found_whatever_the_case_and_the_accents_of_their_names(tmp_path):
+    for truth, image in (("a.gt.txt", "a.PNG"), ("B.GT.TXT", "b.jpg"), ("cafe\u0301.gt.txt", "café.Tif")):
+        (tmp_path / truth).write_text(truth[0])
+        picture().convert("L").save(tmp_path / image)
+    lines = open_source(tmp_path)
+    assert sorted(lines.texts()) == ["B", "a", "c"]
+    assert lines.problems == []
+
+
+def test_pairs_whose_names_are_not_utf8_are_read_and_compiled(tmp_path):
+    folder = tmp_path / os.fsdecode(b"B\xfccher")
+    folder.mkdir()
+    picture().save(folder / "plain.png")
+    os.rename(folder / "plain.png", folder / os.fsdecode(b"caf\xe9.png"))
+    (folder / os.fsdecode(b"caf\xe9.gt.txt")).write_text("text")
+    report = compile_lines(open_source(tmp_path), tmp_path / "lines.parquet")
+    (line,) = open_source(report.path)
+    assert (line.name, line.document) == (r"B\udcfccher/caf\udce9.png", r"B\udcfccher")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_text_with_a_byte_order_mark_is_read(tmp_path, encoding):
+    picture().save(tmp_path / "a.png")
+    (tmp_path / "a.gt.txt").write_bytes("Mühe\r\n".encode(encoding))
+    assert open_source(tmp_path).texts() == ["Mühe"]
+
+
+def test_texts_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
+    write_pairs(tmp_path, good="good", long="x" * 2_000_000, nuls="a\0b")
+    (tmp_path / "folder.gt.txt").mkdir()
+    (tmp_path / "gone.gt.txt").symlink_to(tmp_path / "nowhere")
+    for stem in ("folder", "gone", "utf16"):
+        picture().save(tmp_path / f"{stem}.png")
+    (tmp_path / "utf16.gt.txt").write_bytes("ab".encode("utf-16")[:-1])
+    lines = open_source(tmp_path)
+    assert lines.texts() == ["good"]
+    said = dict(problem.split(".gt.txt: ") for problem in lines.problems)
+    assert set(said) == {"folder", "gone", "long", "nuls", "utf16"}
+    assert "is longer than" in said["long"]
+    assert "holds NULs" in said["nuls"]
+    assert "is damaged UTF-16" in said["utf16"]
+
+
+def test_pairs_that_link_to_elsewhere_are_refused(tmp_path):
+    folder = write_pairs(tmp_path / "lines", good="good")
+    picture().save(tmp_path / "secret.png")
+    (tmp_path / "secret.txt").write_text("secret")
+    for stem in ("a", "b"):
+        (folder / f"{stem}.png").symlink_to(tmp_path / "secret.png" if stem == "a" else folder / "good.png")
+        (folder / f"{stem}.gt.txt").symlink_to(tmp_path / "secret.txt" if stem == "b" else folder / "good.gt.txt")
+    lines = open_source(folder)
+    assert lines.texts() == ["good"]
+    assert ["leads outside" in problem or "link" in problem for problem in lines.problems] == [True, True]

@@ -32,7 +32,7 @@ class LineFit:
                 "Cut the line, or raise it as far as the decoder's positions go."
             )
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
-            unknown = sorted({c for c in text if tokenizer.unk_token_id in tokenizer(c)["input_ids"]})
+            unknown = sorted({c for c in set(text) if tokenizer.unk_token_id in tokenizer(c)["input_ids"]})
             return f"{name}: the reader's vocabulary lacks {' '.join(unknown)}. Rewrite them, or use another reader."
         pictures = self.processor.image_processor
         patches = pictures.num_patches(*size)

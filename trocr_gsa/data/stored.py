@@ -1,19 +1,25 @@
 """Lines whose pictures are stored somewhere: checked once when opened, decoded when asked for.
 
 Opening reads every text and every picture's header. What cannot be used is left out and listed in `problems`, one clear
-line each.
+line each. A table's pictures are in the table: a path that it gives instead is followed into the folders that are known
+to hold its pictures, and nowhere else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+from unicodedata import category
 
 import pyarrow.parquet as pq
 
+from .doubtful import UNSEEN, doubtful_characters
 from .images import ImageError, ImageSource, image_size, load_image
+from .names import FolderNames, shown
 from .samples import LineDataset, LineSample, clean_text
+from .textfiles import has_half_characters
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,11 @@ class Pictures(Protocol):
     """Pictures by key; picklable, so that worker processes open their own."""
 
     def __getitem__(self, key: Any, /) -> ImageSource:
-        """The picture, undecoded."""
+        """The picture, undecoded.
+
+        Raises:
+            ImageError: if there is none that may be opened; the message goes behind the line's name.
+        """
         ...
 
 
@@ -57,12 +67,37 @@ class ParquetPictures:
         self.values = pq.read_table(path, columns=[column], memory_map=True)[column]
 
     def __getitem__(self, key: int) -> ImageSource:
-        """The row's bytes, or its struct."""
-        return self.values[key].as_py() or b""
+        """The row's bytes."""
+        return embedded(self.values[key].as_py())
 
     def __reduce__(self) -> tuple[type[ParquetPictures], tuple[str, str]]:
         """Travel to another process as a path, not as the pictures."""
         return ParquetPictures, (self.path, self.column)
+
+
+def embedded(value: Any, folders: FolderNames | None = None) -> ImageSource:
+    """The picture in a cell of a table: bytes, or a struct with `bytes` and `path` as `datasets` writes it.
+
+    Args:
+        value: the cell.
+        folders: where a path without bytes may lead; None: nowhere.
+
+    Raises:
+        ImageError: if it holds no picture, or only the path of one; the message goes behind the line's name.
+    """
+    content = value.get("bytes") if isinstance(value, dict) else value
+    path = value.get("path") if isinstance(value, dict) else value
+    if content is None and path is None:
+        return b""
+    if isinstance(content, bytes):
+        return content
+    if not isinstance(path, str):
+        raise ImageError(f"the cell holds {type(value).__name__} instead of a picture. Store pictures as bytes.")
+    if folders is None or not Path(path).is_absolute() or not folders.holds(Path(path)):
+        raise ImageError(
+            f"the table holds only the path {shown(path)}, which is not followed. Store the picture itself as bytes."
+        )
+    return path
 
 
 class StoredLines(LineDataset):
@@ -96,14 +131,27 @@ class StoredLines(LineDataset):
             raise ValueError(
                 f"{origin} has no line that can be used. " + (f"First problem: {found[0]}" if found else "It is empty.")
             )
+        self.notes = doubtful_characters((shown(record.name), record.text) for record in self.records)
 
     def _checked_size(self, record: Record, seen: set[int | str]) -> tuple[int, int]:
+        name = shown(record.name)
         if record.key in seen:
-            raise ImageError(f"{record.name}: named twice; the second line is left out. Give every picture one line.")
+            raise ImageError(f"{name}: named twice; the second line is left out. Give every picture one line.")
         seen.add(record.key)
-        if not clean_text(record.text):
-            raise ImageError(f"{record.name}: the text is empty. Transcribe the line, or remove it.")
-        return image_size(self.pictures[record.key], record.name)
+        if has_half_characters(record.text):
+            raise ImageError(f"{name}: the text holds half a character (a lone surrogate). Transcribe the line anew.")
+        if all(category(letter) in UNSEEN for letter in clean_text(record.text)):
+            raise ImageError(f"{name}: the text is empty. Transcribe the line, or remove it.")
+        try:
+            return image_size(self._picture(record), name)
+        except OSError as error:  # a folder that may not be looked into, a disk that fails
+            raise ImageError(f"{name}: the picture cannot be read ({error.strerror or error}).") from error
+
+    def _picture(self, record: Record) -> ImageSource:
+        try:
+            return self.pictures[record.key]
+        except ValueError as error:
+            raise ImageError(f"{shown(record.name)}: {error}") from error
 
     def __len__(self) -> int:
         """Number of usable lines."""
@@ -112,7 +160,7 @@ class StoredLines(LineDataset):
     def __getitem__(self, index: int) -> LineSample:
         """Decode line index mod len."""
         record = self.records[index % len(self.records)]
-        image = load_image(self.pictures[record.key], record.name)
+        image = load_image(self._picture(record), record.name)
         return LineSample(image, self.text(index), record.name, record.document, record.angle)
 
     def text(self, index: int) -> str:

@@ -1,0 +1,198 @@
+"""Lists of lines: a file that names pictures and their texts, row by row, as people and programs write them.
+
+What is unusual: a row that cannot be used is named and costs no other row. So a row is one line of the file in every
+format (a text has no line breaks), and numbers are taken as they are written: 12.50 and 007 are texts like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .names import FolderNames, NameProblem, shown, writable
+from .stored import FilePictures, Record, StoredLines
+from .textfiles import text_rows, usable
+
+METADATA = "metadata.jsonl"
+METADATA_NAMES = (METADATA, "metadata.csv", "metadata.tsv")
+TABLE_SUFFIXES = (".csv", ".tsv")
+LIST_SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
+FILE_NAME = "file_name"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns: picture, text, and the document a line belongs to (absent where there is none)."""
+
+    image: str = "image"
+    text: str = "text"
+    document: str = "document"
+
+
+def find_list(folder: Path) -> Path | None:
+    """Return the folder's metadata file, or None."""
+    names = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_file()}
+    return next((names[name] for name in METADATA_NAMES if name in names), None)
+
+
+def find_table(folder: Path) -> Path | None:
+    """Return the only .tsv or .csv file of a folder, or None.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
+    if len(found) > 1:
+        raise ValueError(f"`source`: {folder} holds {found[0].name} and {found[1].name}. Name the one that is meant.")
+    return found[0] if found else None
+
+
+def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
+    """Open the lines that a list names.
+
+    Args:
+        path: the list: .jsonl, .csv with a heading, or .tsv with a heading or with path and text in each row.
+        columns: what the headings, or the objects' fields, are called.
+        root: the folder that was given; no picture outside of it and of the list's own folder is looked at.
+
+    Raises:
+        ValueError: if no line can be used.
+    """
+    names = FolderNames(root, path.parent)
+    problems: list[str] = []
+    records: list[Record] = []
+    try:
+        for number, fields in _rows(path, columns):
+            try:
+                records.append(_record(fields(), columns, path.parent, names))
+            except (ValueError, KeyError, RecursionError) as error:
+                problems.append(f"{path.name} line {number}: {_what_is_wrong(error)}")
+            except _PictureProblem as error:
+                problems.append(str(error))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"`source`: {path}: {error}") from error
+    return StoredLines(records, FilePictures(), problems, str(path.parent))
+
+
+class _PictureProblem(Exception):
+    """A row whose picture is not there; the message begins with the picture's name."""
+
+
+def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
+    """Yield each row's number, and what parses it; rows that are blank are passed over."""
+    rows = ((number, row) for number, row in text_rows(path) if row.strip())
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        yield from _table_rows(rows, columns, path.suffix.lower())
+    else:
+        yield from ((number, partial(_json_object, row)) for number, row in rows)
+
+
+def _json_object(row: str) -> dict[str, Any]:
+    fields = json.loads(usable(row), parse_float=str, parse_int=str, parse_constant=_refuse_constant)
+    if not isinstance(fields, dict):
+        raise ValueError(f"found {reprlib.repr(fields)}.")
+    return fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no text and no number.")
+
+
+def _table_rows(
+    rows: Iterator[tuple[int, str]], columns: Columns, suffix: str
+) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
+    number, first = next(rows, (1, ""))
+    separator, headings = _headings(first, columns, suffix)
+    if headings is None:
+        if suffix == ".csv":
+            raise ValueError(
+                f"the first row must be a heading that names {FILE_NAME} and {columns.text}, found {shown(first)}. "
+                "Add it, or name the columns that hold them."
+            )
+        headings = [FILE_NAME, columns.text]
+        yield number, partial(_table_row, first, separator, headings)
+    yield from ((number, partial(_table_row, row, separator, headings)) for number, row in rows)
+
+
+def _headings(first: str, columns: Columns, suffix: str) -> tuple[str, list[str] | None]:
+    """Return what separates the columns, and their names; None where the first row is no heading."""
+    for separator in "\t" if suffix == ".tsv" else ",;\t":
+        with suppress(ValueError):  # it is no heading, and told as a row
+            headings = [cell.strip() for cell in _cells(usable(first), separator)]
+            if columns.text in headings and (FILE_NAME in headings or columns.image in headings):
+                return separator, headings
+    return "\t", None
+
+
+def _table_row(row: str, separator: str, headings: Sequence[str]) -> dict[str, Any]:
+    cells = _cells(usable(row), separator)
+    if len(cells) != len(headings):
+        raise ValueError(f"expected {len(headings)} columns ({', '.join(headings)}), found {len(cells)}.")
+    return dict(zip(headings, cells, strict=True))
+
+
+def _cells(row: str, separator: str) -> list[str]:
+    """Cut a row: by the rules of CSV; between tabs as it is, but for cells that can only have been quoted."""
+    if separator == "\t":
+        return [_unquoted(cell) for cell in row.split("\t")]
+    try:
+        return next(csv.reader([row], delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise ValueError(f"its quotation marks do not match ({error}).") from error
+
+
+def _unquoted(cell: str) -> str:
+    """Undo the quoting of a cell in which marks are doubled; a text in single marks is one that somebody says."""
+    inside = cell[1:-1]
+    if len(cell) > 2 and cell[0] == cell[-1] == '"' and '""' in inside and '"' not in inside.replace('""', ""):
+        return inside.replace('""', '"')
+    return cell
+
+
+def _record(fields: dict[str, Any], columns: Columns, folder: Path, names: FolderNames) -> Record:
+    """Judge the fields of a row, and find its picture."""
+    name = _word(fields, FILE_NAME if fields.get(FILE_NAME) else columns.image)
+    text, document = _word(fields, columns.text), _word(fields, columns.document, required=False)
+    angle = _degrees(fields.get("angle"))
+    try:
+        picture = names.find(folder, name or "")
+    except NameProblem as error:
+        raise _PictureProblem(f"{shown(name or '')}: {error}") from error
+    if picture is None:
+        raise _PictureProblem(f"{shown(name or 'a picture without a name')}: no such file. Check the path.")
+    return Record(str(picture), text or "", writable(name or ""), document and writable(document), angle)
+
+
+def _word(fields: dict[str, Any], column: str, required: bool = True) -> str | None:
+    value = fields[column] if required else fields.get(column)
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f"`{column}` must be a text, found {reprlib.repr(value)}.")
+
+
+def _degrees(value: Any) -> float:
+    if value is None or value == "":
+        return 0.0
+    with suppress(ValueError):
+        if isinstance(value, str) and math.isfinite(float(value)):
+            return float(value)
+    raise ValueError(f"`angle` must be degrees, found {reprlib.repr(value)}.")
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Say why a row was left out."""
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing. Add it, or name the column that holds it."
+    if isinstance(error, RecursionError):
+        return 'is nested too deep. Expected an object such as {"file_name": …, "text": …}.'
+    if isinstance(error, json.JSONDecodeError):
+        return f'expected an object such as {{"file_name": …, "text": …}} ({error}).'
+    return str(error)

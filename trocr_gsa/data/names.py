@@ -1,0 +1,119 @@
+"""Finding a file by the name that a list or a page gives it, and never one outside of the folder that was given.
+
+What is unusual: names travel between systems, and come back with backslashes, in other case, with accents composed or
+taken apart, or percent-encoded. The file that is named exactly wins; otherwise the only one that differs in no more.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import unquote
+
+SHOWN_LETTERS = 120  # of a name in a message
+
+
+class NameProblem(ValueError):
+    """A name that must not be followed, or means several files; the message goes behind the name."""
+
+
+class FolderNames:
+    """The files of a folder by the names that others give them.
+
+    Args:
+        roots: folders, links followed; nothing outside of all of them is ever returned.
+    """
+
+    def __init__(self, *roots: Path) -> None:
+        """Look at nothing yet: a folder is listed when a name is not found as it is written."""
+        self.roots = roots
+        self._real = [os.path.realpath(root) for root in roots]
+        self._real += [str(blobs) for root in roots if (blobs := _hub_blobs(root)) is not None]
+        self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def find(self, folder: Path, name: str) -> Path | None:
+        """Return the file that a name in `folder` means; None if there is none.
+
+        Raises:
+            NameProblem: if it leads outside of the roots, or is as near to several files.
+        """
+        for written in dict.fromkeys((name, name.replace("\\", "/"), unquote(name).replace("\\", "/"))):
+            exact = self._inside(folder / written)
+            if os.path.isfile(exact):  # where Path.is_file raises, on names that are too long, this says no
+                return exact
+            near = None if Path(written).is_absolute() else self._nearly(folder, written)
+            if near is not None:
+                return self._inside(near)
+        return None
+
+    def _inside(self, path: Path) -> Path:
+        if not self.holds(path):
+            raise NameProblem(f"leads outside of {self.roots[0]}, and is not followed. Put it into the folder.")
+        return path
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path, its links followed, stays inside; one that leads nowhere does if it says so."""
+        try:
+            real = os.path.realpath(path)
+        except ValueError:  # no path: it holds a NUL or half a character
+            return True
+        return any(real == root or real.startswith(os.path.join(root, "")) for root in self._real)
+
+    def _nearly(self, folder: Path, written: str) -> Path | None:
+        """Follow a name part by part, each as it is written or by the only entry that is nearly the same."""
+        path = folder
+        for part in Path(written).parts:
+            if part != ".." and not os.path.lexists(path / part):
+                near = self._entries(path).get(_folded(part), [])
+                composed = [entry for entry in near if _composed(entry) == _composed(part)]
+                near = composed or near
+                if len(near) > 1:
+                    raise NameProblem(f"is as near to {' and '.join(map(shown, near[:2]))}. Write the name as it is.")
+                if not near:
+                    return None
+                part = near[0]
+            path = path / part
+        return path if os.path.isfile(path) else None
+
+    def _entries(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._listed:
+            entries = defaultdict(list)
+            try:
+                for entry in sorted(os.listdir(folder)):
+                    entries[_folded(entry)].append(entry)
+            except (OSError, ValueError):  # no folder, or one that may not be looked into
+                pass
+            self._listed[folder] = dict(entries)
+        return self._listed[folder]
+
+
+def shown(name: str) -> str:
+    """Return a name as a message and UTF-8 can hold it: on one line, not endless, bytes that are no UTF-8 escaped."""
+    name = writable(name)
+    return name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}…"
+
+
+def writable(name: str) -> str:
+    """Return a name with what UTF-8 or one line cannot hold escaped."""
+    if name.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return _composed(_composed(name).lower())
+
+
+def _hub_blobs(root: Path) -> Path | None:
+    """Where the Hub's cache keeps the files that a snapshot, in or above the folder, links to."""
+    for folder in (root.absolute(), *root.absolute().parents):
+        blobs = folder.parent.parent / "blobs"
+        if folder.parent.name == "snapshots" and blobs.is_dir():
+            return Path(os.path.realpath(blobs))
+    return None

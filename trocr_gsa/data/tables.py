@@ -1,0 +1,192 @@
+"""Lines in tables: parquet files, folders saved by `datasets`, and datasets of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from .images import ImageSource
+from .lists import Columns
+from .names import FolderNames, shown, writable
+from .stored import ParquetPictures, Record, StoredLines, embedded
+
+MOST_ROWS = 50_000_000  # of one file: what a damaged or hostile one claims is not allocated
+
+
+class TablePictures:
+    """Pictures in a column of a `datasets` table: the key is the row.
+
+    Args:
+        table: of `datasets`.
+        column: with the pictures.
+        folders: where paths may lead, which `datasets` gives of pictures that it has not put into the table.
+    """
+
+    def __init__(self, table: Any, column: str, folders: FolderNames) -> None:
+        """Hold the table with its pictures undecoded."""
+        import datasets
+
+        self.column, self.folders = column, folders
+        feature = table.features[column]
+        if isinstance(feature, datasets.Image):
+            table = table.cast_column(column, datasets.Image(decode=False))
+        self.table = table.select_columns([column])
+
+    def __getitem__(self, key: int) -> ImageSource:
+        """The row's picture."""
+        return embedded(self.table[key][self.column], self.folders)
+
+
+def open_parquet(path: Path, columns: Columns) -> StoredLines:
+    """Open a parquet file.
+
+    Raises:
+        ValueError: if it is none, lacks a column, or has no line that can be used.
+    """
+    try:
+        metadata = pq.read_metadata(path)
+        names = metadata.schema.to_arrow_schema().names
+        rows = metadata.num_rows
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"`source`: {path} is no parquet file ({error}). Give a folder, or write one with `trocr-gsa compile`."
+        ) from error
+    if rows > MOST_ROWS:
+        raise ValueError(f"`source`: {path} says that it has {rows:,} rows, more than {MOST_ROWS:,}. Split it.")
+    _require(names, columns, str(path))
+    try:
+        table = {name: _values(path, name) for name in _known(names, columns)}
+        pictures = ParquetPictures(str(path), columns.image)
+    except (OSError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"`source`: {path} is damaged ({error}). Write it again.") from error
+    problems: list[str] = []
+    records = list(_records(table, columns, path.name, problems))
+    return StoredLines(records, pictures, problems, str(path))
+
+
+def open_saved(root: Path, split: str, columns: Columns) -> StoredLines:
+    """Open a folder that `datasets` saved.
+
+    Raises:
+        ValueError: if it cannot be loaded, lacks the split or a column, or has no line that can be used.
+    """
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(root))
+    except Exception as error:  # json, pyarrow and `datasets` have errors of their own
+        raise ValueError(f"`source`: {root} cannot be loaded as a saved dataset: {_first_line(error)}") from error
+    if isinstance(loaded, datasets.DatasetDict):
+        if split not in loaded:
+            raise ValueError(f"`split`: {root} has no {split!r}. It has {', '.join(map(str, loaded))}.")
+        loaded = loaded[split]
+    return _open_table(loaded, columns, str(root), FolderNames(root))
+
+
+def open_hub(spec: str, split: str, columns: Columns) -> StoredLines:
+    """Open what `datasets` loads: a dataset of the Hub, or a folder of parquet files.
+
+    Raises:
+        ValueError: if it cannot be loaded, lacks a column, or has no line that can be used.
+    """
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(spec, split=split)
+    except Exception as error:  # the network, the Hub and every builder have errors of their own
+        is_here = os.path.isdir(spec)
+        missing = f"{spec} could not" if is_here else f"there is no folder {shown(spec)} here, and the name could not"
+        raise ValueError(
+            f"`source`: {missing} be loaded as a dataset (split {split!r}): {_first_line(error)}"
+        ) from error
+    return _open_table(loaded, columns, spec, FolderNames(*_picture_folders(spec)))
+
+
+def _picture_folders(spec: str) -> list[Path]:
+    """Where `datasets` leaves pictures that are not in a table: the folder itself, or the caches of the Hub's."""
+    from datasets import config
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    if os.path.isdir(spec):
+        return [Path(spec)]
+    extracted = Path(config.EXTRACTED_DATASETS_PATH)
+    return [Path(HF_HUB_CACHE) / f"datasets--{spec.replace('/', '--')}", extracted]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _open_table(table: Any, columns: Columns, origin: str, folders: FolderNames) -> StoredLines:
+    _require(table.column_names, columns, origin)
+    try:
+        texts = {name: list(table[name]) for name in _known(table.column_names, columns)}
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"`source`: {origin} is damaged ({_first_line(error)}). Write it again.") from error
+    problems: list[str] = []
+    records = list(_records(texts, columns, origin, problems))
+    return StoredLines(records, TablePictures(table, columns.image, folders), problems, origin)
+
+
+def _require(names: Sequence[str], columns: Columns, origin: str) -> None:
+    for field, column in (("image_column", columns.image), ("text_column", columns.text)):
+        if column not in names:
+            raise ValueError(f"`{field}`: {origin} has no column {column!r}. It has {', '.join(names)}.")
+
+
+def _known(names: Sequence[str], columns: Columns) -> list[str]:
+    return [name for name in (columns.text, columns.document, "name", "angle") if name in names]
+
+
+def _values(path: Path, column: str) -> list[Any]:
+    """Return a column's values; one that is not what its type says becomes the error that tells so."""
+    read = pq.read_table(path, columns=[column])[column]
+    try:
+        return read.to_pylist()
+    except ValueError:  # bytes that are not UTF-8, a date that Python does not know
+        return [_value(cell) for cell in read]
+
+
+def _value(cell: Any) -> Any:
+    try:
+        return cell.as_py()
+    except ValueError as error:
+        return error
+
+
+def _records(table: Mapping[str, list[Any]], columns: Columns, origin: str, problems: list[str]) -> Iterator[Record]:
+    """Yield the rows that can be used; of the others, a problem each."""
+    for row in range(len(table[columns.text])):
+        fields = {name: values[row] for name, values in table.items()}
+        name = fields.get("name")
+        name = writable(name) if isinstance(name, str) and name else f"{origin} row {row}"
+        try:
+            text = _word(fields, columns.text) or ""
+            yield Record(row, text, name, _word(fields, columns.document), _degrees(fields.get("angle")))
+        except ValueError as error:
+            problems.append(f"{shown(name)}: {error}")
+
+
+def _word(fields: Mapping[str, Any], column: str) -> str | None:
+    value = fields.get(column)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Exception):
+        raise ValueError(f"`{column}` cannot be read ({value}). Store it as a string in UTF-8.")
+    raise ValueError(f"`{column}` must be a text, found {reprlib.repr(value)}. Store it as a string.")
+
+
+def _degrees(value: Any) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError(f"`angle` must be degrees, found {reprlib.repr(value)}.")
