@@ -8,6 +8,7 @@ from pathlib import Path
 
 from line_conditions import AS_CUT, CONDITIONS
 
+from trocr_gsa.atomic import write_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
@@ -88,11 +89,7 @@ class Readings:
             change = CONDITIONS[self.condition]
             self.lines[name] = [replace(line, image=change(line.image)) for line in lines]
         records = contestant.read(self.lines[name], angle)
-        self.cache.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([asdict(record) for record in records], ensure_ascii=False)
-        whole = path.with_suffix(".part")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
+        write_json(path, [asdict(record) for record in records])
         print(f"{contestant.name} read {name} at {angle:g}°", flush=True)
         return records
 

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from trocr_gsa.data.pages.outputs import write_whole
+from trocr_gsa.atomic import write_text
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.confidence import confidence_bins, expected_calibration_error, fit_temperature
@@ -64,7 +64,7 @@ def write(folder: Path, temperature: float) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"confidence_temperature": temperature}
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(path, text.encode())
+    write_text(path, text)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trocr_gsa"
-FLOORS = ["model", "data", "train", "equivariance", "reader", "exported", "hub", "report", "demo", "commands", "cli"]
+FLOORS = "model atomic data train equivariance reader exported hub report demo commands cli".split()
 NEEDED_BY_TRANSFORMERS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
 TRAVELS_WITH_WEIGHTS = NEEDED_BY_TRANSFORMERS | sys.stdlib_module_names
 SOURCES = sorted(PACKAGE.rglob("*.py"))

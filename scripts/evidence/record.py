@@ -21,6 +21,8 @@ sys.path.append(str(ROOT / "scripts"))  # tables are written as by the other scr
 
 from marked_tables import markdown, write_between_markers  # noqa: E402
 
+from trocr_gsa.atomic import write_json  # noqa: E402
+
 __all__ = ["ROOT", "Mean", "in_a_word", "markdown", "once", "publish"]
 
 PAGE = ROOT / "docs" / "evidence.md"
@@ -86,10 +88,7 @@ def once(row: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what is kept in a JSON file; where there is none, compute and keep it."""
     if not row.is_file():
         found = compute()
-        row.parent.mkdir(parents=True, exist_ok=True)
-        half_written = row.with_suffix(".part")
-        half_written.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        half_written.replace(row)
+        write_json(row, found, indent=1)
         print(row.stem, json.dumps(found)[:300], flush=True)
     return json.loads(row.read_text(encoding="utf-8"))
 
@@ -116,7 +115,7 @@ def publish(
     """
     name = Path(script).stem
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_json(FOLDER / f"{name}.json", results, indent=1)
     figure.savefig(FOLDER / f"{name}.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
     text = f"{verdict}\n\n{table}\n\n![{caption}]({FOLDER.name}/{name}.png)"
     write_between_markers(PAGE, name, script, text)

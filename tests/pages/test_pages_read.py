@@ -109,7 +109,7 @@ def test_a_run_goes_on_where_it_was_interrupted(call, pages, kind, tmp_path, mon
         path.write_bytes(content)
 
     with monkeypatch.context() as patch:
-        patch.setattr("trocr_gsa.data.pages.outputs.write_whole", stop_at_the_second)
+        patch.setattr("trocr_gsa.atomic.write_bytes", stop_at_the_second)
         call(*words)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["0001.xml"]
     (tmp_path / "out" / "0001.xml").write_text("mine")
@@ -122,18 +122,6 @@ def test_a_run_goes_on_where_it_was_interrupted(call, pages, kind, tmp_path, mon
     assert (tmp_path / "out" / "0002.xml").is_file()
     assert call(*words, "--overwrite").exit_code == 0
     assert (tmp_path / "out" / "0001.xml").read_text() != "mine"
-
-
-def test_a_file_is_never_left_half_written(tmp_path, monkeypatch):
-    from trocr_gsa.data.pages.outputs import write_whole
-
-    def fail(*_):
-        raise OSError("no room")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="no room"):
-        write_whole(tmp_path / "a.xml", b"content")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_outputs_among_the_pages_are_not_read_again(call, pages, kind):

@@ -26,11 +26,11 @@ def convert(
     device: options.Device = None,
 ) -> None:
     """Take over every weight of a stock TrOCR; with --calibrate the reader also learns which way up a line is."""
+    from trocr_gsa.atomic import write_folder
     from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
     from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
     from trocr_gsa.reader.loading import choose_device
     from trocr_gsa.train.calibrate import calibrate as teach
-    from trocr_gsa.train.checkpoint import write_atomically
 
     from .inputs import find_pictures
 
@@ -55,7 +55,7 @@ def convert(
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
 
-    write_atomically(out, write)
+    write_folder(out, write)
     typer.echo(f"{out}: group {group}, {model.encoder.config.pose_layers} layers see every pose")
     if not pictures and model.encoder.group.order > 1:
         typer.echo("It does not know yet which way is up: read with --orientation upright, or --calibrate it.")

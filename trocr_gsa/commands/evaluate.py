@@ -1,6 +1,5 @@
 """`trocr-gsa evaluate`: how well a reader reads, on which set, at which angle."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +54,7 @@ def evaluate(
 
     With adapters by name, the model alone and each of them, side by side.
     """
+    from trocr_gsa.atomic import write_json
     from trocr_gsa.data.names import writable
     from trocr_gsa.data.sources import open_source
     from trocr_gsa.reader import LineReader
@@ -87,7 +87,7 @@ def evaluate(
     show(table(measured))
     if json_file:
         numbers = {"model": reader.model.name_or_path} | as_json(measured, adapters)
-        json_file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(json_file, numbers)
     if report:
         settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
         named = model or "the packaged reader"

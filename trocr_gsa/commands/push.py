@@ -32,8 +32,8 @@ def push(
     ] = None,
 ) -> None:
     """Publish a model or an adapter on the Hub, with a card of what was measured and the code that it needs."""
+    from trocr_gsa.atomic import write_folder
     from trocr_gsa.hub import Statement, assemble, check_token, upload
-    from trocr_gsa.train.checkpoint import write_atomically
 
     silence_libraries()
     statement = Statement(repo_id, data or (), license, language or (), base, evaluation or ())
@@ -44,7 +44,7 @@ def push(
     left_out: list[str] = []
     with TemporaryDirectory() as scratch:
         target = dry_run or Path(scratch) / "folder"
-        write_atomically(target, lambda fresh: left_out.extend(assemble(folder, fresh, statement).left_out))
+        write_folder(target, lambda fresh: left_out.extend(assemble(folder, fresh, statement).left_out))
         for line in left_out:
             say(f"not published: {line}")
         typer.echo(target if dry_run else upload(target, repo_id, private))

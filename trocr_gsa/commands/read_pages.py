@@ -147,11 +147,12 @@ def _read_and_write(
     beams: int,
 ) -> int:
     """Read pages, each with its adapter, and write them; return how much was left out."""
+    from trocr_gsa.atomic import open_atomically
     from trocr_gsa.data.pages.outputs import FORMATS
     from trocr_gsa.reader.pages import read_pages
 
     left_out = 0
-    with options.output.open("w", encoding="utf-8") if options.output else nullcontext(sys.stdout) as stream:
+    with open_atomically(options.output) if options.output else nullcontext(sys.stdout) as stream:
         if options.folder is None:
             typer.echo(FORMATS[options.format].header.decode(), file=stream, nl=False)
         if todo:
@@ -230,7 +231,8 @@ def _is_done(file: "PageFile | Scan", options: PageOptions) -> bool:
 
 def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
     """Write what was read in a page; return what was not, a line each."""
-    from trocr_gsa.data.pages.outputs import FORMATS, write_whole
+    from trocr_gsa.atomic import write_bytes
+    from trocr_gsa.data.pages.outputs import FORMATS
 
     page, format = read.page, FORMATS[options.format]
     if page is None:
@@ -242,7 +244,7 @@ def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
     content = format.write(page, sure)
     target = options.target(read.file.name)
     if target is not None:
-        write_whole(target, format.header + content)
+        write_bytes(target, format.header + content)
     else:
         typer.echo(content.decode(), file=stream, nl=False)
     return [*read.problems, *unsure]

@@ -50,6 +50,8 @@ def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:
     Raises:
         ValueError: if the folder holds lines already.
     """
+    from trocr_gsa.atomic import write_text
+
     if (folder / METADATA).exists():
         raise ValueError(f"`folder`: {folder} already holds lines. Choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,4 +60,4 @@ def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:
         line.image.save(folder / f"{line.name}.png")
         rows.append({"file_name": f"{line.name}.png", "text": line.text, "document": line.document})
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (folder / METADATA).write_text(content, encoding="utf-8")
+    write_text(folder / METADATA, content)

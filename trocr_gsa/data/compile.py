@@ -6,7 +6,6 @@ The columns are `image` (an encoded picture), `text`, `document`, `name` and `an
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+
+from trocr_gsa.atomic import open_atomically
 
 from .images import ImageError
 from .samples import LineDataset
@@ -64,19 +65,14 @@ def compile_lines(source: LineDataset, out: str | Path, line_height: int = 48) -
         raise ValueError(f"`out` must end in .parquet, got {out}. Name it {out.with_suffix('.parquet')}.")
     if line_height < 16:
         raise ValueError(f"`line_height` must be at least 16 pixels, got {line_height}. The reader's default is 48.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
     problems, lines = list(source.problems), 0
-    try:
-        with pq.ParquetWriter(partial, SCHEMA, compression="none") as writer:
+    with open_atomically(out, "wb") as stream:
+        with pq.ParquetWriter(stream, SCHEMA, compression="none") as writer:
             for rows in _groups(source, line_height, problems):
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
                 lines += len(rows)
         if not lines:
             raise ValueError(f"`source` has no line that can be read, so {out} was not written.")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
     return CompileReport(out, lines, tuple(problems))
 
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from transformers import TrOCRForCausalLM
 
+from trocr_gsa.atomic import write_folder
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.checkpoint import write_atomically
 
 from .files import DECODER, ENCODER, ExportSettings, import_onnxruntime
 from .graphs import DecoderGraph, EncoderGraph, noise_letters, noise_lines
@@ -56,7 +56,7 @@ def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float
         for code in fresh.glob("*.py"):  # travels with models to the Hub, and reads no ONNX
             code.unlink()
 
-    write_atomically(folder, write)
+    write_folder(folder, write)
     return max(differences)
 
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
+from trocr_gsa.atomic import write_json
+
 ENCODER, DECODER, SETTINGS = "encoder.onnx", "decoder.onnx", "export.json"
 FORMAT = 1
 NEEDED = (ENCODER, DECODER, "config.json", "generation_config.json", "processor_config.json")
@@ -24,7 +26,7 @@ class ExportSettings:
 
     def write(self, folder: Path) -> None:
         """Write them into a folder."""
-        (folder / SETTINGS).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_json(folder / SETTINGS, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> "ExportSettings":

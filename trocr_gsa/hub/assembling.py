@@ -4,7 +4,6 @@ What is unusual: weights are copied byte for byte, so that their SHA-256 still n
 is written anew, and says nothing of the machine that it comes from.
 """
 
-import json
 import math
 import shutil
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from safetensors import safe_open
 from transformers.dynamic_module_utils import custom_object_save
 
+from trocr_gsa.atomic import write_json
 from trocr_gsa.equivariance import report
 from trocr_gsa.reader import load_reader
 from trocr_gsa.train.build import PACKAGED_CHECKPOINT
@@ -62,7 +62,7 @@ def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
     for name in source.weights:
         shutil.copyfile(folder / name, target / name)
     if source.kind == "adapter":
-        _write_json(target / ADAPTER_CONFIG, source.config | {"base_model_name_or_path": base})
+        write_json(target / ADAPTER_CONFIG, source.config | {"base_model_name_or_path": base}, sort_keys=True)
     else:
         _write_configuration(source, target, reader, processor)
     if published:
@@ -124,7 +124,7 @@ def _write_configuration(source: Source, target: Path, model: Any, processor: An
     config = dict(source.config)
     for part in (model, model.config):
         custom_object_save(part, target, config=config)
-    _write_json(target / MODEL_CONFIG, config)
+    write_json(target / MODEL_CONFIG, config, sort_keys=True)
     model.generation_config.save_pretrained(target)
     processor.save_pretrained(target)
 
@@ -135,7 +135,3 @@ def _count_parameters(files: list[Path]) -> int:
         with safe_open(file, framework="pt") as tensors:
             total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())
     return total
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

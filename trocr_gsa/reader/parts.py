@@ -8,7 +8,6 @@ What is unusual:
 """
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+
+from trocr_gsa.atomic import open_atomically, remove_leftovers
 
 from .line_reader import Line
 
@@ -47,6 +48,7 @@ class Parts:
         if anew and self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.mkdir(exist_ok=True)
+        remove_leftovers(self.output.parent)
 
     @contextmanager
     def kept_if_used(self) -> Iterator[None]:
@@ -89,7 +91,7 @@ class Parts:
 
             yield add
 
-    def merge(self, open_writer: Callable[[TextIO], Callable[[Line], object]]) -> None:
+    def merge(self, open_writer: Callable[[Any], Callable[[Line], object]]) -> None:
         """Write the output, which appears when it is complete, and take the parts away.
 
         Args:
@@ -98,12 +100,10 @@ class Parts:
         Raises:
             ValueError: if a picture is in no part.
         """
-        whole = self.folder / "whole"
-        with whole.open("w", encoding="utf-8") as stream:
+        with open_atomically(self.output, errors="backslashreplace") as stream:
             write = open_writer(stream)
             for line in self._lines():
                 write(line)
-        os.replace(whole, self.output)
         shutil.rmtree(self.folder)
 
     def _lines(self) -> Iterator[Line]:

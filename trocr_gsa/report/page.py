@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trocr_gsa.atomic import write_text
 from trocr_gsa.train.metrics import Edit
 
 from . import figures, statistics
@@ -67,7 +68,7 @@ def write_report(path: Path, readings: Mapping[str, Sequence[SetReading]], about
         OSError: if the file cannot be written.
     """
     # A file's name can hold what is no letter in any encoding: written as an escape, it spoils no page.
-    path.write_text(render_report(readings, about), encoding="utf-8", errors="backslashreplace")
+    write_text(path, render_report(readings, about), errors="backslashreplace")
 
 
 def render_report(readings: Mapping[str, Sequence[SetReading]], about: About) -> str:

@@ -19,10 +19,11 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, recursively_apply, tqdm
 from torch import Tensor, nn
 
+from trocr_gsa.atomic import write_folder
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.checkpoint import load_state, save_state, write_atomically
+from trocr_gsa.train.checkpoint import load_state, save_state
 from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.results import Results, weights_sha256
@@ -193,8 +194,8 @@ class TrainingLoop:
         with self._averaged():
             if self.accelerator.is_main_process:
                 if gained:
-                    write_atomically(self.folder.best, self._write_model)
-                write_atomically(self.folder.last, partial(self._write_model, state=state))
+                    write_folder(self.folder.best, self._write_model)
+                write_folder(self.folder.last, partial(self._write_model, state=state))
         self.accelerator.wait_for_everyone()
 
     def _state(self) -> dict[str, Any]:

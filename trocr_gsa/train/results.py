@@ -13,6 +13,7 @@ from typing import Any, Self
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
 
+from trocr_gsa.atomic import write_json
 from trocr_gsa.train.evaluation import SummaryRow
 
 RESULTS_FILE = "results.json"
@@ -43,8 +44,7 @@ class Results:
 
     def write(self, folder: Path) -> None:
         """Write results.json into a checkpoint being written."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (folder / RESULTS_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / RESULTS_FILE, asdict(self))
 
     @classmethod
     def read(cls, source: str) -> Self | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from trocr_gsa.atomic import recover, remove_leftovers, write_json, write_text
 from trocr_gsa.train.arguments import TrainingArguments, read_config
-from trocr_gsa.train.checkpoint import recover
 
 FREE_ON_RESUME = {
     "resume", "max_steps", "max_minutes", "eval_every", "log_every", "patience", "num_workers", "output", "device",
@@ -31,8 +31,8 @@ class RunFolder:
     def __init__(self, arguments: TrainingArguments) -> None:
         self.path = Path(arguments.output)
         self.best, self.last = self.path / "best", self.path / "last"
-        recover(self.last)
-        recover(self.best)
+        for folder in (self.last, self.best):
+            recover(folder)
         if arguments.resume:
             self._check_same_run(arguments)
         elif self.last.exists():
@@ -42,10 +42,10 @@ class RunFolder:
 
     def open(self, arguments: TrainingArguments) -> None:
         """Write what is known before the first step."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.path)
         settings = yaml.safe_dump(arguments.to_dict(), sort_keys=False, allow_unicode=True)
-        (self.path / "config.yaml").write_text(settings, encoding="utf-8")
-        (self.path / "versions.json").write_text(json.dumps(_versions(), indent=2) + "\n", encoding="utf-8")
+        write_text(self.path / "config.yaml", settings)
+        write_json(self.path / "versions.json", _versions())
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line to log.jsonl."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .alto_out import write_alto
@@ -81,14 +79,3 @@ FORMATS = {
     "jsonl": PageFormat(".jsonl", write_jsonl),
     "csv": PageFormat(".csv", write_csv, (",".join(FIELDS) + "\n").encode()),
 }
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

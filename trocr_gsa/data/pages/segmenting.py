@@ -14,10 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from trocr_gsa.atomic import write_bytes
+
 from ..images import ImageError, image_size
 from .images import PagePicture
 from .listing import PageFile
-from .outputs import write_whole
 from .page import Page
 from .scans import Scan
 from .xml import PageError, namespace_of
@@ -113,7 +114,7 @@ def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
     if not kept.exists():
         jpeg = io.BytesIO()
         image.save(jpeg, "JPEG", quality=JPEG_QUALITY)
-        write_whole(kept, jpeg.getvalue())
+        write_bytes(kept, jpeg.getvalue())
     elif _size_of(kept) != image.size:
         raise PageError(f"{scan.name}: {kept} is there and is another picture. Move it, or choose another folder.")
 
