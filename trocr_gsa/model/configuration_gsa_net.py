@@ -15,7 +15,13 @@ COUNTS = (
     "patch_size",
     "num_channels",
 )
-CHOICES = {"hidden_act": tuple(ACT2FN), "pose_sum": POSE_SUMS, "absolute_position": ("centred", "table", "none")}
+PATCH_EMBEDDINGS = ("linear", "mlp", "conv")
+CHOICES = {
+    "hidden_act": tuple(ACT2FN),
+    "pose_sum": POSE_SUMS,
+    "absolute_position": ("centred", "table", "none"),
+    "patch_embedding": PATCH_EMBEDDINGS,
+}
 
 
 @strict
@@ -28,9 +34,17 @@ class GSANetConfig(PreTrainedConfig):
         pose_layers: K ≤ L, how many of them attend across poses; the rest run on the most likely pose alone. K = L is
             the literal GSA-Net; each of the K costs |H| times one of the rest.
         num_attention_heads: heads; divides `hidden_size`.
+        pose_hidden_size: width of the pose stage (the lifting layer, the K layers across poses and the pose head). The
+            patches of the chosen pose are then embedded again at `hidden_size`. None: one width everywhere, and no
+            second embedding.
+        pose_num_attention_heads: heads of the pose stage; divides its width. None: `num_attention_heads`.
         intermediate_size: width of the MLP.
         hidden_act: its activation.
         patch_size: side of a patch, pixels.
+        patch_margin: pixels of the neighbouring patches that a patch's embedding sees on every side; 0: none. With a
+            narrow pose stage this concerns the second embedding alone, as does the next.
+        patch_embedding: from pixels to a token: "linear" (a ViT's), "mlp" (two layers) or "conv" (three convolutions
+            within the patch, then a linear layer).
         num_channels: 1 for grey lines, 3 for colour.
         group: C1 C2 C4 D1 D2 D4 (exact), C8 C12 C16 D8 (approximate).
         pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.
@@ -55,9 +69,13 @@ class GSANetConfig(PreTrainedConfig):
     num_hidden_layers: int = 6
     pose_layers: int = 1
     num_attention_heads: int = 6
+    pose_hidden_size: int | None = None
+    pose_num_attention_heads: int | None = None
     intermediate_size: int = 768
     hidden_act: str = "gelu"
     patch_size: int = 16
+    patch_margin: int = 0
+    patch_embedding: str = "linear"
     num_channels: int = 1
     group: str = "C4"
     pose_sum: str = "none"
@@ -90,15 +108,53 @@ class GSANetConfig(PreTrainedConfig):
                 f"`hidden_size` must be a multiple of `num_attention_heads` = {self.num_attention_heads}, "
                 f"got {self.hidden_size}."
             )
-        if not 0 <= self.pose_layers <= self.num_hidden_layers:
+        self._check_pose_stage()
+        if not 0 <= self.patch_margin <= self.patch_size:
             raise ValueError(
-                f"`pose_layers` must lie between 0 and `num_hidden_layers` = {self.num_hidden_layers}, "
-                f"got {self.pose_layers}."
+                f"`patch_margin` must lie between 0 and `patch_size` = {self.patch_size}, got {self.patch_margin}."
             )
         if not 0 <= self.hidden_dropout_prob < 1:
             raise ValueError(f"`hidden_dropout_prob` must lie in [0, 1), got {self.hidden_dropout_prob}.")
         self._check_positions()
         super().__post_init__(**kwargs)
+
+    @property
+    def pose_width(self) -> int:
+        """Width of the pose stage."""
+        return self.hidden_size if self.pose_hidden_size is None else self.pose_hidden_size
+
+    @property
+    def pose_heads(self) -> int:
+        """Attention heads of the pose stage."""
+        return self.num_attention_heads if self.pose_num_attention_heads is None else self.pose_num_attention_heads
+
+    def _check_pose_stage(self) -> None:
+        if not 0 <= self.pose_layers <= self.num_hidden_layers:
+            raise ValueError(
+                f"`pose_layers` must lie between 0 and `num_hidden_layers` = {self.num_hidden_layers}, "
+                f"got {self.pose_layers}."
+            )
+        for field in ("pose_hidden_size", "pose_num_attention_heads"):
+            if (size := getattr(self, field)) is not None and size < 1:
+                raise ValueError(f"`{field}` must be at least 1, got {size}.")
+        if self.pose_width % self.pose_heads:
+            raise ValueError(
+                f"`pose_hidden_size` must be a multiple of `pose_num_attention_heads` = {self.pose_heads}, "
+                f"got {self.pose_width}."
+            )
+        if self.pose_hidden_size is None:
+            return
+        if self.pose_layers == self.num_hidden_layers:
+            raise ValueError(
+                "`pose_hidden_size` needs layers on the chosen pose: `pose_layers` must be below `num_hidden_layers` = "
+                f"{self.num_hidden_layers}, got {self.pose_layers}."
+            )
+        if self.num_class_tokens or self.absolute_position == "table":
+            field = "num_class_tokens" if self.num_class_tokens else "absolute_position"
+            raise ValueError(
+                f"`pose_hidden_size` embeds the chosen pose's patches again, and `{field}` = {getattr(self, field)!r} "
+                "belongs to a ViT that embeds them once. Leave one of the two out."
+            )
 
     def _check_positions(self) -> None:
         for field in ("num_frequencies", "num_class_tokens"):

@@ -1,21 +1,79 @@
-"""From patches to the tokens of every pose.
+"""From patches to tokens: of every pose, and of the chosen one once more.
 
-What is unusual: a patch is embedded once per pose, un-rotated by it; class tokens, which lie nowhere, likewise.
+What is unusual: a patch is embedded as a pose sees it, un-rotated. So any function of its pixels keeps the symmetry, a
+convolution within the patch among them. Class tokens, which lie nowhere, are the same for every pose.
 """
+
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from transformers.activations import ACT2FN
 
 from .configuration_gsa_net import GSANetConfig
-from .encoding import CentredEncoding, TableEncoding
+from .encoding import CentredEncoding, TableEncoding, orbit
 from .groups import PointGroup
-from .patches import see_from_poses
+from .patches import see_from_pose, see_from_poses, with_margin
+
+CONVOLUTIONS = 3
+
+
+class ConvPatchEmbedding(nn.Module):
+    """Three convolutions of stride 2 within a patch, then a linear layer: W · conv₃(conv₂(conv₁(patch))).
+
+    Source: convolutions before a vision transformer, Xiao et al. 2021 (2106.14881); here they end with the patch.
+
+    Args:
+        num_channels: of the image.
+        side: of the patch with its margin, pixels.
+        hidden_size: width of a token.
+        hidden_act: activation after each convolution.
+    """
+
+    def __init__(self, num_channels: int, side: int, hidden_size: int, hidden_act: str) -> None:
+        super().__init__()
+        self.num_channels, self.side = num_channels, side
+        last = max(8, hidden_size // 3)
+        channels = [num_channels, *(max(4, last // 2**halvings) for halvings in reversed(range(CONVOLUTIONS)))]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(size, next_size, 3, stride=2, padding=1)
+            for size, next_size in pairwise(channels)
+        )
+        self.activation_fn = ACT2FN[hidden_act]
+        for _ in range(CONVOLUTIONS):
+            side = -(-side // 2)
+        self.dense = nn.Linear(channels[-1] * side * side, hidden_size)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches (…, channel · w · w) as (…, hidden)."""
+        pixels = patches.flatten(0, -2).unflatten(-1, (self.num_channels, self.side, self.side))
+        for convolution in self.convolutions:
+            pixels = self.activation_fn(convolution(pixels))
+        return self.dense(pixels.flatten(1)).unflatten(0, patches.shape[:-1])
+
+    def reset_convolutions(self) -> None:
+        """Draw the kernels so that an activation's size neither grows nor shrinks (He et al. 2015)."""
+        for convolution in self.convolutions:
+            nn.init.kaiming_normal_(cast(Tensor, convolution.weight), nonlinearity="relu")
+
+
+def patch_embedding(config: GSANetConfig) -> nn.Module:
+    """Return what makes a token of full width of a patch with its margin."""
+    side, width = config.patch_size + 2 * config.patch_margin, config.hidden_size
+    pixels = config.num_channels * side * side
+    if config.patch_embedding == "conv":
+        return ConvPatchEmbedding(config.num_channels, side, width, config.hidden_act)
+    if config.patch_embedding == "mlp":
+        return nn.Sequential(nn.Linear(pixels, 2 * width), ACT2FN[config.hidden_act], nn.Linear(2 * width, width))
+    return nn.Linear(pixels, width)
 
 
 class GSANetEmbeddings(nn.Module):
-    """Class tokens, and patches as each pose sees them, projected: e(i,h) = W·(h⁻¹·patch_i) [+ position(i,h)].
+    """Class tokens, and patches as each pose sees them, embedded: e(i,h) = φ(h⁻¹·patch_i) [+ position(i,h)].
 
-    position(i,h) is e(h⁻¹(x(i) − centre)), a sum of waves ("centred") or a learned row ("table").
+    φ is linear in a narrow pose stage, and `patch_embedding` otherwise. position(i,h) is e(h⁻¹(x(i) − centre)), a sum
+    of waves ("centred") or a learned row ("table").
 
     Args:
         config: the encoder's.
@@ -26,15 +84,21 @@ class GSANetEmbeddings(nn.Module):
         super().__init__()
         self.group = group
         self.patch_size = config.patch_size
-        self.projection = nn.Linear(config.num_channels * config.patch_size**2, config.hidden_size)
+        width = config.pose_width
+        if config.pose_hidden_size is None:
+            self.margin = config.patch_margin
+            self.projection = patch_embedding(config)
+        else:
+            self.margin = 0
+            self.projection = nn.Linear(config.num_channels * config.patch_size**2, width)
         self.position = None
         if config.absolute_position == "centred":
-            self.position = CentredEncoding(group, config.hidden_size, config.num_frequencies)
+            self.position = CentredEncoding(group, width, config.num_frequencies)
         elif config.image_size is not None and config.absolute_position == "table":
-            self.position = TableEncoding(group, config.hidden_size, config.image_size // config.patch_size)
+            self.position = TableEncoding(group, width, config.image_size // config.patch_size)
         self.class_tokens = None
         if config.num_class_tokens:
-            self.class_tokens = nn.Parameter(torch.empty(config.num_class_tokens, config.hidden_size))
+            self.class_tokens = nn.Parameter(torch.empty(config.num_class_tokens, width))
 
     def forward(self, patches: Tensor, positions: Tensor, spatial_shapes: Tensor) -> Tensor:
         """Embed patches.
@@ -46,7 +110,8 @@ class GSANetEmbeddings(nn.Module):
 
         Returns: (batch, pose, class token + position, hidden).
         """
-        features = self.projection(see_from_poses(patches, self.group, self.patch_size))
+        windows = with_margin(patches, spatial_shapes, self.patch_size, self.margin)
+        features = self.projection(see_from_poses(windows, self.group, self.patch_size + 2 * self.margin))
         if isinstance(self.position, TableEncoding):
             features = features + self.position(positions, spatial_shapes)
         elif self.position is not None:
@@ -55,3 +120,47 @@ class GSANetEmbeddings(nn.Module):
             return features
         tokens = self.class_tokens.to(features.dtype).expand(*features.shape[:2], -1, -1)
         return torch.cat((tokens, features), dim=2)
+
+
+class ChosenPoseEmbeddings(nn.Module):
+    """The chosen pose's patches, embedded again at full width, and what the narrow stage made of them.
+
+    e(i) = φ(h⁻¹·patch_i) + W f(i,h) [+ position(h⁻¹(x(i) − centre))],  h the chosen pose
+
+    Args:
+        config: the encoder's; its pose stage is narrow.
+        group: H.
+
+    Source: ours. f is a field on the group and h⁻¹·patch what pose h sees, so this commutes with choosing the pose.
+    """
+
+    def __init__(self, config: GSANetConfig, group: PointGroup) -> None:
+        super().__init__()
+        self.group = group
+        self.patch_size, self.margin = config.patch_size, config.patch_margin
+        self.projection = patch_embedding(config)
+        self.features = nn.Linear(config.pose_width, config.hidden_size)
+        self.position = None
+        if config.absolute_position == "centred":
+            # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
+            frequencies = config.num_frequencies * len(orbit(group).representatives)
+            self.position = CentredEncoding(PointGroup.from_name("C1"), config.hidden_size, frequencies)
+
+    def windows(self, patches: Tensor, spatial_shapes: Tensor) -> Tensor:
+        """Return patches (batch, position, channel · p · p) with their margin, as they lie on the page."""
+        return with_margin(patches, spatial_shapes, self.patch_size, self.margin)
+
+    def forward(self, windows: Tensor, pose: Tensor, features: Tensor, positions: Tensor) -> Tensor:
+        """Embed patches of the chosen pose.
+
+        Args:
+            windows: (batch, position, channel · w · w), as they lie on the page.
+            pose: (batch,) long, the chosen elements.
+            features: (batch, position, narrow hidden), of that pose.
+            positions: (batch, position, 2), as that pose sees them.
+
+        Returns: (batch, position, hidden).
+        """
+        seen = see_from_pose(windows, pose, self.group, self.patch_size + 2 * self.margin)
+        tokens = self.projection(seen) + self.features(features)
+        return tokens if self.position is None else tokens + self.position(positions)[:, 0]

@@ -14,12 +14,13 @@ from .extended_attention import EVERY_POSE
 
 
 class GSANetMLP(nn.Module):
-    """fc2 act(fc1 f), the same for every pose."""
+    """fc2 act(fc1 f), the same for every pose; in a narrow pose stage narrower by the same factor."""
 
-    def __init__(self, config: GSANetConfig) -> None:
+    def __init__(self, config: GSANetConfig, hidden_size: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        intermediate_size = max(1, config.intermediate_size * hidden_size // config.hidden_size)
+        self.fc1 = nn.Linear(hidden_size, intermediate_size)
+        self.fc2 = nn.Linear(intermediate_size, hidden_size)
         self.activation_fn = ACT2FN[config.hidden_act]
 
     def forward(self, features: Tensor) -> Tensor:
@@ -32,10 +33,11 @@ class GSANetLayer(GradientCheckpointingLayer):
 
     def __init__(self, config: GSANetConfig, attention: LiftingSelfAttention | GroupSelfAttention) -> None:
         super().__init__()
-        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        hidden_size = attention.q_proj.in_features
+        self.layernorm_before = nn.LayerNorm(hidden_size, eps=config.layer_norm_eps)
         self.attention = attention
-        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.mlp = GSANetMLP(config)
+        self.layernorm_after = nn.LayerNorm(hidden_size, eps=config.layer_norm_eps)
+        self.mlp = GSANetMLP(config, hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None, poses: slice = EVERY_POSE) -> Tensor:
@@ -51,9 +53,9 @@ class GSANetPoseHead(nn.Module):
 
     def __init__(self, config: GSANetConfig) -> None:
         super().__init__()
-        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.score = nn.Linear(config.hidden_size, 1)
+        self.layernorm = nn.LayerNorm(config.pose_width, eps=config.layer_norm_eps)
+        self.dense = nn.Linear(config.pose_width, config.pose_width)
+        self.score = nn.Linear(config.pose_width, 1)
         self.activation_fn = ACT2FN[config.hidden_act]
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ What is unusual, for a reader of transformers' ViT:
 - every patch is embedded once per pose, un-rotated by it, and attention lifts these to a field on the group;
 - the first K layers attend across poses; a pose head then says which way up the page is;
 - the other L−K layers see only the tokens of the likeliest pose, put back into reading order: choosing commutes with
-  the group, so the output is invariant at a fraction of the cost.
+  the group, so the output is invariant at a fraction of the cost;
+- the layers before the choice may be narrower than those behind it (`pose_hidden_size`): the chosen pose's patches are
+  then embedded a second time.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
-from .embeddings import GSANetEmbeddings
+from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
 from .extended_attention import EVERY_POSE, ExtendedSelfAttention
 from .gated_attention import GatedGroupSelfAttention, HeadGate
@@ -76,13 +78,15 @@ class GSANetPreTrainedModel(PreTrainedModel):
             init.normal_(module.class_tokens, std=self.config.initializer_range)
         elif isinstance(module, HeadGate):
             init.zeros_(module.weight)
+        elif isinstance(module, ConvPatchEmbedding):
+            module.reset_convolutions()
 
 
 class GSANetModel(GSANetPreTrainedModel):
     """Encoder: lift, K group layers, pose, L−K layers on that pose.
 
     f ← lift(e);  f ← layer_k(f), k ≤ K;  log p(h) = log_softmax_h (score(f(·,h)) + prior(h));
-    K < L: f ← f(·, argmax p), in reading order, through the other layers.
+    K < L: f ← f(·, argmax p), in reading order, [embedded again with its patches,] through the other layers.
 
     Args:
         config: what it is built from.
@@ -95,7 +99,7 @@ class GSANetModel(GSANetPreTrainedModel):
         super().__init__(config)
         self.group = group = PointGroup.from_name(config.group)
         around = (config.neighbourhood, config.neighbourhood_shape)
-        size, heads, frequencies = config.hidden_size, config.num_attention_heads, config.num_frequencies
+        size, heads, frequencies = config.pose_width, config.pose_heads, config.num_frequencies
         upright = PointGroup.from_name("C1")
         # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
         upright_frequencies = self.orbit_size * frequencies
@@ -107,6 +111,8 @@ class GSANetModel(GSANetPreTrainedModel):
             for _ in range(config.pose_layers)
         )
         self.pose_head = GSANetPoseHead(config)
+        self.chosen_embeddings = None if config.pose_hidden_size is None else ChosenPoseEmbeddings(config, group)
+        size, heads = config.hidden_size, config.num_attention_heads
         self.layers = nn.ModuleList(
             GSANetLayer(config, LiftingSelfAttention(upright, size, heads, upright_frequencies, *around))
             for _ in range(config.num_hidden_layers - config.pose_layers)
@@ -156,10 +162,14 @@ class GSANetModel(GSANetPreTrainedModel):
         wanted = EVERY_POSE
         if only_pose is not None and pose_labels is None and len(self.layers):  # K = L hands on every pose
             wanted = slice(only_pose, only_pose + 1)
-        features, positions, mask, padding = self.see(pixel_values, pixel_attention_mask, spatial_shapes, wanted)
+        patches, patch_mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
+        # an image is all patches: attention without a mask is a ViT's
+        is_padded = pixel_values.dim() != 4 or pixel_attention_mask is not None
+        features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted)
+        padding = mask if is_padded else None
         pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
-        chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose)
+        chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose, patches, shapes)
         for layer in self.layers:
             chosen = layer(chosen[:, None], chosen_positions, None if padding is None else chosen_mask)[:, 0]
         chosen = self.layernorm(chosen)
@@ -186,27 +196,31 @@ class GSANetModel(GSANetPreTrainedModel):
         pixel_values: Tensor,
         pixel_attention_mask: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
-        poses: slice = EVERY_POSE,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the lifting layer and the K layers behind it make of lines, before a pose is chosen.
 
-        Args: as in `forward`; and of the last of these layers, the `poses` whose features are wanted.
+        Args: as in `forward`.
 
-        Returns: features (batch, pose, token, hidden), class tokens first; positions (batch, token, 2); the mask
-            (batch, token), False at padding; and the same again, or None where there is no padding at all.
+        Returns: features (batch, pose, token, hidden of the pose stage), class tokens first; positions
+            (batch, token, 2); the mask (batch, token), False at padding.
         """
-        self._follow_attn_implementation()
         patches, mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
+        return self._see(patches, mask, shapes, pixel_values.dim() != 4 or pixel_attention_mask is not None)
+
+    def _see(
+        self, patches: Tensor, mask: Tensor, shapes: Tensor, is_padded: bool, poses: slice = EVERY_POSE
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the pose stage on patches; of its last layer, the `poses` are those whose features are wanted."""
+        self._follow_attn_implementation()
         positions = patch_positions(shapes, patches.shape[1])
-        features = self.embeddings(patches.to(self.dtype), positions, shapes)
+        features = self.embeddings(patches, positions, shapes)
         nowhere = (0, 0, self.config.num_class_tokens, 0)  # class tokens have no position, and are never padding
         positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
-        # an image is all patches: attention without a mask is a ViT's
-        padding = None if pixel_values.dim() == 4 and pixel_attention_mask is None else mask
+        padding = mask if is_padded else None
         *others, last = self.lifting, *self.pose_layers
         for layer in others:
             features = layer(features, positions, padding)
-        return last(features, positions, padding, poses), positions, mask, padding
+        return last(features, positions, padding, poses), positions, mask
 
     def set_bases_per_line(self, per_line: bool) -> None:
         """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""
@@ -234,6 +248,7 @@ class GSANetModel(GSANetPreTrainedModel):
             pixel_values, shapes = cut_patches(pixel_values, size)
         if shapes is None:
             raise ValueError("`spatial_shapes` must say the rows and columns of a set of patches, got None.")
+        pixel_values = pixel_values.to(self.dtype)
         if mask is not None:
             return pixel_values, mask.bool(), shapes
         index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
@@ -249,15 +264,20 @@ class GSANetModel(GSANetPreTrainedModel):
         return (scores if pose_bias is None else scores + pose_bias.to(scores)).log_softmax(-1)
 
     def _choose_pose(
-        self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor
+        self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor, patches: Tensor, shapes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take one pose's tokens, seen from it, in reading order: even rounding then forgets how the page lay."""
         rows = torch.arange(pose.shape[0], device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
         features = features[rows, pose] if features.shape[1] == self.group.order else features[:, 0]
-        if not self.group.is_exact:
-            return features, positions, mask
-        first = self.config.num_class_tokens
-        order = raster_order(positions[:, first:], mask[:, first:]) + first
-        order = torch.cat((torch.arange(first, device=order.device).expand(order.shape[0], -1), order), dim=1)
-        return features[rows[:, None], order], positions[rows[:, None], order], mask.gather(1, order)
+        windows = None if self.chosen_embeddings is None else self.chosen_embeddings.windows(patches, shapes)
+        if self.group.is_exact:
+            first = self.config.num_class_tokens
+            order = raster_order(positions[:, first:], mask[:, first:]) + first
+            order = torch.cat((torch.arange(first, device=order.device).expand(order.shape[0], -1), order), dim=1)
+            features, positions = features[rows[:, None], order], positions[rows[:, None], order]
+            mask = mask.gather(1, order)
+            windows = None if windows is None else windows[rows[:, None], order]  # no class tokens here
+        if self.chosen_embeddings is not None:
+            features = self.chosen_embeddings(windows, pose, features, positions)
+        return features, positions, mask

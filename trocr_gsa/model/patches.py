@@ -77,6 +77,60 @@ def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tenso
     return seen.flatten(-2)
 
 
+def see_from_pose(patches: Tensor, pose: Tensor, group: PointGroup, patch_size: int) -> Tensor:
+    """Return every image's patches as one pose sees them, which each image has for itself.
+
+    Args:
+        patches: (batch, position, channel · p · p).
+        pose: (batch,) long, elements of H.
+        group: as in `see_from_poses`.
+        patch_size: side p in pixels.
+
+    Returns: (batch, position, channel · p · p).
+    """
+    pixels = patches.unflatten(-1, (-1, patch_size * patch_size))
+    if group.is_exact:
+        index = _pixel_permutation(group, patch_size).to(patches.device)[pose]
+        return pixels.gather(-1, index[:, None, None].expand_as(pixels)).flatten(-2)
+    weights = _pixel_interpolation(group, patch_size).to(patches)[pose]
+    return torch.einsum("bncx,byx->bncy", pixels, weights).flatten(-2)
+
+
+def with_margin(patches: Tensor, spatial_shapes: Tensor, patch_size: int, margin: int) -> Tensor:
+    """Return every patch with the pixels around it: those of its neighbours, 0 where the image ends.
+
+    Args:
+        patches: (batch, position, channel · p · p), each image in raster order, padding behind.
+        spatial_shapes: (batch, 2) long, rows and columns of each image.
+        patch_size: side p in pixels.
+        margin: m pixels on every side, at most p.
+
+    Returns: (batch, position, channel · w · w) with w = p + 2m.
+    """
+    if not margin:
+        return patches
+    pixels = patches.unflatten(-1, (-1, patch_size, patch_size))
+    index = torch.arange(patches.shape[1], device=patches.device)[None]
+    rows, columns = spatial_shapes[:, :1], spatial_shapes[:, 1:]
+    row, column = torch.div(index, columns, rounding_mode="floor"), index % columns
+    # the neighbour above gives its last pixels, the one below its first, and the patch itself all of them
+    part = {-1: slice(patch_size - margin, None), 0: slice(None), 1: slice(margin)}
+    bands = []
+    for down in (-1, 0, 1):
+        band = []
+        for right in (-1, 0, 1):
+            r, c = row + down, column + right
+            inside = (r >= 0) & (r < rows) & (c >= 0) & (c < columns)
+            piece = pixels[..., part[down], part[right]]
+            if down or right:
+                place = (r * columns + c).clamp(0, patches.shape[1] - 1)
+                piece = piece.gather(1, place[..., None, None, None].expand_as(piece))
+                piece = piece.masked_fill(~inside[..., None, None, None], 0.0)
+            band.append(piece)
+        bands.append(torch.cat(band, dim=-1))
+    return torch.cat(bands, dim=-2).flatten(2)
+
+
 @cpu_table
 def _pixel_permutation(group: PointGroup, patch_size: int) -> Tensor:
     pixels = torch.arange(patch_size * patch_size).view(patch_size, patch_size)

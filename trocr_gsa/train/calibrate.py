@@ -130,7 +130,7 @@ def _batches(
 def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> Tensor:
     """Return the pose head's scores (batch, pose); only the head learns from them."""
     with torch.no_grad():
-        features, _, mask, _ = model.encoder.see(**processor(images=images).to(model.device))
+        features, _, mask = model.encoder.see(**processor(images=images).to(model.device))
     return model.encoder.pose_head(features, mask)
 
 
