@@ -81,7 +81,7 @@ class EncoderWithCTC(nn.Module):
         steps = config.patch_size // PIXELS_PER_STEP
         self.ctc_head = CTCHead(config.hidden_size, len(tokenizer), steps, tokenizer.pad_token_id)
 
-    def forward(self, labels: Tensor | None = None, pose_labels: Tensor | None = None, **inputs: Tensor) -> Any:
+    def forward(self, labels: Tensor | None = None, pose_labels: Any = None, **inputs: Tensor) -> Any:
         """Return the loss, or without labels the texts read and the likeliest poses."""
         out = self.encoder(**inputs, pose_labels=pose_labels)
         logits, lengths = self.ctc_head(out.pose_hidden_state, out.pose_positions, out.pose_mask)
