@@ -26,6 +26,13 @@ SIZES = {
     "max_patches": 64,
     "ctc_steps_per_patch": 0,
 }
+# What makes the pose stage narrow, and embeds the chosen pose's patches again with what lies around them
+NARROW = {
+    "encoder_pose_hidden_size": 16,
+    "encoder_pose_num_attention_heads": 1,
+    "encoder_patch_embedding": "conv",
+    "encoder_patch_margin": 2,
+}
 
 
 def save_checkpoint(folder: Path, dtype: torch.dtype = torch.float32, **sizes: object) -> Path:

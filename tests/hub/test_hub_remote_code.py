@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import torch
-from tiny_checkpoint import draw_line, save_checkpoint
+from tiny_checkpoint import NARROW, draw_line, save_checkpoint
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, ByT5Tokenizer
 
-from trocr_gsa import SquareImageProcessor, TrOCRGSAConfig, TrOCRGSAModel, TrOCRGSAProcessor
+from trocr_gsa import GSANetModel, SquareImageProcessor, TrOCRGSAConfig, TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.reader import load_reader
 
 BLOCK = """
@@ -74,11 +74,12 @@ torch.save(found, result)
 
 @pytest.fixture(scope="module")
 def folders(checkpoint, tmp_path_factory):
-    """A reader, its encoder alone, and a processor of square pictures."""
+    """A reader, an encoder alone with a narrow pose stage, and a processor of square pictures."""
     place = tmp_path_factory.mktemp("folders")
     shutil.copytree(checkpoint, place / "reader")
     draw_line("abc").save(place / "reader" / "line.png")
-    TrOCRGSAModel.from_pretrained(checkpoint).encoder.save_pretrained(place / "encoder")
+    narrow = save_checkpoint(place / "narrow", **NARROW)
+    TrOCRGSAModel.from_pretrained(narrow).encoder.save_pretrained(place / "encoder")
     TrOCRGSAProcessor(SquareImageProcessor(), ByT5Tokenizer(extra_ids=0)).save_pretrained(place / "square")
     return place
 
@@ -109,7 +110,7 @@ def here(folders, checkpoint, adapter):
             "batch": batch,
             "logits": model(**pictures, decoder_input_ids=letters).logits,
             "letters": model.generate(**pictures, num_beams=2, max_new_tokens=6),
-            "encoder": model.encoder(**pictures).last_hidden_state,
+            "encoder": GSANetModel.from_pretrained(folders / "encoder")(**pictures).last_hidden_state,
             "square": SquareImageProcessor()(images=[draw_line("abc")])["pixel_values"],
             "adapted": adapted(**pictures, decoder_input_ids=letters).logits,
         }

@@ -6,7 +6,7 @@ import pytest
 import torch
 from stock_processors import make_stock_processor
 from stock_trocr import make_stock_model
-from tiny_checkpoint import save_checkpoint
+from tiny_checkpoint import NARROW, save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.exported import OnnxLineReader, export_reader
@@ -24,6 +24,7 @@ BUILT = {
         "decoder_use_learned_position_embeddings": False,
         "ctc_steps_per_patch": 2,
     },
+    "narrow pose stage, convolutions": NARROW | {"ctc_steps_per_patch": 2},
 }
 
 

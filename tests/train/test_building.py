@@ -10,6 +10,7 @@ from tiny_checkpoint import save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.data.fit import LineFit
+from trocr_gsa.train import training_data
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build, load_model
 from trocr_gsa.train.training_data import training_lines, validation_sets
@@ -117,3 +118,49 @@ def test_a_missing_weight_is_an_error_and_never_random(tmp_path):
     save_file({name: weight for name, weight in weights.items() if name != lost}, folder / "model.safetensors")
     with pytest.raises(ValueError, match=lost):
         load_model(str(folder))
+
+
+def test_a_new_model_takes_the_weights_that_agree_and_says_how_many(tmp_path, tiny_architecture, caplog):
+    older = save_checkpoint(tmp_path / "older", decoder_max_position_embeddings=32, encoder_num_hidden_layers=3)
+    values = tiny_architecture | {"train": "lines", "method": "full", "warm_start": [str(older)]}
+    with caplog.at_level(logging.WARNING):
+        model, _, _ = build(TrainingArguments.from_dict(values))
+    taken = load_file(older / "model.safetensors")
+    assert all(torch.equal(weight, taken[name]) for name, weight in model.state_dict().items() if name in taken)
+    assert "weights of the new model start from here" in caplog.text
+
+
+def test_a_weight_of_another_shape_is_left_as_it_was(tmp_path, tiny_architecture):
+    older = save_checkpoint(tmp_path / "older", decoder_max_position_embeddings=32, encoder_intermediate_size=48)
+    values = tiny_architecture | {"train": "lines", "method": "full", "warm_start": [str(older)]}
+    model, _, _ = build(TrainingArguments.from_dict(values))
+    assert model.get_submodule("encoder.lifting.mlp.fc1").out_features == 32
+
+
+@pytest.mark.parametrize("folder", ["nothing", "strange"])
+def test_a_warm_start_from_nothing_that_agrees_is_refused(tmp_path, tiny_architecture, folder):
+    (tmp_path / "strange").mkdir()
+    save_file({"weight": torch.zeros(2)}, tmp_path / "strange" / "model.safetensors")
+    values = tiny_architecture | {"train": "lines", "method": "full", "warm_start": [str(tmp_path / folder)]}
+    with pytest.raises(ValueError, match="`warm_start`"):
+        build(TrainingArguments.from_dict(values))
+
+
+def test_only_a_new_model_starts_warm(checkpoint):
+    with pytest.raises(ValueError, match="`warm_start` needs a new model"):
+        TrainingArguments.from_dict({"train": "lines", "model": checkpoint, "warm_start": ["older"]})
+
+
+@pytest.mark.parametrize(
+    ("power", "weights", "expected"),
+    [
+        (None, [None, None], None),
+        (None, [2.0, None], [2.0, 1.0]),
+        (0.5, [None, None], [2.0, 3.0]),
+        (0.5, [2.0, None], [4.0, 3.0]),
+        (0.0, [None, None], [1.0, 1.0]),
+        (1.0, [3.0, None], [12.0, 9.0]),
+    ],
+)
+def test_sources_are_mixed_by_a_power_of_their_length_and_their_own_weight(power, weights, expected):
+    assert training_data._mixed([range(4), range(9)], weights, power) == expected

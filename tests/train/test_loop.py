@@ -96,6 +96,28 @@ def test_a_run_out_of_time_stops_and_saves(tmp_path, source, checkpoint):
     assert (output / "last").exists()
 
 
+def test_a_run_is_saved_between_evaluations_too_and_continues_from_there(tmp_path, monkeypatch, source, checkpoint):
+    values = STOCHASTIC | {"train": source, "model": checkpoint, "eval_every": 100}
+    whole, _ = run(tmp_path, "whole", **values)
+
+    class Killed(Exception):
+        pass
+
+    def killed(self):
+        if self.state.step == 3:
+            raise Killed
+        return self.state.step >= 4
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.TrainingLoop, "_is_over", killed)
+        with pytest.raises(Killed):
+            run(tmp_path, "cut", save_minutes=0.0, **values)
+    assert (tmp_path / "cut" / "last").exists()
+    assert not (tmp_path / "cut" / "best").exists()
+    cut, _ = run(tmp_path, "cut", resume=True, **values)
+    assert same(cut / "last", whole / "last")
+
+
 def test_a_full_disk_leaves_the_previous_checkpoint_of_a_run(tmp_path, monkeypatch, source, checkpoint):
     values = {"train": source, "model": checkpoint}
     with monkeypatch.context() as patch:

@@ -19,6 +19,12 @@ def test_the_rate_warms_up_and_ends_where_it_should():
     assert learning_rate_factor(99, warmup_steps=9, done=1.0) == pytest.approx(0)
 
 
+def test_a_cooldown_leaves_the_rate_alone_until_its_share_of_the_run():
+    assert [learning_rate_factor(50, 9, done, cooldown=0.2) for done in (0.1, 0.5, 0.8)] == [1, 1, 1]
+    assert learning_rate_factor(50, 9, 0.9, cooldown=0.2) == pytest.approx(0.5)
+    assert learning_rate_factor(50, 9, 1.0, cooldown=0.2) == pytest.approx(0)
+
+
 def test_vectors_and_frozen_weights_do_not_decay():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2).requires_grad_(False))
     matrices, vectors = make_optimizer(model, 1e-3, weight_decay=0.1, beta2=0.98).param_groups

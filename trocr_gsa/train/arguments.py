@@ -27,6 +27,9 @@ class TrainingArguments:
 
     # Data
     train: list[str] = field(default_factory=list)  # sources to learn from, each `path` or `path:weight`
+    # sources are mixed by their length to this power: 1 by length, 0.5 by its root, 0 all alike; a source's own weight
+    # is a factor beside it. Nothing: by length where no source has a weight, else by the weights alone
+    mixture_power: float | None = bounded(None, 0, 1)
     train_lines: int | None = bounded(None, 1)  # learn from at most this many of each training source
     validation: list[str] = field(default_factory=list)  # sources to choose the best checkpoint by
     validation_lines: int | None = bounded(None, 1)  # read at most this many of each validation source
@@ -39,6 +42,8 @@ class TrainingArguments:
 
     # Model
     model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
+    # of a new model: folders whose weights it takes where name and shape agree; later ones win
+    warm_start: list[str] = field(default_factory=list)
     pretrained_decoder: str | None = None  # folder or Hub id of a TrOCR whose decoder a new encoder gets
     method: Literal["lora", "full"] = "lora"
     # the halves that learn: as adapters, or whole; behind_pose: both without the layers that work on every pose
@@ -61,6 +66,8 @@ class TrainingArguments:
     max_steps: int | None = bounded(1000, 1)
     max_minutes: float | None = bounded(None, 0)  # ends the run, and its learning-rate schedule, at this time
     warmup_steps: int = bounded(20, 0)
+    # share of the run, at its end, over which the learning rate falls to 0; below 1 a run can be given more time later
+    cooldown: float = bounded(1.0, 0.001, 1)
     learning_rate: float = bounded(1e-3, 0)
     weight_decay: float = bounded(0.0, 0)
     adam_beta2: float = bounded(0.98, 0, 1)
@@ -79,6 +86,7 @@ class TrainingArguments:
     output: str = "runs/latest"
     resume: bool = False  # continue the run in `output` exactly where it stopped
     eval_every: int = bounded(200, 1)  # steps between two evaluations, each followed by a checkpoint
+    save_minutes: float | None = bounded(None, 0)  # also save this often, without evaluating
     patience: int | None = bounded(None, 1)  # evaluations without a better CER before the run stops
     log_every: int = bounded(20, 1)
     tensorboard: bool = False

@@ -1,11 +1,14 @@
 """From arguments to the model, the processor and, with LoRA, the adapter around the model."""
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
@@ -15,6 +18,8 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.checks import split_architecture
 from trocr_gsa.train.lora import lora_config
+
+logger = logging.getLogger(__name__)
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
 PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
@@ -79,7 +84,26 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
     else:
         tokenizer = ByT5Tokenizer(extra_ids=0)
         model = _new_reader(encoder, decoder_settings, tokenizer, arguments.ctc_steps_per_patch)
+    for folder in arguments.warm_start:
+        take_weights(model, folder)
     return model, TrOCRGSAProcessor(image_processor, tokenizer)
+
+
+def take_weights(model: nn.Module, folder: str) -> None:
+    """Give a new model every weight of a checkpoint whose name and shape agree; the log says how many they are.
+
+    Raises:
+        ValueError: if the folder holds no weights, or none that agree.
+    """
+    path = Path(folder) / SAFE_WEIGHTS_NAME
+    if not path.is_file():
+        raise ValueError(f"`warm_start`: there is no {SAFE_WEIGHTS_NAME} in {folder}. Give a model's folder.")
+    own, found = model.state_dict(), load_file(path)
+    agreeing = {name: weight for name, weight in found.items() if name in own and weight.shape == own[name].shape}
+    if not agreeing:
+        raise ValueError(f"`warm_start`: no weight in {path} has the name and shape of one of the new model's.")
+    model.load_state_dict(agreeing, strict=False)
+    logger.warning("%s: %d of %d weights of the new model start from here", folder, len(agreeing), len(own))
 
 
 def _new_reader(encoder: GSANetConfig, decoder_settings: dict[str, Any], tokenizer: Any, steps: int) -> TrOCRGSAModel:

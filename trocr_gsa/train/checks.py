@@ -78,6 +78,8 @@ def _check_device(arguments: "TrainingArguments") -> None:
 
 def _check_new_model(arguments: "TrainingArguments") -> None:
     if not arguments.architecture:
+        if arguments.warm_start:
+            raise ValueError("`warm_start` needs a new model: give `encoder_*` keys, or start from `model`.")
         if arguments.pretrained_decoder is not None:
             raise ValueError(
                 f"`pretrained_decoder` = {arguments.pretrained_decoder} needs a new encoder: give `encoder_*` "

@@ -89,6 +89,7 @@ class TrainingLoop:
         if arguments.resume:
             self._restore(load_state(folder.last))
         self.started = time.monotonic() - self.state.seconds
+        self.saved = self.state.seconds
         self.logged: dict[str, Tensor] = {}
 
     def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
@@ -103,6 +104,9 @@ class TrainingLoop:
                     self._log_losses(bar)
                 if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
                     self._evaluate_and_save()
+                elif self._is_time_to_save():
+                    self.rows = []  # nothing is measured of these weights
+                    self._save(gained=False)
         self._evaluate_and_save()
         return self.state
 
@@ -153,7 +157,8 @@ class TrainingLoop:
         return {"decoder_input_ids": inputs.to(self.accelerator.device, non_blocking=True)}
 
     def _set_learning_rate(self) -> None:
-        factor = learning_rate_factor(self.state.step, self.arguments.warmup_steps, self._progress())
+        arguments = self.arguments
+        factor = learning_rate_factor(self.state.step, arguments.warmup_steps, self._progress(), arguments.cooldown)
         for group in self.optimizer.param_groups:
             group["lr"] = self.arguments.learning_rate * factor
 
@@ -163,7 +168,8 @@ class TrainingLoop:
 
     def _seconds(self) -> float:
         seconds = time.monotonic() - self.started
-        if self.arguments.max_minutes is None or self.accelerator.num_processes == 1:
+        is_clock_asked = self.arguments.max_minutes is not None or self.arguments.save_minutes is not None
+        if not is_clock_asked or self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor(seconds, device=self.accelerator.device)
         return float(
@@ -188,8 +194,16 @@ class TrainingLoop:
         numbers = {key: value for key, value in entry.items() if isinstance(value, (int, float)) and key != "step"}
         self.accelerator.log(numbers, step=self.state.step)
 
+    def _is_time_to_save(self) -> bool:
+        """Whether the last save is `save_minutes` ago; all processes share one clock."""
+        every = self.arguments.save_minutes
+        return every is not None and self.state.seconds - self.saved >= 60 * every
+
     def _evaluate_and_save(self) -> None:
-        gained = self._evaluate()
+        self._save(self._evaluate())
+
+    def _save(self, gained: bool) -> None:
+        self.saved = self.state.seconds
         state = self._state()
         with self._averaged():
             if self.accelerator.is_main_process:

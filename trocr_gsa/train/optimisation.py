@@ -32,16 +32,18 @@ def progress(step: int, minutes: float, max_steps: int | None, max_minutes: floa
     return min(max(steps, time), 1.0)
 
 
-def learning_rate_factor(step: int, warmup_steps: int, done: float) -> float:
-    """Return the factor on the learning rate: linear warm-up, then a cosine from 1 to 0.
+def learning_rate_factor(step: int, warmup_steps: int, done: float, cooldown: float = 1.0) -> float:
+    """Return the factor on the learning rate: linear warm-up, then 1, then a cosine from 1 to 0.
 
     Args:
         step: optimizer steps already taken.
         warmup_steps: steps of the linear warm-up.
         done: `progress` of the run, in [0, 1].
+        cooldown: share of the run, at its end, that the cosine takes, in (0, 1].
     """
     warmup = min(1.0, (step + 1) / (warmup_steps + 1))
-    return warmup * 0.5 * (1 + math.cos(math.pi * done))
+    cooled = max(0.0, done - (1 - cooldown)) / cooldown
+    return warmup * 0.5 * (1 + math.cos(math.pi * cooled))
 
 
 class AveragedWeights:

@@ -1,7 +1,7 @@
 """From the arguments' sources to training batches and validation lines."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,20 @@ def training_lines(arguments: TrainingArguments, fit: LineFit) -> LineDataset:
     ]
     for path, dataset in zip(paths, datasets, strict=True):
         _report(path, dataset)
-    if all(weight is None for weight in weights):
-        lines: LineDataset = Mixture(datasets, seed=arguments.seed)
-    else:
-        lines = Mixture(datasets, [1.0 if weight is None else weight for weight in weights], seed=arguments.seed)
+    lines: LineDataset = Mixture(datasets, _mixed(datasets, weights, arguments.mixture_power), seed=arguments.seed)
     return AugmentedLines(lines, seed=arguments.seed) if arguments.augment else lines
+
+
+def _mixed(datasets: Sequence[LineDataset], weights: Sequence[float | None], power: float | None) -> list[float] | None:
+    """Return the sources' weights in the mixture, or None where they are mixed by their lengths."""
+    if power is None:
+        if all(weight is None for weight in weights):
+            return None
+        power = 0.0
+    return [
+        (1.0 if weight is None else weight) * len(lines) ** power
+        for lines, weight in zip(datasets, weights, strict=True)
+    ]
 
 
 def validation_sets(arguments: TrainingArguments) -> dict[str, list[LineSample]]:
