@@ -33,6 +33,7 @@ from literal_attention import LiteralGroupAttention
 from marked_tables import markdown, write_between_markers
 from torch.utils.flop_counter import FlopCounterMode
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.model.encoding import grid_positions
 
 
@@ -193,7 +194,7 @@ def main() -> None:
         "difference_to_literal": difference,
         "rows": [row for row in found["rows"] if row["name"] not in {new["name"] for new in named}] + named,
     }  # fmt: skip
-    options.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "attention", __file__, table(rows))
 

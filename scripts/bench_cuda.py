@@ -10,7 +10,6 @@ why, and the others are measured all the same. The rows go to docs/cuda_speed.js
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrOCRConfig
 
 from trocr_gsa import GSANetConfig, TrOCRGSAConfig, TrOCRGSAModel
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.optimisation import make_optimizer
 
 VOCABULARY, PAD, END = 259, 0, 1
@@ -279,7 +279,7 @@ def main() -> None:
     print(table(rows))
     card = torch.cuda.get_device_name() if work.device.startswith("cuda") else "CPU"
     found = {"device": card, "matrix_peak": peak, "work": asdict(work), "rows": [asdict(row) for row in rows]}
-    options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "cuda", __file__, table(rows))
 

@@ -13,7 +13,6 @@ to docs/finetuning_speed.json.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.trocr.modeling_trocr import TrOCRDecoder, TrOCRDecoderLayer
 
 from trocr_gsa import lora_config
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.build import load_model
 from trocr_gsa.train.optimisation import make_optimizer
 from trocr_gsa.train.step import LossWeights, count, weighted_loss
@@ -250,7 +250,7 @@ def main() -> None:
     rows = measure(work, options.repeats)
     print(table(rows))
     found = {"threads": 1, "repeats": options.repeats, "work": asdict(work), "rows": [asdict(row) for row in rows]}
-    options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "finetuning", __file__, table(rows))
 

@@ -9,7 +9,6 @@ rows go to docs/loading.json, and as a table to where a Markdown file holds its 
 """
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -26,6 +25,7 @@ from PIL import Image
 
 from trocr_gsa.commands.messages import silence_libraries
 from trocr_gsa.data.compile import compile_lines
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.build import build
@@ -94,7 +94,7 @@ def write_jpegs(source: str, split: str, count: int, height: int, folder: Path) 
         scale = height / min(image.size)
         size = round(image.width * scale), round(image.height * scale)
         image.resize(size, Image.Resampling.BICUBIC).save(folder / name, quality=90)
-        rows.append(json.dumps({"file_name": name, "text": lines[place].text}))
+        rows.append(to_json({"file_name": name, "text": lines[place].text}))
     (folder / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
 
 
@@ -180,7 +180,7 @@ def main() -> None:
         "config": options.config, "device": options.device, "steps": options.steps, "rounds": options.rounds,
         "cores": os.cpu_count(), "threads": torch.get_num_threads(), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    options.json.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(measured, indent=2) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "loading", __file__, table(rows))
 

@@ -8,7 +8,6 @@ processor. The rows go to docs/onnx.json.
 """
 
 import argparse
-import json
 import random
 import shutil
 import statistics
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.exported import OnnxLineReader, export_reader, round_weights
 from trocr_gsa.reader import Line, LineReader
@@ -159,7 +159,7 @@ def main() -> None:
         "pictures": len(pictures), "angles": ANGLES, "rounds": options.rounds, "batch_size": options.batch_size,
         "threads": torch.get_num_threads(), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    options.json.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(measured, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

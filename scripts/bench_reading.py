@@ -14,7 +14,6 @@ wants any orientation of a stock reader reads four times. The rows go to docs/re
 """
 
 import argparse
-import json
 import re
 import resource
 import shutil
@@ -31,6 +30,7 @@ import torch
 from marked_tables import markdown, write_between_markers
 from stock_reader import PAD, Shape, build_stock, squashed
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
@@ -243,7 +243,7 @@ def main() -> None:
         "lines": {Path(source).stem: len(each) for source, each in sets.items()}, "rounds": options.rounds,
         "batch_size": options.batch_size, "threads": options.threads, "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(measured, indent=1) + "\n", encoding="utf-8")
     if options.page:
         write_between_markers(options.page, "reading", __file__, table(rows))
 

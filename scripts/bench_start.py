@@ -9,7 +9,6 @@ TrOCR; `import transformers` by itself imports neither torch nor a model. The ro
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -20,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from marked_tables import markdown, write_between_markers
+
+from trocr_gsa.data.numbers import to_json
 
 LINE = Path(__file__).parents[1] / "docs" / "line.png"
 COMMAND = "from trocr_gsa.cli import app; app()"
@@ -104,7 +105,7 @@ def main() -> None:
     rows = measure(options.rounds)
     print(table(rows))
     found = {"rounds": options.rounds, "threads": os.environ.get("OMP_NUM_THREADS"), "rows": [asdict(r) for r in rows]}
-    options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "start", __file__, table(rows))
 

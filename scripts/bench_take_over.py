@@ -10,7 +10,6 @@ docs/take_over_cost.json.
 """
 
 import argparse
-import json
 import re
 import statistics
 import tempfile
@@ -28,6 +27,7 @@ from stock_reader import Shape, build_stock
 from transformers import VisionEncoderDecoderModel
 
 from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.model.gated_attention import HeadGate
 from trocr_gsa.model.orientation import only_pose, orientation_bias
 
@@ -243,7 +243,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = bench(arguments.stock, arguments.batch_size, arguments.repeats)
     found = {"threads": 1, "repeats": arguments.repeats, "rows": [asdict(row) for row in rows]}
-    arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    arguments.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
     for page in arguments.pages:
         write_between_markers(page, "cost", __file__, table(rows))
 

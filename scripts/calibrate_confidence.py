@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trocr_gsa.atomic import write_text
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.confidence import confidence_bins, expected_calibration_error, fit_temperature
@@ -63,7 +64,7 @@ def write(folder: Path, temperature: float) -> None:
     """Put the temperature into a model's config.json; the file is replaced as a whole, or not at all."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"confidence_temperature": temperature}
-    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = to_json(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_text(path, text)
 
 

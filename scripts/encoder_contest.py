@@ -8,7 +8,6 @@ continues from its state. `log.jsonl` holds the error rates of validation lines 
 characters or more whose orientation is right.
 """
 
-import json
 import os
 import sys
 import time
@@ -27,6 +26,7 @@ from trocr_gsa.data.buckets import BucketBatchSampler
 from trocr_gsa.data.collate import LineCollator
 from trocr_gsa.data.fit import FittingLines, LineFit
 from trocr_gsa.data.mixture import Mixture
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
@@ -167,9 +167,7 @@ def main() -> None:
     settings: dict[str, Any] = {"num_attention_heads": 4} | VARIANTS[variant]
     config = GSANetConfig(**settings)
     tokenizer = ByT5Tokenizer(extra_ids=0)
-    processor = TrOCRGSAProcessor(
-        TrOCRGSAImageProcessor(patch_size=config.patch_size, max_patches=4096), tokenizer
-    )
+    processor = TrOCRGSAProcessor(TrOCRGSAImageProcessor(patch_size=config.patch_size, max_patches=4096), tokenizer)
     model = EncoderWithCTC(config, tokenizer).train()
     if "start" in words:
         start_from(model, words["start"])
@@ -201,7 +199,7 @@ def main() -> None:
                 found = scores(model, processor, sets)
             entry = {"minutes": round(spent, 2), "steps": step, "lines": lines} | found
             with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
+                log.write(to_json(entry) + "\n")
             print(variant, entry, flush=True)
             state = {"step": step, "lines": lines, "spent": spent, "model": model.state_dict()}
             save(out / "state.pt", state | {"optimizer": optimizer.state_dict(), "average": average.state_dict()})

@@ -12,7 +12,6 @@ trainings of a hand.
 """
 
 import argparse
-import json
 import os
 import statistics
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 from accuracy_readings import Contestant, Readings
 from marked_tables import markdown, write_between_markers
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
@@ -150,7 +150,7 @@ def main() -> None:
         return
     rows = [row for hand in hands for row in measure(hand, arguments.folder)]
     print(table(rows))
-    text = json.dumps(
+    text = to_json(
         {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False
     )
     arguments.json.write_text(text + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ import torch
 from transformers import AutoProcessor
 
 from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.build import PACKAGED_CHECKPOINT
 
 LARGEST = 16_000_000  # bytes
@@ -51,7 +52,7 @@ def drop_code(path: Path) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     for part in (values, values.get("image_processor", {})):
         part.pop("auto_map", None)
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(to_json(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

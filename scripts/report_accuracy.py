@@ -10,7 +10,6 @@ numbers also go to docs/accuracy.json. Some 40 minutes on one CPU core with five
 """
 
 import argparse
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from safetensors import safe_open
 from tesseract_peer import tesseract
 from train_adapters import RUNS, Run
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import load_reader
 from trocr_gsa.train.build import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
@@ -134,7 +134,7 @@ def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages
         for page in pages:
             if has_markers(page, name, __file__):
                 write_between_markers(page, name, __file__, tables.as_markdown(rows))
-    path.write_text(json.dumps(numbers | {"tables": report}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(to_json(numbers | {"tables": report}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:

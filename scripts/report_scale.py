@@ -15,8 +15,8 @@ from pathlib import Path
 
 from marked_tables import markdown, write_between_markers
 
-from trocr_gsa.commands.read_lines import as_fields
 from trocr_gsa.data.images import PICTURE_SUFFIXES
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.parts import Parts
 
@@ -60,7 +60,7 @@ def measure_sizes(folder: Path) -> Sizes:
     if not pictures:
         raise ValueError(f"`folder`: {folder} holds no picture.")
     lines = [line for line in LineReader.from_pretrained().read(pictures[:SAMPLE]) if line.error is None]
-    results = [len(json.dumps(as_fields(line), ensure_ascii=False).encode()) + 1 for line in lines]
+    results = [len(to_json(line.as_fields(), ensure_ascii=False).encode()) + 1 for line in lines]
     with tempfile.TemporaryDirectory() as place:
         parts = Parts(Path(place) / "out", {}, len(lines))
         parts.begin(anew=False)

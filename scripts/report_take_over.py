@@ -8,7 +8,6 @@ texts. The rows also go to docs/take_over.json.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from transformers import AutoProcessor, VisionEncoderDecoderModel
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.data import LineSample
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.calibrate import calibrate
 from trocr_gsa.train.evaluation import LineRecord, SummaryRow, rotate_image, summarise
 from trocr_gsa.train.reading import Reading, read_images
@@ -148,7 +148,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     variants = report(arguments.stock, arguments.lines, arguments.calibration_lines)
-    arguments.json.write_text(json.dumps([asdict(variant) for variant in variants], indent=1) + "\n", encoding="utf-8")
+    arguments.json.write_text(to_json([asdict(variant) for variant in variants], indent=1) + "\n", encoding="utf-8")
     for page in arguments.pages:
         write_between_markers(page, "reading", __file__, table(variants))
     print(table(variants))

@@ -17,6 +17,8 @@ from typing import Any
 
 from marked_tables import markdown, write_between_markers
 
+from trocr_gsa.data.numbers import to_json
+
 OURS = "trocr-gsa"
 PER_SECOND, TO_PEER = "lines/s", "times the peer's"
 
@@ -73,7 +75,7 @@ def main() -> None:
     history = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
     history.append(change(before, after, options.note))
     print(table(history))
-    options.json.write_text(json.dumps(history, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    options.json.write_text(to_json(history, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for page in options.pages:
         write_between_markers(page, "history", __file__, table(history))
 

@@ -10,7 +10,6 @@ over. All start from the packaged checkpoint, and `scripts/report_accuracy.py --
 """
 
 import argparse
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from peft import PeftConfig
 from safetensors.torch import load_file, save_file
 
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.build import PACKAGED_ADAPTERS
 from trocr_gsa.train.finetune import finetune
@@ -143,7 +143,7 @@ def main() -> None:
                 print(f"{run.name}: {package(run, arguments.output):,} bytes")
         elif not is_done(run, arguments.output):
             state = finetune(run.arguments(arguments.lines, arguments.output))
-            print(json.dumps({"run": run.name, "steps": state.step, "minutes": state.seconds / 60}), flush=True)
+            print(to_json({"run": run.name, "steps": state.step, "minutes": state.seconds / 60}), flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ sys.path.append(str(ROOT / "scripts"))  # tables are written as by the other scr
 from marked_tables import markdown, write_between_markers  # noqa: E402
 
 from trocr_gsa.atomic import write_json  # noqa: E402
+from trocr_gsa.data.numbers import to_json  # noqa: E402
 
 __all__ = ["ROOT", "Mean", "in_a_word", "markdown", "once", "publish"]
 
@@ -89,7 +90,7 @@ def once(row: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if not row.is_file():
         found = compute()
         write_json(row, found, indent=1)
-        print(row.stem, json.dumps(found)[:300], flush=True)
+        print(row.stem, to_json(found)[:300], flush=True)
     return json.loads(row.read_text(encoding="utf-8"))
 
 

@@ -22,10 +22,13 @@ def test_bare_text_is_one_line_a_picture_in_the_order_given(call, lines, checkpo
     assert result.stderr == ""
 
 
-def test_jsonl_says_source_text_confidence_orientation_and_adapter(call, lines):
+def test_jsonl_says_source_text_confidences_orientation_and_adapter(call, lines):
     result = call("read", lines / "one.png", "--format", "jsonl")
     (line,) = objects(result.stdout)
-    assert list(line) == ["source", "text", "confidence", "orientation", "adapter"]
+    assert list(line) == [
+        "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences",
+    ]  # fmt: skip
+    assert len(line["character_confidences"]) == len(line["text"])
     assert line["adapter"] is None
     assert line["source"] == str(lines / "one.png")
     assert 0 <= line["confidence"] <= 1

@@ -13,6 +13,7 @@ from tiny_checkpoint import draw_line
 from trocr_gsa.demo.drawing import draw_looking, levelled
 from trocr_gsa.demo.examples import LINES, draw_examples
 from trocr_gsa.reader import LetterPlaces, LineReader
+from trocr_gsa.reader.line import FIELDS
 
 
 def downloads(facts: str) -> dict[str, str]:
@@ -40,7 +41,7 @@ def test_the_downloads_hold_what_was_read(desk, picture):
     found = downloads(facts)
     assert found["a line.txt"] == f"{text}\n"
     fields = json.loads(found["a line.json"])
-    assert fields.keys() == {"source", "text", "confidence", "orientation", "adapter"}
+    assert tuple(fields) == FIELDS
     assert (fields["source"], fields["text"], fields["adapter"]) == ("a line.png", text, "fr")
 
 

@@ -1,11 +1,14 @@
 """The CTC head: columns in reading order whichever way the image lies, torch's loss on them, and the best path."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
 from tiny_models import END, EXACT_GROUPS, LAYERS, VOCABULARY, as_set, difference, noise, tiny_reader, turns
 
 from trocr_gsa.model.ctc import CTCHead
+from trocr_gsa.model.ctc_prefix import CTCColumns
 
 STEPS = 2
 
@@ -72,12 +75,50 @@ def test_the_loss_sums_over_every_path_of_every_line():
     assert head.loss(logits, lengths, padded).item() == pytest.approx((sum(terms) / 4).item(), rel=1e-5)
 
 
-def test_the_confidence_in_a_text_is_its_probability_over_every_path_by_the_letter():
-    head, logits = CTCHead(4, 3, STEPS, blank=0), torch.randn(3, 4, 3)
-    lengths, texts = torch.tensor([4, 3, 2]), [[1, 2], [1], []]
+def beginning_probability(log_p: torch.Tensor, label: list[int]) -> torch.Tensor:
+    """Sum the probabilities of all labels that begin so."""
+    return sum(
+        path_probability(log_p, [*label, *more])
+        for length in range(len(log_p) - len(label) + 1)
+        for more in itertools.product(range(1, log_p.shape[1]), repeat=length)
+    )
+
+
+def test_a_text_and_its_letters_are_scored_over_every_path():
+    head, logits = CTCHead(4, 3, STEPS, blank=0), torch.randn(4, 4, 3).double()
+    lengths, texts = torch.tensor([4, 3, 2, 4]), [[1, 2], [1], [], [2, 2]]
     log_p = logits.log_softmax(-1)
-    expected = [path_probability(log_p[n, : lengths[n]], texts[n]) ** (1 / max(1, len(texts[n]))) for n in range(3)]
-    assert head.confidence(logits, lengths, texts).tolist() == pytest.approx([p.item() for p in expected], rel=1e-5)
+    letters, whole = head.score(logits, lengths, texts)
+    for n, text in enumerate(texts):
+        own = log_p[n, : lengths[n]]
+        assert whole[n].exp().item() == pytest.approx(path_probability(own, text).item())
+        begun = [beginning_probability(own, text[:count]).item() for count in range(len(text) + 1)]
+        expected = [after / before for before, after in itertools.pairwise(begun)]
+        assert letters[n, : len(text)].exp().tolist() == pytest.approx(expected)
+
+
+def test_the_scores_of_long_texts_are_those_of_the_prefix_recursion():
+    steps, letters = 500, 20
+    head, logits = CTCHead(4, 3, STEPS, blank=0), torch.randn(4, steps, letters).double()
+    logits[::2] *= 30  # sure of nearly every step, and of some that are next to impossible
+    lengths = torch.tensor([steps, steps // 2, 3, steps - 1])
+    texts = head.read(logits, lengths)
+    found, whole = head.score(logits, lengths, texts)
+    columns, longest = CTCColumns(logits, lengths, 0), max(map(len, texts))
+    padded = torch.tensor([[*text, *[1] * (longest - len(text))] for text in texts])
+    psi = columns.spelt(columns.empty(), torch.arange(4), padded).psi.diff(dim=1)
+    for n, text in enumerate(texts):
+        assert found[n, : len(text)].tolist() == pytest.approx(psi[n, : len(text)].tolist(), abs=1e-9)
+        log_p = logits[n, : lengths[n]].log_softmax(-1)
+        loss = F.ctc_loss(log_p, torch.tensor(text), (len(log_p),), (len(text),), reduction="sum")
+        assert whole[n].item() == pytest.approx(-loss.item(), rel=1e-9)
+
+
+def test_lines_without_any_letter_are_scored():
+    head, logits = CTCHead(4, 3, STEPS, blank=0), torch.randn(2, 4, 3)
+    letters, whole = head.score(logits, torch.tensor([4, 2]), [[], []])
+    assert letters.shape == (2, 0)
+    assert whole[1].item() == pytest.approx(logits.log_softmax(-1)[1, :2, 0].sum().item(), rel=1e-5)
 
 
 def test_the_loss_is_torchs_on_each_line_by_itself():

@@ -15,8 +15,11 @@ from trocr_gsa.reader import LineReader
 
 
 def told(lines) -> list:
-    """All that is told of lines, confidence rounded."""
-    return [(*astuple(line)[:1], round(line.confidence, 4), *astuple(line)[2:]) for line in lines]
+    """All that is told of lines, confidences rounded."""
+    return [
+        (line.text, round(line.confidence, 4), *astuple(line)[2:-1], [round(c, 3) for c in line.character_confidences])
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize("orientation", ["any", "upright", {0.0: 0.7, 180.0: 0.3}])

@@ -14,7 +14,8 @@ from trocr_gsa.data.pages import LineReading, Page, PageFile
 from trocr_gsa.data.pages.outputs import FIELDS, FORMATS
 
 _, LINES = draw_page(["one", "two", "three"])
-READ = [LineReading("ein & <Wort>", 0.87654, 0.0), None, LineReading("drei", 0.5, 90.0, "fr")]
+OF_CHARACTERS = (0.5, 0.25, 0.0123456, 1.0)
+READ = [LineReading("ein & <Wort>", 0.87654, 0.0), None, LineReading("drei", 1.2345678e-9, 90.0, "fr", OF_CHARACTERS)]
 WORD = '<Word id="w{}"><Coords points="0,0 9,0 9,9"/>{}</Word>'
 WORDS = "".join(WORD.format(i, page_equiv(text, ' conf="0.1"')) for i, text in enumerate(["old", "words", "three"]))
 PAGE = page_xml(
@@ -87,13 +88,15 @@ def test_a_line_of_page_gets_text_confidence_and_orientation(tmp_path):
     first, second, third = lines_of(written(tmp_path, PAGE, "page"))
     equivs = first.findall("{*}TextEquiv")
     assert [(e.get("index"), e.get("conf"), e.findtext("{*}Unicode")) for e in equivs] == [
-        ("0", "0.8765", "ein & <Wort>"),
+        ("0", "0.87654", "ein & <Wort>"),
         ("1", None, "older"),
     ]
     assert first.get("custom") == "orientation {degrees:0;}"
     assert second.findtext("{*}TextEquiv/{*}Unicode") == "kept"
     assert second.get("custom") == "readingOrder {index:1;}"
-    assert third.get("custom") == "readingOrder {index:2;} orientation {degrees:90;}"
+    each = "characterConfidence {mean:0.198219; each:0.5 0.25 0.01235 1.0;}"
+    assert third.get("custom") == f"readingOrder {{index:2;}} orientation {{degrees:90;}} {each}"
+    assert third.xpath("*/@conf") == ["1.23457e-09"]
     assert third.findtext("{*}TextEquiv/{*}Unicode") == "drei"
 
 
@@ -110,7 +113,7 @@ def test_words_agree_with_their_line_or_are_silent(tmp_path, text, words):
     (line,) = lines_of(written(tmp_path, content, "page", [LineReading(text, 0.5, 0.0)]))
     assert [word.findtext("{*}TextEquiv/{*}Unicode") for word in line.findall("{*}Word")] == words
     assert line.findtext("{*}TextEquiv/{*}Unicode") == text
-    assert line.xpath(".//@conf") == ["0.5000"]
+    assert line.xpath(".//@conf") == ["0.5"]
 
 
 def test_only_our_elements_of_page_differ(tmp_path):
@@ -145,12 +148,12 @@ def test_a_second_run_changes_nothing_more(tmp_path):
 def test_a_line_of_alto_gets_its_words_where_their_number_is_right(tmp_path):
     first, second, third = lines_of(written(tmp_path, ALTO, "alto"))
     assert [(s.get("CONTENT"), s.get("WC"), s.get("CC")) for s in first.findall("{*}String")] == [
-        ("ein", "0.8765", None),
-        ("&", "0.8765", None),
-        ("<Wort>", "0.8765", None),
+        ("ein", "0.87654", None),
+        ("&", "0.87654", None),
+        ("<Wort>", "0.87654", None),
     ]
     assert [dict(s.attrib) for s in second.findall("{*}String")] == [{"CONTENT": "kept", "WC": "0.3"}]
-    assert [(s.get("CONTENT"), s.get("WC")) for s in third.findall("{*}String")] == [("drei", "0.5000")]
+    assert [(s.get("CONTENT"), s.get("WC")) for s in third.findall("{*}String")] == [("drei", "1.23457e-09")]
 
 
 def test_a_line_of_alto_is_one_string_in_the_lines_box_where_it_is_not(tmp_path):
@@ -161,7 +164,7 @@ def test_a_line_of_alto_is_one_string_in_the_lines_box_where_it_is_not(tmp_path)
     (line,) = lines_of(written(tmp_path, content, "alto", [LineReading("three words now", 0.5, 0.0)]))
     assert [etree.QName(child).localname for child in line] == ["Shape", "String"]
     box = {name: line.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
-    assert dict(line[1].attrib) == {"ID": "s", "CONTENT": "three words now", "WC": "0.5000"} | box
+    assert dict(line[1].attrib) == {"ID": "s", "CONTENT": "three words now", "WC": "0.5"} | box
     assert len(line[1]) == 0
 
 
@@ -197,19 +200,23 @@ def test_hocr_has_a_line_for_every_line_read(tmp_path):
     assert page.get("title") == 'image "0001.png"; bbox 0 0 400 300'
     first, second = html.findall(".//{*}span[@class='ocr_line']")
     assert (first.text, second.text) == ("ein & <Wort>", "drei")
-    assert re.fullmatch(r"bbox \d+ \d+ \d+ \d+; x_wconf 88", first.get("title"))
-    assert second.get("title").endswith("x_wconf 50; textangle 90")
+    assert re.fullmatch(r"bbox \d+ \d+ \d+ \d+; x_wconf 87\.654", first.get("title"))
+    assert second.get("title").endswith("x_wconf 0.000000123457; textangle 90")
 
 
 def test_rows_say_where_a_line_is_what_it_says_and_how_it_lies(tmp_path):
     expected = [
-        {"source": "0001.xml", "region": "r1", "line": "l1", "text": "ein & <Wort>", "confidence": 0.8765,
-         "orientation": 0.0, "adapter": None},
-        {"source": "0001.xml", "region": "r1", "line": "l3", "text": "drei", "confidence": 0.5, "orientation": 90.0,
-         "adapter": "fr"},
+        {"source": "0001.xml", "region": "r1", "line": "l1", "text": "ein & <Wort>", "confidence": 0.87654,
+         "character_confidence": 0.87654, "orientation": 0.0, "adapter": None, "character_confidences": []},
+        {"source": "0001.xml", "region": "r1", "line": "l3", "text": "drei", "confidence": 1.23457e-9,
+         "character_confidence": 0.198219, "orientation": 90.0, "adapter": "fr",
+         "character_confidences": [0.5, 0.25, 0.01235, 1.0]},
     ]  # fmt: skip
     assert [json.loads(line) for line in written(tmp_path, PAGE, "jsonl").splitlines()] == expected
     table = FORMATS["csv"].header + written(tmp_path, PAGE, "csv")
     assert next(csv.reader(io.StringIO(table.decode()))) == list(FIELDS)
+    assert [row["character_confidences"] for row in csv.DictReader(io.StringIO(table.decode()))][
+        1
+    ] == "0.5 0.25 0.01235 1.0"
     assert [row["text"] for row in csv.DictReader(io.StringIO(table.decode()))] == ["ein & <Wort>", "drei"]
     assert written(tmp_path, PAGE, "text").decode().splitlines() == ["ein & <Wort>", "drei"]

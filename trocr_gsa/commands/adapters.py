@@ -1,6 +1,5 @@
 """`trocr-gsa adapters`: what adapters there are, what they learnt from and how well they read."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+
+from trocr_gsa.data.numbers import to_json
 
 from .messages import LEFT_OUT, report_left_out, show, silence_libraries, user_errors
 
@@ -38,7 +39,7 @@ def adapters(
     folder = folder or PACKAGED_ADAPTERS
     found, problems = list_adapters(folder, model)
     if as_json:
-        typer.echo(json.dumps([_plain(adapter) for adapter in found], indent=2, ensure_ascii=False))
+        typer.echo(to_json([_plain(adapter) for adapter in found], indent=2, ensure_ascii=False))
     elif found:
         show(table(folder, found))
     report_left_out(problems)

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -20,7 +19,6 @@ from .processes import Processes, are_several, joined
 if TYPE_CHECKING:
     from trocr_gsa.reader import Line, LineReader
 
-FIELDS = ("source", "text", "confidence", "orientation", "adapter")
 WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
 
 
@@ -166,16 +164,13 @@ def _weights_of(source: str | Path) -> str | None:
 
 def writer(format: str, stream: Any) -> "Callable[[Line], object]":
     """Return what writes a line in a format, once it has written what stands above all lines."""
+    from trocr_gsa.data.numbers import csv_row, to_json
+    from trocr_gsa.reader.line import FIELDS
+
     if format == "text":
         return lambda line: typer.echo(line.text, file=stream)
     if format == "jsonl":
-        return lambda line: typer.echo(json.dumps(as_fields(line), ensure_ascii=False), file=stream)
+        return lambda line: typer.echo(to_json(line.as_fields(), ensure_ascii=False), file=stream)
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(FIELDS)
-    return lambda line: table.writerow(as_fields(line).values())
-
-
-def as_fields(line: "Line") -> dict[str, Any]:
-    """Return what is told of a line."""
-    values = (line.source, line.text, round(line.confidence, 4), line.orientation, line.adapter)
-    return dict(zip(FIELDS, values, strict=True))
+    return lambda line: table.writerow(csv_row(line.as_fields()))

@@ -254,8 +254,8 @@ def _judged(read: "ReadPage", least: float) -> "tuple[list[LineReading | None], 
     """Return the readings that are sure enough, and a line for each that is not."""
     sure, unsure = list(read.readings), []
     for place, reading in enumerate(read.readings):
-        if reading is not None and read.page is not None and reading.confidence < least:
+        if reading is not None and read.page is not None and not reading.confidence >= least:
             sure[place] = None
             name = read.page.line_name(read.page.lines[place])
-            unsure.append(f"{name}: {reading.confidence:.2f} sure, less than {least:g}: {reading.text}")
+            unsure.append(f"{name}: {reading.confidence:.3g} sure, less than {least:g}: {reading.text}")
     return sure, unsure

@@ -1,11 +1,12 @@
 """`trocr-gsa render`: lines of text drawn with fonts, as a folder that training and `datasets` read."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from trocr_gsa.data.numbers import to_json
 
 from .messages import user_errors
 
@@ -59,5 +60,5 @@ def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:
     for line in lines:
         line.image.save(folder / f"{line.name}.png")
         rows.append({"file_name": f"{line.name}.png", "text": line.text, "document": line.document})
-    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    content = "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows)
     write_text(folder / METADATA, content)

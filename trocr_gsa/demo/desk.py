@@ -2,12 +2,11 @@
 
 import base64
 import html
-import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from trocr_gsa.data.images import ImageError, load_image
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.reader import Line, LineReader
 from trocr_gsa.train.evaluation import rotate_image
 
@@ -65,8 +64,7 @@ class Desk:
 
 def as_json(line: Line) -> str:
     """Return a line as the object that `trocr-gsa read --format jsonl` writes."""
-    fields = {key: value for key, value in asdict(line).items() if key != "error"}
-    return json.dumps(fields | {"confidence": round(line.confidence, 4)}, ensure_ascii=False)
+    return to_json(line.as_fields(), ensure_ascii=False)
 
 
 def _problem(message: str) -> str:
@@ -75,9 +73,9 @@ def _problem(message: str) -> str:
 
 def _facts(line: Line, seconds: float) -> str:
     by = f" · with {html.escape(line.adapter)}" if line.adapter else ""
-    stem = Path(line.source).stem
+    stem, sure = Path(line.source).stem, f"{100 * line.confidence:.3g} %"
     return (
-        f'<p class="facts"><b>{line.confidence:.1%}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
+        f'<p class="facts"><b>{sure}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
         f"{seconds:.2f} s"
         f'<span class="downloads">{_download(f"{stem}.txt", line.text)}{_download(f"{stem}.json", as_json(line))}'
         "</span></p>"

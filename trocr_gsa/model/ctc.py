@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+BLOCK = 16  # steps whose probabilities are summed as they are
+
 
 class CTCHead(nn.Module):
     """Letters along the reading direction, a few steps per column of patches.
@@ -62,21 +64,51 @@ class CTCHead(nn.Module):
         )  # fmt: skip
         return losses / present.sum().clamp_min(1)
 
-    def confidence(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Return p_CTC(text)^(1 / letters), in [0, 1], for a text of every line: (batch,).
+    def score(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return log p of every letter behind those before it, and log p of every text.
+
+        p(c | g) = ψ(g·c) / ψ(g), ψ(g) being the probability of all texts that begin with g,
+        ψ(g·c) = Σ_t p(steps before t spell g) p_t(c)
+
+        The product of a text's letters is ψ(text); what is left to p(text) is that nothing follows.
 
         Args:
             logits: (batch, step, vocab).
             lengths: (batch,) long, steps of each line.
             texts: as `read` returns them.
+
+        Returns: (batch, letter) float64, anything behind the end of a text; (batch,) float64.
         """
-        count = torch.tensor([len(text) for text in texts])
-        letters = torch.tensor([letter for text in texts for letter in text], dtype=torch.long)
-        losses = F.ctc_loss(
-            logits.float().log_softmax(-1).transpose(0, 1), letters.to(logits.device), lengths, count.to(lengths),
-            blank=self.blank, reduction="none",
-        )  # fmt: skip
-        return (-losses / count.clamp_min(1).to(losses)).exp()
+        count = torch.tensor([[len(text)] for text in texts], device=logits.device)
+        longest = int(count.max())
+        padded = [[*text, *[self.blank] * (longest - len(text))] for text in texts]
+        letters = torch.tensor(padded, dtype=torch.long, device=logits.device)
+        states = letters.new_full((len(letters), 2 * longest + 1), self.blank)  # blank, letter, blank, letter, …, blank
+        states[:, 1::2] = letters
+        p = self._probabilities(logits, lengths, states)
+        jumps = torch.zeros_like(p[:, 0])  # from a letter to the next, without a blank between
+        jumps[:, 3::2] = (letters[:, 1:] != letters[:, :-1]).double()
+        alpha = F.one_hot(torch.full_like(lengths, 2), states.shape[1] + 2).double()  # two before the first stay 0
+        entered, scales = [], []
+        for of_step in p.unbind(1):
+            entering = (alpha[:, 1:-1] + jumps * alpha[:, :-2]) * of_step
+            after = alpha[:, 2:] * of_step + entering
+            scale = after.sum(-1, keepdim=True)
+            alpha = F.pad(after / scale, (2, 0))
+            entered.append(entering[:, 1::2])
+            scales.append(scale)
+        size = F.pad(torch.cat(scales, dim=-1).log().cumsum(-1), (1, 0))
+        psi = F.pad(_summed(torch.stack(entered, dim=1), size[:, :-1]), (1, 0))
+        ends = alpha.gather(1, 2 * count + 2) + alpha.gather(1, 2 * count + 1)
+        return psi.diff(dim=1), ends[:, 0].log() + size[:, -1]
+
+    def _probabilities(self, logits: Tensor, lengths: Tensor, states: Tensor) -> Tensor:
+        """Return p_t of the letter of every state, (batch, step, state) float64; behind a line's end is all blank."""
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        chosen = logits.gather(2, states[:, None].expand(-1, logits.shape[1], -1)).double()
+        p = (chosen - logits.logsumexp(-1, keepdim=True)).exp()
+        past_the_end = torch.arange(logits.shape[1], device=lengths.device)[None] >= lengths[:, None]
+        return torch.where(past_the_end[..., None], (states == self.blank).double()[:, None], p)
 
     def read(self, logits: Tensor, lengths: Tensor) -> list[list[int]]:
         """Return the best path of every line: repeats joined, blanks dropped."""
@@ -86,3 +118,17 @@ class CTCHead(nn.Module):
             joined = torch.unique_consecutive(path[:length])
             texts.append(joined[joined != self.blank].tolist())
         return texts
+
+
+def _summed(parts: Tensor, size: Tensor) -> Tensor:
+    """Return log Σ_t exp(size_t) parts_t, (batch, letter).
+
+    Args:
+        parts: (batch, step, letter), 0 or more.
+        size: (batch, step), falling: no number holds exp of it for all steps, and one does for a few.
+    """
+    blocks = []
+    for some, sizes in zip(parts.split(BLOCK, dim=1), size.split(BLOCK, dim=1), strict=True):
+        relative = (sizes - sizes[:, :1]).exp()
+        blocks.append((relative[:, None] @ some)[:, 0].log() + sizes[:, :1])
+    return torch.stack(blocks).logsumexp(0)

@@ -8,7 +8,6 @@ What is unusual:
 - lines whose draft stands leave the batch, and lines that are further wait for those behind, so that little is padded.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -51,11 +50,6 @@ class Draft:
     def known(self) -> int:
         """How many letters stand."""
         return len(self.log_p)
-
-    @property
-    def confidence(self) -> float:
-        """Geometric mean of the probabilities of the letters that stand, in [0, 1]."""
-        return math.exp(sum(self.log_p) / max(1, self.known))
 
 
 class CachedDecoder:

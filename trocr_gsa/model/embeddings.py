@@ -37,8 +37,7 @@ class ConvPatchEmbedding(nn.Module):
         last = max(8, hidden_size // 3)
         channels = [num_channels, *(max(4, last // 2**halvings) for halvings in reversed(range(CONVOLUTIONS)))]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(size, next_size, 3, stride=2, padding=1)
-            for size, next_size in pairwise(channels)
+            nn.Conv2d(size, next_size, 3, stride=2, padding=1) for size, next_size in pairwise(channels)
         )
         self.activation_fn = ACT2FN[hidden_act]
         for _ in range(CONVOLUTIONS):

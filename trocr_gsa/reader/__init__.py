@@ -1,7 +1,8 @@
 """Reading lines: pictures in, text, confidence and orientation out."""
 
 from .attention_maps import LetterPlaces, letter_places
-from .line_reader import Line, LineReader
+from .line import Line
+from .line_reader import LineReader
 from .listing import ListedAdapter, list_adapters
 from .loading import load_reader
 

@@ -4,7 +4,6 @@ What is unusual: the decoder is led through a text, so that any can be asked abo
 that it sees, those of the chosen pose in reading order, are put back where they lie on the page.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder 
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.model.patches import raster_order
+from trocr_gsa.train.spelling import pieces
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def letter_places(
     led = shift_tokens_right(ids, model.config.pad_token_id, model.config.decoder_start_token_id)
     attention = model(encoder_outputs=encoded, decoder_input_ids=led, output_attentions=True).cross_attentions[-1]
     positions, weights = _on_patches(model, encoded, attention[0].double().mean(0))
-    letters, tokens = _letters(processor.tokenizer, ids[0].tolist())
-    rows = [weights[list(places)].mean(0) for places in tokens]
+    letters = pieces(processor.tokenizer, ids[0].tolist())
+    rows = [weights[places].mean(0) for _, places in letters]
     return LetterPlaces(
-        letters=tuple(letters),
+        letters=tuple(letter for letter, _ in letters),
         boxes=_boxes(positions, torch.tensor(processor.image_processor.patch_extent(*image.size)), image.size),
         weights=torch.stack(rows).cpu() if rows else weights.new_zeros(0, weights.shape[1]).cpu(),
     )
@@ -95,24 +95,3 @@ def _boxes(positions: Tensor, extent: Tensor, size: tuple[int, int]) -> Tensor:
     middle = torch.tensor(size, dtype=torch.float64) / 2
     centres = middle + positions * torch.tensor((1.0, -1.0), dtype=torch.float64) * extent
     return torch.cat((centres - extent / 2, centres + extent / 2), dim=-1)
-
-
-def _letters(tokenizer: Any, ids: Sequence[int]) -> tuple[list[str], list[list[int]]]:
-    """Return the pieces of a text that can be told apart, and the places of their tokens.
-
-    The bytes of one character are one piece; marks such as the end of the line are none.
-    """
-    letters: list[str] = []
-    tokens: list[list[int]] = []
-    known, waiting = "", []
-    marks = set(tokenizer.all_special_ids)
-    for place, token in enumerate(ids):
-        if token in marks:
-            continue
-        waiting.append(place)
-        text = tokenizer.decode([token for token in ids[: place + 1] if token not in marks])
-        if len(text) > len(known) and not text.endswith("\N{REPLACEMENT CHARACTER}"):
-            letters.append(text[len(known) :])
-            tokens.append(waiting)
-            known, waiting = text, []
-    return letters, tokens

@@ -7,10 +7,10 @@ bad picture costs itself alone. PEFT is imported only where there are adapters.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -21,9 +21,10 @@ from PIL import Image
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.images import ImageError, image_size, load_image
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
-from trocr_gsa.train.reading import read_images
+from trocr_gsa.train.reading import Reading, read_images
 
 from .attention_maps import LetterPlaces, letter_places
+from .line import Line
 from .loading import Adapters, choose_device, load_reader
 from .pictures import Picture, as_source, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
@@ -37,34 +38,15 @@ if TYPE_CHECKING:
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
 
 
-@dataclass(frozen=True)
-class Line:
-    """What was read in one picture.
-
-    Attributes:
-        text: the line's; empty if the picture could not be read.
-        confidence: in [0, 1].
-        orientation: degrees by which the picture is turned counter-clockwise from upright, in [0, 360).
-        source: the file, or `images[3]`.
-        error: why the picture could not be read; None if it could.
-        adapter: the adapter that read it, by its name or, if merged, by its folder; None: the model alone.
-    """
-
-    text: str
-    confidence: float
-    orientation: float
-    source: str
-    error: str | None = None
-    adapter: str | None = None
-
-
 class LineReader:
     """Reads lines, whichever way up.
 
     confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), the end of the line being a token too
 
     T is `confidence_temperature` of the model's configuration: the one number to fit where confidences shall be the
-    share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's.
+    share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's; of
+    the CTC head alone, p(token | before) = ψ(before · token) / ψ(before) (`CTCHead.score`). A character is as probable
+    as its tokens together (`trocr_gsa.train.spelling`).
 
     Args:
         model: the reader, in evaluation mode; inside adapters, each line is read with the one it asks for.
@@ -273,10 +255,15 @@ class LineReader:
                     self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
                 )
             for index, reading in zip(decoded, readings, strict=True):
-                confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
-                adapter = chosen[index] or self.merged_adapter
-                lines[index] = Line(reading.text, confidence, reading.orientation, names[index], adapter=adapter)
+                lines[index] = self._as_line(reading, names[index], chosen[index] or self.merged_adapter)
         return lines
+
+    def _as_line(self, reading: Reading, name: str, adapter: str | None) -> Line:
+        if not math.isfinite(reading.confidence):
+            problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
+            return _failed(name, ImageError(f"{name}: {problem}. Read it with fp32, or load another model or adapter."))
+        confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
+        return Line(reading.text, confidence, reading.orientation, name, None, adapter, reading.character_confidences)
 
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]

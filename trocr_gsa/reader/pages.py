@@ -11,11 +11,11 @@ from PIL import Image
 
 from trocr_gsa.data.images import ImageError
 from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cut
-from trocr_gsa.data.pages.xml import without_controls
-from trocr_gsa.data.samples import clean_text
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
+from trocr_gsa.train.spelling import cleaned
 
-from .line_reader import Line, LineReader
+from .line import Line
+from .line_reader import LineReader
 
 WINDOW = 256  # lines cut and not yet read
 PAGES = 64  # waiting to be handed out
@@ -128,5 +128,6 @@ def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orient
 
 def _as_reading(line: Line, skew: float) -> LineReading:
     """What was read, its orientation as it is on the page: a line that was levelled by 3° lay 3° off."""
-    text = clean_text(without_controls(line.text))
-    return LineReading(text, line.confidence, round((line.orientation + skew) % 360, 1) % 360, line.adapter)
+    text, of_characters = cleaned(line.text, line.character_confidences)
+    orientation = round((line.orientation + skew) % 360, 1) % 360
+    return LineReading(text, line.confidence, orientation, line.adapter, of_characters)

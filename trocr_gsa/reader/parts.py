@@ -19,8 +19,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from trocr_gsa.atomic import open_atomically, remove_leftovers
+from trocr_gsa.data.numbers import round_characters, to_json
 
-from .line_reader import Line
+from .line import Line
 
 ABSENT = -1
 
@@ -37,7 +38,7 @@ class Parts:
     def __init__(self, output: Path, run: dict[str, Any], count: int) -> None:
         self.output = output.resolve()
         self.folder = self.output.with_name(self.output.name + ".parts")
-        self.run = json.loads(json.dumps(run))  # as it is read back
+        self.run = json.loads(to_json(run))  # as it is read back
         self.paths: list[Path] = []
         self.problems: dict[int, str] = {}
         self._part = np.full(count, ABSENT, dtype=np.int32)
@@ -86,7 +87,8 @@ class Parts:
 
             def add(lines: dict[int, Line]) -> None:
                 for place, line in lines.items():
-                    _write(part, {"place": place} | asdict(line))
+                    rounded = round_characters(line.character_confidences)  # or they would be most of the part
+                    _write(part, {"place": place} | asdict(line) | {"character_confidences": rounded})
                 part.flush()
 
             yield add
@@ -120,7 +122,7 @@ class Parts:
                     parts[number].seek(offset)
                     fields = json.loads(parts[number].readline())
                     del fields["place"]
-                    yield Line(**fields)
+                    yield Line(**fields | {"character_confidences": tuple(fields.get("character_confidences", ()))})
 
     def _look_through(self, number: int, part: Any, offset: int) -> None:
         for row in part:
@@ -150,4 +152,4 @@ class Parts:
 
 
 def _write(part: TextIO, fields: dict[str, Any]) -> None:
-    part.write(json.dumps(fields) + "\n")
+    part.write(to_json(fields) + "\n")

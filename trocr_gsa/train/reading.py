@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from trocr_gsa.data.buckets import cut_batches
@@ -28,6 +27,8 @@ from trocr_gsa.model.drafting import Applied, write
 from trocr_gsa.model.image_processing_square import SquareImageProcessor
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
+
+from .spelling import character_probabilities
 
 LEVELLED_PATCHES = 16_384  # of a batch, padding included: such a line is found to be longer than its picture told
 # Of what is encoded at once, padding included: few lines stay in a processor's cache and waste little on padding.
@@ -45,12 +46,14 @@ class Reading:
         confidence: geometric mean of its tokens' probabilities, in [0, 1].
         orientation: degrees by which the image is turned counter-clockwise from upright, in [0, 360).
         column_text: the CTC head's, None where it was not asked for or the model has none.
+        character_confidences: the probability of each character of the text, in [0, 1], as `spelling` says it.
     """
 
     text: str
     confidence: float
     orientation: float
     column_text: str | None = None
+    character_confidences: tuple[float, ...] = ()
 
 
 def read_images(
@@ -172,19 +175,34 @@ def _read(
             column_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
     if num_beams == 0:
         letters = head.read(*seen)
-        confidences = head.confidence(*seen, letters).tolist()
-    elif drafted:
-        drafts = write(model, encoded, seen, applied)
-        letters, confidences = [draft.letters for draft in drafts], [draft.confidence for draft in drafts]
+        scores, of_texts = head.score(*seen, letters)
+        log_p = [score[: len(text)] for score, text in zip(scores.tolist(), letters, strict=True)]
+        sums = of_texts.tolist()
     else:
-        with applied(range(len(angles))):
-            letters, confidences = _generate(model, encoded, num_beams)
+        if drafted:
+            drafts = write(model, encoded, seen, applied)
+            letters, log_p = [draft.letters for draft in drafts], [draft.log_p for draft in drafts]
+        else:
+            with applied(range(len(angles))):
+                letters, log_p = _generate(model, encoded, num_beams)
+        sums = list(map(sum, log_p))
     texts = processor.batch_decode(letters, skip_special_tokens=True)
-    return [Reading(*parts) for parts in zip(texts, confidences, angles, column_texts, strict=True)]
+    return [
+        Reading(
+            text=text,
+            confidence=math.exp(total / max(1, len(ids))),
+            orientation=angle,
+            column_text=column_text,
+            character_confidences=character_probabilities(processor.tokenizer, ids, each, text),
+        )
+        for text, ids, each, total, angle, column_text in zip(
+            texts, letters, log_p, sums, angles, column_texts, strict=True
+        )
+    ]
 
 
-def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[Tensor, list[float]]:
-    """Write letter by letter; return letters and confidences."""
+def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[list[list[int]], list[list[float]]]:
+    """Write letter by letter; return the letters of every line, the end mark included, and log p of each."""
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -192,16 +210,13 @@ def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[T
         return_dict_in_generate=True,
         output_scores=True,
     )
-    return generated.sequences, _confidences(model, generated).tolist()
-
-
-def _confidences(model: Any, generated: Any) -> Tensor:
-    """Return exp(mean over tokens of log p(token)), the end mark included, (batch,)."""
-    scores = model.compute_transition_scores(
+    log_p = model.compute_transition_scores(
         generated.sequences, generated.scores, getattr(generated, "beam_indices", None), normalize_logits=True
     )
-    tokens = generated.sequences[:, 1 : 1 + scores.shape[1]]
-    ended = (tokens == model.config.eos_token_id).cumsum(-1)
-    written = (ended == 0) | ((ended == 1) & (tokens == model.config.eos_token_id))
-    written = written[:, : scores.shape[1]]
-    return (scores.masked_fill(~written, 0.0).sum(-1) / written.sum(-1).clamp_min(1)).exp()
+    letters = generated.sequences[:, 1 : 1 + log_p.shape[1]]
+    ends = letters == model.config.eos_token_id
+    counts = ((ends.cumsum(-1) == 0).sum(-1) + ends.any(-1)).tolist()
+    return (
+        [text[:count] for text, count in zip(letters.tolist(), counts, strict=True)],
+        [text[:count] for text, count in zip(log_p.tolist(), counts, strict=True)],
+    )

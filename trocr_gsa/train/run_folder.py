@@ -1,6 +1,5 @@
 """What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json."""
 
-import json
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import yaml
 
 from trocr_gsa.atomic import recover, remove_leftovers, write_json, write_text
+from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 
 FREE_ON_RESUME = {
@@ -50,7 +50,7 @@ class RunFolder:
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line to log.jsonl."""
         with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(to_json(entry) + "\n")
 
     def _check_same_run(self, arguments: TrainingArguments) -> None:
         if not self.last.exists():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..numbers import significant
 from .alto import BOX, line_polygon
 from .page import LineReading, Page
 from .xml import add_child, children, namespace_of, remove
@@ -49,7 +50,7 @@ def _fill(line: Any, reading: LineReading) -> None:
         for name in STALE:
             string.attrib.pop(name, None)
         string.set("CONTENT", word)
-        string.set("WC", f"{reading.confidence:.4f}")
+        string.set("WC", significant(reading.confidence))
 
 
 def _only_string(line: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..numbers import DIGITS
 from .page import LineReading, Page
 from .xml import add_child, html_bytes, new_html
 
@@ -31,7 +32,7 @@ def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
         points = np.concatenate([line.polygon for _, (line, _) in lines if line.polygon is not None])
         area = _add(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
         for number, (line, reading) in lines:
-            title = f"{_box(line.polygon)}; x_wconf {round(100 * reading.confidence)}"
+            title = f"{_box(line.polygon)}; x_wconf {_per_cent(reading.confidence)}"
             if reading.orientation:
                 title += f"; textangle {reading.orientation:g}"
             span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
@@ -43,6 +44,11 @@ def _add(parent: Any, tag: str, **attributes: str) -> Any:
     child = add_child(parent, tag)
     child.attrib.update(attributes)
     return child
+
+
+def _per_cent(confidence: float) -> str:
+    """Return a confidence as hOCR has it, 0 to 100, without an exponent: few programs would understand one."""
+    return np.format_float_positional(100 * confidence, precision=DIGITS, fractional=False, trim="-")
 
 
 def _box(points: Any) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..numbers import confidence_fields, csv_row, to_json
 from .alto_out import write_alto
 from .hocr import write_hocr
 from .page import LineReading, Page
 from .page_out import write_page
 
 Readings = Sequence[LineReading | None]
-FIELDS = ("source", "region", "line", "text", "confidence", "orientation", "adapter")
+FIELDS = (
+    "source", "region", "line", "text", "confidence", "character_confidence", "orientation", "adapter",
+    "character_confidences",
+)  # fmt: skip
 
 
 def write_text(page: Page, readings: Readings) -> bytes:
@@ -25,31 +28,26 @@ def write_text(page: Page, readings: Readings) -> bytes:
 
 def write_jsonl(page: Page, readings: Readings) -> bytes:
     """A JSON object for every line that was read."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(page, readings)).encode()
+    return "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows(page, readings)).encode()
 
 
 def write_csv(page: Page, readings: Readings) -> bytes:
     """A row of a table for every line that was read."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(row.values() for row in rows(page, readings))
+    csv.writer(text, lineterminator="\n").writerows(map(csv_row, rows(page, readings)))
     return text.getvalue().encode()
 
 
 def rows(page: Page, readings: Readings) -> list[dict[str, Any]]:
     """What was read, a row a line, the columns being `FIELDS`."""
-    return [
-        {
-            "source": page.name,
-            "region": line.region,
-            "line": line.id,
-            "text": reading.text,
-            "confidence": round(reading.confidence, 4),
-            "orientation": reading.orientation,
-            "adapter": reading.adapter,
-        }
-        for line, reading in zip(page.lines, readings, strict=True)
-        if reading is not None
-    ]
+    found = []
+    for line, reading in zip(page.lines, readings, strict=True):
+        if reading is not None:
+            told = {"source": page.name, "region": line.region, "line": line.id, "text": reading.text,
+                    "orientation": reading.orientation, "adapter": reading.adapter}  # fmt: skip
+            told |= confidence_fields(reading.confidence, reading.character_confidences)
+            found.append({name: told[name] for name in FIELDS})
+    return found
 
 
 @dataclass(frozen=True)

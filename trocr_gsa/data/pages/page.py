@@ -93,12 +93,14 @@ class LineReading:
         confidence: in [0, 1].
         orientation: degrees by which the writing is turned counter-clockwise from upright on the page, in [0, 360).
         adapter: that read it, or None.
+        character_confidences: the probability of each character of the text, in [0, 1].
     """
 
     text: str
     confidence: float
     orientation: float
     adapter: str | None = None
+    character_confidences: tuple[float, ...] = ()
 
 
 def parse_points(words: str) -> np.ndarray:

@@ -1,8 +1,10 @@
 """A PAGE file with what was read filled in.
 
-What is written: the line's main TextEquiv with @conf, and `orientation {degrees:90;}` in the line's @custom, as the
-schema has no place for a line's orientation. What repeats the text is brought in line with it: words and the region's
-text, where the file has them. Everything else stays as it is; so do the lines for which there is no reading.
+What is written: the line's main TextEquiv with @conf; and in the line's @custom, as the schema has no place for them,
+`orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, a number for each character of the
+text (a Glyph would need a place on the page, and none is known). What repeats the text is brought in line with it:
+words and the region's text, where the file has them. Everything else stays as it is; so do the lines for which there is
+no reading.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..numbers import geometric_mean, round_characters, significant
 from .page import LineReading, Page
 from .pagexml import line_text, main_equiv
 from .xml import add_child, children, namespace_of, remove
 
 BEHIND_TEXT = frozenset({"TextStyle", "UserDefined", "Labels"})  # what the schema wants behind TextEquiv
-ORIENTATION = re.compile(r"\s*\borientation\s*\{[^}]*\}")
+OURS = re.compile(r"\s*\b(orientation|characterConfidence)\s*\{[^}]*\}")
 
 
 def write_page(page: Page, readings: Sequence[LineReading | None]) -> bytes:
@@ -47,8 +50,17 @@ def _fill(line: Any, reading: LineReading) -> None:
             _set_text(word, parts[number], None)
         else:
             _clear_text(word)
-    custom = ORIENTATION.sub("", line.get("custom", "")).strip()
-    line.set("custom", f"{custom} orientation {{degrees:{reading.orientation:g};}}".strip())
+    custom = OURS.sub("", line.get("custom", "")).strip()
+    line.set("custom", f"{custom} {_custom(reading)}".strip())
+
+
+def _custom(reading: LineReading) -> str:
+    orientation = f"orientation {{degrees:{reading.orientation:g};}}"
+    of_characters = round_characters(reading.character_confidences)
+    if not of_characters:
+        return orientation
+    mean, each = significant(geometric_mean(of_characters, 0.0)), " ".join(map(str, of_characters))
+    return f"{orientation} characterConfidence {{mean:{mean}; each:{each};}}"
 
 
 def _set_text(element: Any, text: str, confidence: float | None) -> None:
@@ -65,7 +77,7 @@ def _set_text(element: Any, text: str, confidence: float | None) -> None:
         unicode.remove(child)
     unicode.text = text
     if confidence is not None:
-        equiv.set("conf", f"{confidence:.4f}")
+        equiv.set("conf", significant(confidence))
     else:
         equiv.attrib.pop("conf", None)
 
