@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import transformers
 from PIL import Image
 from tiny_checkpoint import draw_line
 
@@ -100,6 +101,16 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(call, lines, words, complaint)
     assert complaint in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_transformers_that_ignores_the_cache_is_one_line_and_not_a_wrong_text(call, lines, beams, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.model.fused_decoder.CACHE", "name_of_another_version")
+    result = call("read", lines, "--beams", beams)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert f"transformers {transformers.__version__} does not use" in result.stderr
 
 
 @pytest.mark.parametrize("words", [["read"], ["read", "x.png", "--format", "xml"], ["read", "x.png", "--beams", "-1"]])

@@ -47,4 +47,5 @@ def ask(address: str, picture: Path, turn: float, adapter: str) -> list[Any]:
     laid = {"path": path, "orig_name": picture.name, "meta": {"_type": "gradio.FileData"}}
     question = requests.post(f"{address}gradio_api/call/read", json={"data": [laid, turn, adapter]}, timeout=60).json()
     answer = requests.get(f"{address}gradio_api/call/read/{question['event_id']}", timeout=60).text
-    return json.loads(next(line for line in answer.splitlines() if line.startswith("data: ")).removeprefix("data: "))
+    # a busy server first sends heartbeats, whose data is null
+    return json.loads([line for line in answer.splitlines() if line.startswith("data: ")][-1].removeprefix("data: "))

@@ -8,6 +8,7 @@ from tiny_models import tiny_reader
 from transformers import DynamicCache, EncoderDecoderCache, TrOCRConfig, TrOCRForCausalLM
 from transformers.models.trocr.modeling_trocr import TrOCRAttention
 
+from trocr_gsa.model.decoder_cache import CACHE
 from trocr_gsa.model.fused_decoder import FusedTrOCRAttention, fuse_attention
 
 LETTERS = torch.tensor([[0, 7, 9, 3, 5], [0, 4, 2, 2, 8]])
@@ -64,7 +65,7 @@ def test_letter_by_letter_with_a_memory_it_is_the_same(decoders, picture):
     stock, fused = decoders
     expected = decode(stock, picture).logits
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    steps = [decode(fused, picture, LETTERS[:, place : place + 1], past_key_values=cache).logits for place in range(5)]
+    steps = [decode(fused, picture, LETTERS[:, place : place + 1], **{CACHE: cache}).logits for place in range(5)]
     assert (torch.cat(steps, dim=1) - expected).abs().max() < 1e-11
 
 

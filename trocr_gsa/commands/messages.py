@@ -6,6 +6,7 @@ Exit codes: 0 all went well, 1 something was left out or does not hold, 2 the co
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -25,8 +26,18 @@ def user_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (ValueError, OSError) as error:
-        say(f"error: {' '.join(str(error).split())}")
-        raise typer.Exit(UNUSABLE) from None
+        _refuse(error)
+    except RuntimeError as error:
+        from trocr_gsa.model.decoder_cache import UnsupportedTransformersError  # here, as it imports transformers
+
+        if not isinstance(error, UnsupportedTransformersError):
+            raise
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    say(f"error: {' '.join(str(error).split())}")
+    raise typer.Exit(UNUSABLE) from None
 
 
 def say(message: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache
 
+from trocr_gsa.model.decoder_cache import CACHE, decode
 from trocr_gsa.model.gated_attention import GatedGroupSelfAttention, HeadGate
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
@@ -117,15 +118,16 @@ class DecoderGraph(nn.Module):
         Returns: logits (batch, vocab), then `past` with the last letter in it.
         """
         caches = (DynamicCache(list(zip(pairs[::2], pairs[1::2], strict=True))) for pairs in (past, cross))
-        output = self.decoder(
+        output = decode(
+            self.decoder,
+            EncoderDecoderCache(*caches),
             input_ids=input_ids,
             encoder_hidden_states=cross[0],  # only says that there is something to attend to: the cache holds it
             encoder_attention_mask=attention_mask[:, None, None],
-            past_key_values=EncoderDecoderCache(*caches),
             use_cache=True,
             return_dict=True,
         )
-        letters = output.past_key_values.self_attention_cache.layers
+        letters = output[CACHE].self_attention_cache.layers
         return output.logits[:, -1], *(tensor for layer in letters for tensor in (layer.keys, layer.values))
 
 

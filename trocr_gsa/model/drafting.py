@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from .ctc_prefix import CTCColumns, JointScores, Prefixes
+from .decoder_cache import CACHE
 from .modeling_gsa_net import GSANetModelOutput
 
 LOOK_AHEAD = 5  # letters by which the ways to go on are told apart
@@ -80,10 +81,10 @@ class CachedDecoder:
             output = self.model(
                 encoder_outputs=GSANetModelOutput(**some),
                 decoder_input_ids=before,
-                past_key_values=self._cache(lines, start),
+                cache=self._cache(lines, start),
                 use_cache=True,
             )
-        layers = [(key, value, *seen) for key, value, _, *seen, _ in output.past_key_values]
+        layers = [(key, value, *seen) for key, value, _, *seen, _ in output[CACHE]]
         for row, line in enumerate(lines):
             self.remembered[line] = [[part[row] for part in layer] for layer in layers]
         return output.logits

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from transformers.cache_utils import EncoderDecoderCache
 from transformers.models.trocr.modeling_trocr import TrOCRAttention
 
+from .decoder_cache import CACHE
+
 
 class FusedTrOCRAttention(TrOCRAttention):
     """softmax(q kᵀ d^-1/2 + mask) v, as TrOCRAttention computes it, and with its weights, but without the scores."""
@@ -15,7 +17,6 @@ class FusedTrOCRAttention(TrOCRAttention):
         self,
         hidden_states: Tensor,
         key_value_states: Tensor | None = None,
-        past_key_values: Any | None = None,
         attention_mask: Tensor | None = None,
         output_attentions: bool | None = False,
         **kwargs: Any,
@@ -26,10 +27,14 @@ class FusedTrOCRAttention(TrOCRAttention):
         """
         if output_attentions:
             return super().forward(  # pyright: ignore[reportReturnType]
-                hidden_states, key_value_states, past_key_values, attention_mask, output_attentions, **kwargs
+                hidden_states,
+                key_value_states=key_value_states,
+                attention_mask=attention_mask,
+                output_attentions=output_attentions,
+                **kwargs,
             )
         query = self._heads(self.q_proj(hidden_states))
-        key, value = self._keys_and_values(hidden_states, key_value_states, past_key_values)
+        key, value = self._keys_and_values(hidden_states, key_value_states, kwargs.get(CACHE))
         dropped = (self.dropout or 0.0) if self.training else 0.0
         out = F.scaled_dot_product_attention(query, key, value, attention_mask, dropped, scale=self.scaling)
         return self.out_proj(out.transpose(1, 2).flatten(-2)), None

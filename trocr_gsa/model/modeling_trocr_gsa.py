@@ -19,6 +19,7 @@ from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
+from .decoder_cache import CACHE, check_next_tokens, decode
 from .fused_decoder import fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput
 from .orientation import Orientation, only_pose, orientation_bias
@@ -106,6 +107,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         orientation: Orientation = "any",
         encoder_outputs: GSANetModelOutput | None = None,
         past_key_values: Any | None = None,
+        cache: Any | None = None,
         label_smoothing: float = 0.0,
         **kwargs: Any,
     ) -> TrOCRGSAOutput:
@@ -124,7 +126,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
                 with nothing to learn about it where `orientation` says so too.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             encoder_outputs: the encoder's output, if it has been computed.
-            past_key_values: the decoder's cache.
+            past_key_values: the decoder's cache, by its name in transformers up to 5.23.
+            cache: the same, by its name since.
             label_smoothing: of the decoder's cross-entropy, in [0, 1).
             kwargs: for the decoder.
 
@@ -141,17 +144,16 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
                     "`labels` or `decoder_input_ids` must be given, got neither. To read, call `generate`."
                 )
             decoder_input_ids = shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
-        decoder_outputs = self._decode(
-            encoder_outputs, decoder_input_ids, decoder_attention_mask, past_key_values, **kwargs
-        )
+        cache = past_key_values if cache is None else cache
+        decoder_outputs = self._decode(encoder_outputs, decoder_input_ids, decoder_attention_mask, cache, **kwargs)
         output = TrOCRGSAOutput(
             logits=decoder_outputs.logits,
-            past_key_values=decoder_outputs.past_key_values,
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
             encoder_last_hidden_state=encoder_outputs.last_hidden_state,
             pose_logits=encoder_outputs.pose_logits,
+            **{CACHE: decoder_outputs.get(CACHE)},
         )
         if labels is not None:
             self._add_losses(output, encoder_outputs, labels, pose_labels, label_smoothing)
@@ -195,6 +197,16 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         return cast(Any, super()).generate(
             None, *args, encoder_outputs=encoder_outputs, logits_processor=processors, **kwargs
         )
+
+    def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Choose what `generate` decodes next, as transformers does; refuse it if a token would be left out.
+
+        Raises:
+            UnsupportedTransformersError: if this transformers keeps the tokens before under a name unknown here.
+        """
+        inputs = cast(Any, super()).prepare_inputs_for_generation(input_ids, *args, **kwargs)
+        check_next_tokens(inputs["decoder_input_ids"], inputs.get(CACHE), input_ids)
+        return inputs
 
     def _ctc_processor(self, encoded: GSANetModelOutput, weight: float | None) -> list[CTCPrefixLogitsProcessor]:
         weight = float(self.config.ctc_decoding_weight if weight is None else weight)
@@ -243,7 +255,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         encoder_outputs: GSANetModelOutput,
         input_ids: Tensor | None,
         mask: Tensor | None,
-        past: Any,
+        cache: Any,
         **kwargs: Any,
     ) -> Any:
         tokens = encoder_outputs.last_hidden_state
@@ -253,12 +265,13 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         kwargs.pop("return_dict", None)
         length = (kwargs["inputs_embeds"] if input_ids is None else input_ids).shape[1]
         bias = encoder_outputs["attention_mask"][:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
-        return self.decoder(
+        return decode(
+            self.decoder,
+            cache,
             input_ids=input_ids,
             attention_mask=mask,
             encoder_hidden_states=tokens,
             encoder_attention_mask=bias,
-            past_key_values=past,
             return_dict=True,
             **kwargs,
         )
