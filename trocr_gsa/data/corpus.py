@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -26,8 +27,19 @@ FOLDED = {
     **{"ſ": "s", "ẞ": "SS", "ß": "ss", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE", "ø": "o", "Ø": "O", "…": "..."},
     **dict.fromkeys("„“”«»", '"'),
     **dict.fromkeys("‘’", "'"),
+    **dict(zip("łŁđĐı", "lLdDi", strict=True)),
     **dict.fromkeys("–—⸗¬", "-"),
 }
+# The lines of a seed stay what they are: a language that comes later is drawn when it is named.
+DEFAULT_LANGUAGES = ("german", "german-old", "french", "english", "italian", "latin")
+
+
+class TextSource(Protocol):
+    """What the renderer asks for a text."""
+
+    def line(self, rng: np.random.Generator, charset: Collection[str], /) -> str:
+        """One line, at least one character long, with the characters of `charset` only."""
+        ...
 
 
 @lru_cache(maxsize=16)
@@ -62,7 +74,7 @@ class Corpus:
         dictionaries: the folder with the word lists.
     """
 
-    languages: tuple[str, ...] = tuple(LANGUAGES)
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
     max_length: int = 90
     dictionaries: str = str(DICTIONARIES)
 

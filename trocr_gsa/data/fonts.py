@@ -24,7 +24,7 @@ REFERENCE_SIZE = 64
 REQUIRED = "abcdefghilmnopqrstuv"
 CANDIDATES = "".join(map(chr, range(0x21, 0x7F))) + (
     "¡¢£§©«°±²³·»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõö÷øùúûüýÿ"
-    "ĀāĒēĪīŌōŒœŠšŪūŸŽžſẞỹ–—‘’‚“”„†‡•…‰‹›€№⸗ꝛꝑꝓꝗꝯꝰ¬¶×\u0303\u0304\u0364"
+    "ĀāĂăĄąĆćČčĎďĐđĒēĘęĚěĞğĪīİıĹĺĽľŁłŃńŇňŌōŐőŒœŔŕŘřŚśŞşŠšŢţŤťŪūŮůŰűŸŹźŻżŽžſȘșȚțẞỹ–—‘’‚“”„†‡•…‰‹›€№⸗ꝛꝑꝓꝗꝯꝰ¬¶×\u0303\u0304\u0364"
 )
 UNSUITABLE = re.compile(
     r"symbol|emoji|icon|dingbat|keyboard|initials|math|braille|ornament|barcode|opensymbol|awesome|music|hairline|bizarre",
