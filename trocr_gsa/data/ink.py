@@ -6,11 +6,13 @@ Everything is measured in the line's height H, and drawn at the final size: no p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from .fonts import REFERENCE_SIZE, Font, load_font
+from .handwriting import HandStyle, Rows, write_by_hand
 
 ROOM = 0.5  # what is drawn above and below the frame, in H, so that bending and neighbouring lines find ink there
 STRIP = 48  # width of the strips that a bent line is made of, in pixels
@@ -27,6 +29,9 @@ class InkStyle:
         curve: largest swing of the baseline, in H.
         tracking: probability that letters are spaced out.
         neighbours: probability that the lines above and below reach into the frame.
+        leading: least and most distance to those lines, in H.
+        typed: probability that each letter was struck by itself: deeper or paler, higher or lower than its neighbours.
+        hand: how a hand deforms the line; it brings its own slant, skew and curve.
     """
 
     margin: float = 0.5
@@ -35,17 +40,28 @@ class InkStyle:
     curve: float = 0.035
     tracking: float = 0.1
     neighbours: float = 0.3
+    leading: tuple[float, float] = (0.85, 1.2)
+    typed: float = 0.0
+    hand: HandStyle | None = None
+
+
+@lru_cache(maxsize=1024)
+def usual_reach(path: str) -> tuple[float, float]:
+    """How far tall letters rise above the baseline and low ones reach below it, at the reference size, in pixels."""
+    _, top, _, bottom = load_font(path, REFERENCE_SIZE).getbbox("Hdlgpq", anchor="ls")
+    return -top, bottom
 
 
 def frame(font: Font, text: str, height: int, style: InkStyle, rng: np.random.Generator) -> tuple[int, float]:
     """Choose the font size in pixels and the baseline in pixels from the top, so that the line fills `height`."""
     reference = load_font(font.path, REFERENCE_SIZE)
-    _, top, _, bottom = reference.getbbox("Hdlgpq", anchor="ls")
+    usual_rise, usual_drop = usual_reach(font.path)
     _, text_top, _, text_bottom = reference.getbbox(text, anchor="ls")
     if rng.random() < 0.75:
-        rise, drop = max(-top, min(-text_top, -1.2 * top)), max(bottom, min(text_bottom, 1.5 * bottom))
+        rise = max(usual_rise, min(-text_top, 1.2 * usual_rise))
+        drop = max(usual_drop, min(text_bottom, 1.5 * usual_drop))
     else:
-        rise, drop = max(-text_top, -0.5 * top), max(text_bottom, 0.1 * bottom)
+        rise, drop = max(-text_top, 0.5 * usual_rise), max(text_bottom, 0.1 * usual_drop)
     above, below = rng.uniform(-0.03, style.margin / 2, 2) * rng.uniform(0.2, 1.0)
     scale = height / ((rise + drop) * (1 + above + below))
     size = int(np.clip(round(REFERENCE_SIZE * scale), 6, 3 * height))
@@ -62,25 +78,29 @@ def draw_line(
     size, baseline = frame(font, text, height, style, rng)
     face = load_font(font.path, size)
     tracking = rng.uniform(0.05, 0.3) * size if rng.random() < style.tracking else 0.0
-    pieces = list(text) if tracking else text.split(" ")
+    typed = style.typed > 0 and rng.random() < style.typed
+    pieces = list(text) if tracking or typed else text.split(" ")
     gap = face.getlength(" ") * rng.uniform(0.8, 1.7) if rng.random() < 0.7 else face.getlength(" ")
     wobble = rng.uniform(0, 0.02) * height if rng.random() < 0.5 else 0.0
     left, right = rng.uniform(0.0, style.margin, 2) * rng.uniform(0, 1) * height + 0.04 * size
     x, places = left, []
     for piece in pieces:
         places.append(x)
-        if tracking:
+        if tracking or typed:
             x += gap if piece == " " else face.getlength(piece) + tracking
         else:
             x += face.getlength(piece) + gap * rng.uniform(0.85, 1.15)
-    width = max(int(x - (tracking or gap) + right), height)
+    strokes = strike(len(pieces), size, rng) if typed else None
+    width = max(int(x - (tracking if tracking or typed else gap) + right), height)
     room = int(ROOM * height)
     canvas = Image.new("L", (width, height + 2 * room))
     pen = ImageDraw.Draw(canvas)
-    for piece, place in zip(pieces, places, strict=True):
-        pen.text((place, room + baseline + rng.uniform(-wobble, wobble)), piece, fill=255, font=face, anchor="ls")
+    for index, (piece, place) in enumerate(zip(pieces, places, strict=True)):
+        fill, aside, down = strokes[index] if strokes is not None else (255, 0.0, 0.0)
+        spot = place + aside, room + baseline + rng.uniform(-wobble, wobble) + down
+        pen.text(spot, piece, fill=int(fill), font=face, anchor="ls")
     if rng.random() < style.neighbours:
-        leading = height * rng.uniform(0.85, 1.2)
+        leading = height * rng.uniform(*style.leading)
         for other, way in zip(neighbours, (-1, 1), strict=True):
             pen.text(
                 (rng.uniform(-0.3, 0.3) * width, room + baseline + way * leading),
@@ -89,7 +109,23 @@ def draw_line(
                 font=face,
                 anchor="ls",
             )
-    return bend(canvas, height, style, rng)
+    if style.hand is None:
+        return bend(canvas, height, style, rng)
+    body, capitals = (-face.getbbox(letter, anchor="ls")[1] for letter in "xH")
+    return write_by_hand(canvas, Rows(height, room, baseline, body, capitals), style.hand, rng)
+
+
+def strike(letters: int, size: float, rng: np.random.Generator) -> np.ndarray:
+    """How a typewriter strikes each letter of a line: ink in [0, 255], pixels to the right, pixels down.
+
+    A worn ribbon makes the whole line paler, a worn type or an uneven touch a letter; some types hang high or low.
+
+    Returns: (letters, 3).
+    """
+    worn, uneven, loose = rng.uniform(0, 0.2), rng.uniform(0, 0.35), rng.uniform(0, 0.035) * size
+    ink = 255 * (1 - worn - uneven * rng.random(letters) ** 2)
+    aside, down = rng.normal(0, 1, (2, letters)).clip(-2, 2) * loose * np.array([[0.6], [1.0]])
+    return np.stack([ink, aside, down], 1)
 
 
 def bend(canvas: Image.Image, height: int, style: InkStyle, rng: np.random.Generator) -> Image.Image:

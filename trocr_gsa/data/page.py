@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
+
+from .fields import blurred, cloud, sampled
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,13 @@ class PageStyle:
         ink: least and most of the paper's light that ink lets through, in [0, 1].
         weight: largest thinning or thickening of strokes, as a shift of the edge's threshold in [0, 0.5).
         unevenness: largest variation of that threshold over the line.
+        softness: least and most spread of the ink into the paper, in pixels at a height of 48.
         blur: largest radius of defocus, in pixels at a height of 48.
         noise: largest standard deviation of the grain, in grey levels.
-        bleed: probability that the page's other side shines through.
+        bleed: probability of a faint shadow of the page's other side.
+        verso: probability that the other side's writing shines through, mirrored, up to half as dark as the ink.
+        pen: probability that strokes in one direction are heavier than others, here more and there less.
+        stains: probability of stains, dark-rimmed or washed out.
         rulings: probability of ruled or squared paper.
         cut: probability that a wavy outline was cut and its outside filled.
         inverted: probability of light ink on dark ground.
@@ -35,25 +41,16 @@ class PageStyle:
     ink: tuple[float, float] = (0.05, 0.72)
     weight: float = 0.2
     unevenness: float = 0.22
+    softness: tuple[float, float] = (0.3, 0.8)
     blur: float = 1.1
     noise: float = 9.0
     bleed: float = 0.2
+    verso: float = 0.0
+    pen: float = 0.0
+    stains: float = 0.0
     rulings: float = 0.08
     cut: float = 0.25
     inverted: float = 0.01
-
-
-def cloud(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field in [-1, 1] whose hills are about `cell` pixels wide; (height, width) float32."""
-    height, width = shape
-    coarse = rng.uniform(-1, 1, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def blurred(values: np.ndarray, radius: float) -> np.ndarray:
-    """Gaussian blur of a field in [0, 1]."""
-    picture = Image.fromarray((values * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(picture, dtype=np.float32) / 255
 
 
 def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Generator) -> np.ndarray:
@@ -66,7 +63,7 @@ def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Ge
         rng: decides within them.
     """
     scale = coverage.shape[0] / 48
-    soft = blurred(coverage, rng.uniform(0.3, 0.8) * scale)
+    soft = blurred(coverage, rng.uniform(*style.softness) * scale)
     soft /= max(float(soft.max()), 0.2)
     threshold = 0.45 - rng.uniform(-0.6, 1.0) * style.weight
     if rng.random() < 0.6:
@@ -79,6 +76,42 @@ def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Ge
         )
     gain = rng.uniform(4, 10) if hard else rng.uniform(1.2, 3.0)
     return np.clip((soft - threshold) * gain + 0.5, 0, 1)
+
+
+def happens(probability: float, rng: np.random.Generator) -> bool:
+    """Whether something of this probability happens; what never does leaves the generator as it is."""
+    return probability > 0 and rng.random() < probability
+
+
+def pressed(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Strokes of a pen that is pressed: those across one direction get heavier or lighter, here more and there less.
+
+    ink + p(x, y) · (max(ink, ink moved by v) − ink), or min, with v up to 1.6 pixels at a height of 48.
+    """
+    height, width = ink.shape
+    angle, reach = rng.uniform(-0.4, 1.2), rng.uniform(0.4, 1.6) * height / 48
+    columns = np.arange(width, dtype=np.float32)[None, :] + np.float32(reach * np.cos(angle))
+    rows = np.arange(height, dtype=np.float32)[:, None] + np.float32(reach * np.sin(angle))
+    moved = sampled(ink, *np.broadcast_arrays(columns, rows))
+    change = np.minimum(ink, moved) if rng.random() < 0.35 else np.maximum(ink, moved)
+    pressure = 0.5 + 0.5 * cloud(ink.shape, rng.uniform(0.3, 3) * height, rng)
+    return ink + pressure * (change - ink)
+
+
+def stains(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """How much light stains take from the paper: (height, width) in [0, 0.5], darker at their rims."""
+    field = cloud(shape, rng.uniform(0.6, 4) * shape[0], rng) + 0.2 * cloud(shape, 0.25 * shape[0], rng)
+    depth = field - rng.uniform(0.1, 0.6)
+    inside = np.clip(depth * rng.uniform(4, 25), 0, 1)
+    rim = np.exp(-((depth * rng.uniform(10, 25)) ** 2))
+    return np.clip(inside * rng.uniform(0.05, 0.3) + rim * rng.uniform(0, 0.2), 0, 0.5).astype(np.float32)
+
+
+def other_side(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What is written on the page's back, as it shines through: mirrored, soft, its lines not where ours are."""
+    height, width = ink.shape
+    mirrored = np.roll(ink[:, ::-1], (rng.integers(height), rng.integers(width)), (0, 1))
+    return blurred(mirrored, rng.uniform(0.6, 2.2) * height / 48) * rng.uniform(0.05, 0.5)
 
 
 def rulings(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -123,15 +156,22 @@ def _binarised(ink: np.ndarray, style: PageStyle, rng: np.random.Generator) -> n
 
 def _scanned(ink: np.ndarray, style: PageStyle, rng: np.random.Generator) -> np.ndarray:
     scale = ink.shape[0] / 48
-    other_side = ink[::-1, ::-1] if rng.random() < style.bleed else None
+    shadow = ink[::-1, ::-1] if rng.random() < style.bleed else None
+    verso = other_side(ink, rng) if happens(style.verso, rng) else None
+    if happens(style.pen, rng):
+        ink = pressed(ink, rng)
     ink = stroke(ink, style, hard=False, rng=rng)
     paper = np.full(ink.shape, rng.uniform(*style.paper), dtype=np.float32)
     if rng.random() < 0.5:
         paper *= 1 + cloud(ink.shape, rng.uniform(20, 300) * scale, rng) * rng.uniform(0, 0.12)
     if rng.random() < 0.3:
         paper *= 1 + cloud(ink.shape, rng.uniform(1.5, 4) * scale, rng) * rng.uniform(0, 0.06)
-    if other_side is not None:
-        paper *= 1 - blurred(other_side, rng.uniform(0.8, 2.0) * scale) * rng.uniform(0.03, 0.25)
+    if shadow is not None:
+        paper *= 1 - blurred(shadow, rng.uniform(0.8, 2.0) * scale) * rng.uniform(0.03, 0.25)
+    if verso is not None:
+        paper *= 1 - verso
+    if happens(style.stains, rng):
+        paper *= 1 - stains(ink.shape, rng)
     if rng.random() < style.rulings:
         paper *= 1 - rulings(ink.shape, rng)
     low, high = style.ink

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .corpus import Corpus, TextCorpus
+from .corpus import Corpus, TextSource
 from .fonts import Font, find_fonts
+from .handwriting import HandStyle
 from .ink import InkStyle, draw_line
 from .page import PageStyle, print_page
 from .samples import LineDataset, LineSample
@@ -38,6 +39,47 @@ class RenderStyle:
             raise ValueError(f"`height` must be at least 16 pixels, got {self.height}.")
 
 
+STYLES = {
+    "plain": RenderStyle(),
+    "hand": RenderStyle(
+        56,
+        InkStyle(margin=0.3, tracking=0.02, neighbours=0.4, leading=(0.6, 1.1), hand=HandStyle()),
+        PageStyle(binarised=0.08, weight=0.17, noise=5.0, bleed=0.0, verso=0.3, pen=0.5, stains=0.12, rulings=0.2),
+    ),
+    "print": RenderStyle(
+        56,
+        InkStyle(margin=0.4, slant=3, skew=1.2, curve=0.03),
+        PageStyle(binarised=0.25, noise=5.0, bleed=0.0, verso=0.25, stains=0.1, rulings=0.02),
+    ),
+    "typescript": RenderStyle(
+        56,
+        InkStyle(slant=1, skew=1.5, curve=0.02, tracking=0.03, neighbours=0.45, leading=(0.75, 1.2), typed=0.85),
+        PageStyle(
+            binarised=0.1,
+            weight=0.14,
+            unevenness=0.12,
+            softness=(0.3, 1.3),
+            noise=5.0,
+            bleed=0.0,
+            verso=0.25,
+            stains=0.1,
+            rulings=0.03,
+        ),
+    ),
+}
+
+
+def render_style(name: str, height: int | None = None) -> RenderStyle:
+    """One of `STYLES`, at another height if need be.
+
+    Raises:
+        ValueError: if there is no style of that name, or the height is too small.
+    """
+    if name not in STYLES:
+        raise ValueError(f"`style` must be one of {', '.join(STYLES)}, got {name!r}.")
+    return STYLES[name] if height is None else replace(STYLES[name], height=height)
+
+
 class LineRenderer:
     """Renders the line of a seed.
 
@@ -53,7 +95,7 @@ class LineRenderer:
     def __init__(
         self,
         fonts: Sequence[Font] | None = None,
-        corpus: Corpus | TextCorpus | None = None,
+        corpus: TextSource | None = None,
         style: RenderStyle | None = None,
     ) -> None:
         """Group the fonts by family."""
