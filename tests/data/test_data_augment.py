@@ -10,7 +10,9 @@ from trocr_gsa.data import AugmentedLines, LineAugmentation
 from trocr_gsa.data.surroundings import Surroundings
 
 ALONE = Surroundings(margin=0, neighbours=0, cut_out=0)
-STILL = LineAugmentation(0, 0, 0, 0, 0, weight=0, contrast=0, blur=0, noise=0, shade=0, surroundings=ALONE)
+STILL = LineAugmentation(
+    *(0,) * 7, weight=0, contrast=0, blur=0, noise=0, shade=0, light=0, resolution=0, jpeg=0, surroundings=ALONE
+)
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_worker_processes_make_the_same_change(lines):
 
 def test_a_line_is_never_turned_by_a_quarter_or_flipped():
     for seed in range(60):
-        image = LineAugmentation(shade=0, surroundings=ALONE)(bar(), np.random.default_rng(seed))
+        image = LineAugmentation(shade=0, light=0, surroundings=ALONE)(bar(), np.random.default_rng(seed))
         dark = np.asarray(image) < 140
         rows, columns = dark.any(1).sum(), dark.any(0).sum()
         assert image.height == 40
@@ -74,6 +76,47 @@ def test_in_the_shade_one_end_is_darker():
     assert all(max(pair) > 250 for pair in ends)
     assert 128 <= min(map(min, ends)) < 160
     assert {pair[0] < pair[1] for pair in ends} == {True, False}
+
+
+def test_seen_askew_one_end_is_higher():
+    ends = []
+    for seed in range(40):
+        dark = np.asarray(replace(STILL, perspective=0.5)(bar(), np.random.default_rng(seed))) < 128
+        ends.append((dark[:, 25].sum(), dark[:, -65].sum()))
+    assert {left > right for left, right in ends if left != right} == {True, False}
+    assert (8, 8) in ends  # half of the lines are seen from in front
+
+
+def test_elastic_strokes_are_bent_and_stay_where_they_were():
+    bent = [np.asarray(replace(STILL, elastic=0.1)(bar(), np.random.default_rng(seed))) < 128 for seed in range(20)]
+    middles = np.stack([(dark * np.arange(40)[:, None]).sum(0)[25:135] / dark.sum(0)[25:135] for dark in bent])
+    assert middles.std(1).max() > 0.5
+    np.testing.assert_allclose(middles, 19.5, atol=4.1)
+
+
+def test_uneven_light_darkens_and_never_brightens():
+    grey = Image.new("L", (200, 40), 200)
+    lit = np.stack([replace(STILL, light=1)(grey, np.random.default_rng(seed)) for seed in range(20)])
+    assert lit.max() <= 200
+    assert 110 < lit.min() < 160
+    assert max(np.ptp(picture) for picture in lit) > 20
+
+
+def test_under_a_lamp_colours_are_cast_and_greys_stay_grey():
+    assert np.ptp(np.asarray(replace(STILL, light=1)(bar().convert("RGB"), np.random.default_rng(1)))[0, 0]) > 5
+    assert replace(STILL, light=1)(bar(), np.random.default_rng(1)).mode == "L"
+
+
+@pytest.mark.parametrize("part", ["resolution", "jpeg"])
+def test_what_a_scanner_loses_is_detail_and_not_ink(part):
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (40, 200), dtype=np.uint8))
+    for seed in range(10):
+        worse = replace(STILL, **{part: 1.0})(picture, np.random.default_rng(seed))
+        assert worse.size == picture.size
+        before, after = np.asarray(picture, dtype=float), np.asarray(worse, dtype=float)
+        assert after.mean() == pytest.approx(before.mean(), abs=6)
+        assert np.abs(after - before).mean() > 3
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

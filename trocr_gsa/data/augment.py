@@ -1,18 +1,22 @@
-"""Light changes to lines, so that none is seen twice alike: what is around them, a little affine, ink, light and grain.
+"""Light changes to lines, so that none is seen twice alike: surroundings, form, ink, light, grain, and what cameras do.
 
 Never a quarter turn: that the reader is indifferent to those is a property of its encoder, not something to be learnt.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from .fields import cloud
 from .images import paper
 from .samples import LineDataset, LineSample
 from .surroundings import Surroundings
+
+STRIP = 1.5  # width of the strips that an elastic line is made of, in heights of the line
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,16 @@ class LineAugmentation:
         stretch: along the line, as a share of its width.
         zoom: across the line, as a share of its height.
         shift: up or down, as a share of the height.
+        perspective: how much higher one end may be than the other, as a share of the height.
+        elastic: how far single points are moved, as a share of the height.
         weight: probability that strokes get thinner or thicker.
         contrast: as a share of the range of greys; brightness follows it.
         blur: radius in hundredths of the height.
         noise: standard deviation of the grain, in grey levels.
         shade: probability that the light falls off along the line, by up to half.
+        light: probability that the light is uneven, as under a lamp; then colours are cast too.
+        resolution: probability that the picture has fewer dots than its size tells, down to a third each way.
+        jpeg: probability of the traces of JPEG compression.
         surroundings: what is put around the line first.
     """
 
@@ -38,24 +47,36 @@ class LineAugmentation:
     stretch: float = 0.2
     zoom: float = 0.08
     shift: float = 0.05
+    perspective: float = 0.15
+    elastic: float = 0.04
     weight: float = 0.3
     contrast: float = 0.3
     blur: float = 2.0
     noise: float = 8.0
     shade: float = 0.3
+    light: float = 0.2
+    resolution: float = 0.25
+    jpeg: float = 0.25
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """Change the picture; its mode is kept."""
         image = self._warp(self.surroundings(image, rng), rng)
         if rng.random() < self.weight:
-            image = self._reweigh(image, rng)
+            image = _reweigh(image, rng)
         if rng.random() < 0.3:
             image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, self.blur) * min(image.size) / 100))
-        return self._expose(image, rng)
+        if rng.random() < self.resolution:
+            image = _scan(image, rng.uniform(1 / 3, 0.9))
+        image = self._expose(image, rng)
+        return _compress(image, int(rng.integers(15, 75))) if rng.random() < self.jpeg else image
 
     def _warp(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Sample at A(x − centre) + centre, where A slopes, shears and scales; what lies outside is paper."""
+        """Sample at A(x − centre) + centre + e(x), in strips; what lies outside is paper.
+
+        A slopes, shears and scales, more and more across the line from one end to the other where the page was seen
+        askew; e, drawn for the corners of the strips and linear between them, makes letters wider here than there.
+        """
         width, height = image.size
         scale = 1 + rng.uniform(-self.stretch, self.stretch)
         zoom = 1 + rng.uniform(-self.zoom, self.zoom)
@@ -63,30 +84,39 @@ class LineAugmentation:
         slope = np.clip(np.tan(np.radians(rng.uniform(-self.rotation, self.rotation))), -steepest, steepest)
         shear = np.tan(np.radians(rng.uniform(-self.shear, self.shear)))
         shift = rng.uniform(-self.shift, self.shift) * height
+        askew = rng.uniform(-self.perspective, self.perspective) * (rng.random() < 0.5)
         size = (max(1, round(width * scale)), height)
-        a, b, d, e = 1 / scale, shear, slope / scale, 1 / zoom
-        centre = (size[0] / 2, height / 2)
-        affine = (
-            a,
-            b,
-            width / 2 - a * centre[0] - b * centre[1],
-            d,
-            e,
-            height / 2 - d * centre[0] - e * centre[1] + shift,
-        )
-        return image.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC, fillcolor=paper(image))
-
-    def _reweigh(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Mix the picture with its darkest or lightest neighbours: strokes thicken or thin by part of a pixel."""
-        change = ImageFilter.MinFilter(3) if rng.random() < 0.5 else ImageFilter.MaxFilter(3)
-        return Image.blend(image, image.filter(change), rng.uniform(0.1, 0.6))
+        reach = rng.uniform(0, self.elastic) * height * (rng.random() < 0.6)
+        strips = max(1, round(size[0] / height / STRIP)) if reach else 1
+        edges = np.linspace(0, size[0], strips + 1).round()
+        across = np.array([0.0, height])[:, None] - height / 2
+        along = edges[None, :] - size[0] / 2
+        aside, down = rng.uniform(-reach, reach, (2, 2, strips + 1))
+        x = width / 2 + along / scale + shear * across + aside
+        y = height / 2 + slope / scale * along + across / zoom * (1 + askew * along / size[0]) + shift + down
+        corners = np.stack([x, y], -1)  # (row, column, 2)
+        mesh = [
+            (
+                (int(edges[i]), 0, int(edges[i + 1]), height),
+                (*corners[0, i], *corners[1, i], *corners[1, i + 1], *corners[0, i + 1]),
+            )
+            for i in range(strips)
+        ]
+        return image.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC, fillcolor=paper(image))
 
     def _expose(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Change contrast and brightness, shade, and add grain."""
+        """Change contrast, brightness and light, and add grain."""
         values = np.asarray(image, dtype=np.float32)
+        channels = [1] * (values.ndim - 2)
         if rng.random() < self.shade:
             light = np.linspace(1, 1 - rng.uniform(0, 0.5), image.width, dtype=np.float32)
-            values = values * light[:: rng.choice((-1, 1))].reshape(1, -1, *[1] * (values.ndim - 2))
+            values = values * light[:: rng.choice((-1, 1))].reshape(1, -1, *channels)
+        if rng.random() < self.light:
+            field = cloud((image.height, image.width), 3 * min(image.size), rng)
+            lamp = 1 - np.float32(rng.uniform(0, 0.2)) * (1 + field)
+            values = values * lamp.reshape(*lamp.shape, *channels)
+            if channels:
+                values = values * rng.uniform(0.8, 1, values.shape[-1]).astype(np.float32)
         contrast = 1 - rng.uniform(0, self.contrast)
         lift = rng.uniform(0, 1 - contrast) * 255
         values = values * contrast + lift
@@ -95,6 +125,29 @@ class LineAugmentation:
                 rng.uniform(0, self.noise)
             )
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def _reweigh(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Mix the picture with its darkest or lightest neighbours: strokes thicken or thin by part of a pixel."""
+    extreme = np.minimum if rng.random() < 0.5 else np.maximum
+    values = np.asarray(image)
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0))[: values.ndim], mode="edge")
+    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    changed = extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return Image.blend(image, Image.fromarray(changed), rng.uniform(0.1, 0.6))
+
+
+def _scan(image: Image.Image, dots: float) -> Image.Image:
+    """Show the picture as a coarser scan has it: `dots` times as many each way, and enlarged again."""
+    coarse = [max(1, round(side * dots)) for side in image.size]
+    return image.resize(coarse, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
+
+
+def _compress(image: Image.Image, quality: int) -> Image.Image:
+    """Store the picture as JPEG and read it again."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert(image.mode)
 
 
 class AugmentedLines(LineDataset):
