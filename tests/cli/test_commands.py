@@ -160,7 +160,31 @@ def test_render_overwrites_nothing(call, lines):
 
 
 @pytest.mark.usefixtures("_bare_system")
-@pytest.mark.parametrize("words", [["--fonts", "/nowhere"], ["--text", "/nowhere.txt"], ["--height", "3"]])
+def test_render_cuts_lines_out_of_running_text_and_writes_the_languages_it_is_told(call, tmp_path):
+    prose, more = tmp_path / "prose.txt", tmp_path / "more.txt"
+    prose.write_text("A saying that goes on for a while,\nover two lines.\n%\nAnother saying.\n", encoding="utf-8")
+    more.write_text("Words of a second file, which is short.\n", encoding="utf-8")
+    words = ["--count", 12, "--passages", prose, "--passages", more, "--style", "hand"]
+    assert call("render", tmp_path / "cut", *words).exit_code == 0
+    sayings = "A saying that goes on for a while, over two lines.|Another saying.|" + more.read_text()
+    texts = [line.text for line in open_source(tmp_path / "cut")]
+    assert all(text.rstrip("-").lower() in sayings.lower() for text in texts)
+    assert call("render", tmp_path / "dutch", "--count", 5, "--languages", "dutch,danish").exit_code == 0
+
+
+@pytest.mark.usefixtures("_bare_system")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--fonts", "/nowhere"],
+        ["--text", "/nowhere.txt"],
+        ["--height", "3"],
+        ["--passages", "/nowhere.txt"],
+        ["--languages", "klingon"],
+        ["--style", "baroque"],
+        ["--text", "/nowhere.txt", "--languages", "dutch"],
+    ],
+)
 def test_render_complains_in_one_line(call, tmp_path, words):
     result = call("render", tmp_path / "out", "--count", 1, *words)
     assert result.exit_code == 2

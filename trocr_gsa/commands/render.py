@@ -31,18 +31,42 @@ def render(
     text: Annotated[
         Path | None, typer.Option(help="UTF-8 file, one text a line.", show_default="words of several languages")
     ] = None,
+    passages: Annotated[
+        list[Path] | None,
+        typer.Option(help="UTF-8 file of running text, cut into lines; give it again for more.", show_default=False),
+    ] = None,
+    languages: Annotated[
+        str,
+        typer.Option(
+            help="Whose words to string together, separated by commas.",
+            show_default="german, german-old, french, english, italian, latin",
+        ),
+    ] = "",
+    style: Annotated[str, typer.Option(help="What the lines look like: plain, hand, print or typescript.")] = "plain",
     height: Annotated[int, typer.Option(help="Pixels of the pictures' height.")] = 48,
 ) -> None:
     """Draw lines of text, each fully determined by its seed, and write them with their texts."""
-    from trocr_gsa.data.corpus import TextCorpus
+    from trocr_gsa.data.corpus import DEFAULT_LANGUAGES, Corpus, TextCorpus
     from trocr_gsa.data.fonts import find_fonts
-    from trocr_gsa.data.render import LineRenderer, RenderedLines, RenderStyle
+    from trocr_gsa.data.passages import PassageCorpus
+    from trocr_gsa.data.render import LineRenderer, RenderedLines, render_style
 
-    corpus = TextCorpus.from_file(text) if text else None
-    families = ([name.strip() for name in names.split(",") if name.strip()] for names in (only, exclude))
-    renderer = LineRenderer(find_fonts(fonts, *families), corpus, RenderStyle(height=height))
+    if bool(text) + bool(passages) + bool(languages) > 1:
+        raise ValueError("`--text`, `--passages` and `--languages` each say what to write. Give one of them.")
+    if passages:
+        corpus = PassageCorpus.from_files(passages)
+    elif text:
+        corpus = TextCorpus.from_file(text)
+    else:
+        corpus = Corpus(tuple(_names(languages)) or DEFAULT_LANGUAGES)
+    renderer = LineRenderer(find_fonts(fonts, _names(only), _names(exclude)), corpus, render_style(style, height))
     write_lines(RenderedLines(renderer, count, first_seed=seed), folder)
     typer.echo(f"{count} lines in {folder}")
+
+
+def _names(words: str) -> list[str]:
+    """What a list with commas names."""
+    return [name.strip() for name in words.split(",") if name.strip()]
 
 
 def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:

@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
 )
 GROUP_ROWS = 512
 JPEG_QUALITY = 90
+FEW_GREYS = 64  # a picture with more is always smaller as JPEG
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,20 @@ def shrink(image: Image.Image, line_height: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
-def encode(image: Image.Image) -> bytes:
-    """The picture as PNG or as JPEG, whichever is smaller."""
+def encode(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
+    """The picture as JPEG, or as PNG where that is smaller."""
     png, jpeg = io.BytesIO(), io.BytesIO()
+    image.save(jpeg, "JPEG", quality=quality)
+    if image.getcolors(FEW_GREYS) is None:
+        return jpeg.getvalue()
     image.save(png, "PNG", compress_level=4)
-    image.save(jpeg, "JPEG", quality=JPEG_QUALITY)
     return min(png.getvalue(), jpeg.getvalue(), key=len)
 
 
-def compile_lines(source: LineDataset, out: str | Path, line_height: int = 48) -> CompileReport:
-    """Write every line of `source` to the parquet file `out`, at `line_height` pixels.
+def compile_lines(
+    source: LineDataset, out: str | Path, line_height: int = 48, quality: int = JPEG_QUALITY
+) -> CompileReport:
+    """Write every line of `source` to the parquet file `out`, at `line_height` pixels and a JPEG quality of 1 to 100.
 
     The file appears only when it is complete; what was there before survives a failure.
 
@@ -68,7 +73,7 @@ def compile_lines(source: LineDataset, out: str | Path, line_height: int = 48) -
     problems, lines = list(source.problems), 0
     with open_atomically(out, "wb") as stream:
         with pq.ParquetWriter(stream, SCHEMA, compression="none") as writer:
-            for rows in _groups(source, line_height, problems):
+            for rows in _groups(source, line_height, quality, problems):
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
                 lines += len(rows)
         if not lines:
@@ -76,7 +81,9 @@ def compile_lines(source: LineDataset, out: str | Path, line_height: int = 48) -
     return CompileReport(out, lines, tuple(problems))
 
 
-def _groups(source: LineDataset, line_height: int, problems: list[str]) -> Iterator[list[dict[str, object]]]:
+def _groups(
+    source: LineDataset, line_height: int, quality: int, problems: list[str]
+) -> Iterator[list[dict[str, object]]]:
     rows: list[dict[str, object]] = []
     for index in range(len(source)):
         try:
@@ -86,7 +93,7 @@ def _groups(source: LineDataset, line_height: int, problems: list[str]) -> Itera
             continue
         rows.append(
             {
-                "image": encode(shrink(sample.image, line_height)),
+                "image": encode(shrink(sample.image, line_height), quality),
                 "text": sample.text,
                 "document": sample.document,
                 "name": sample.name,
