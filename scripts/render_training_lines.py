@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from glob import glob
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ def text_source(entry: Mapping[str, Any], folders: Mapping[str, Path]) -> TextSo
     return TextCorpus(tuple(dict.fromkeys(text.translate(MARKS) for text in texts)))
 
 
-def set_fonts(sections: list[str], system: Mapping[str, list[str]], folder: Path) -> list[Font]:
-    """The fonts of some sections, Fontsource's and the system's."""
-    fonts = [font for section in sections if (folder / section).is_dir() for font in find_fonts(folder / section)]
-    families = [family for section in sections for family in system.get(section, ())]
+def section_fonts(section: str, system: Mapping[str, list[str]], folder: Path) -> list[Font]:
+    """The fonts of a section, Fontsource's and the system's."""
+    fonts = find_fonts(folder / section) if (folder / section).is_dir() else []
+    families = system.get(section, [])
     return fonts + (find_fonts(only_families=families) if families else [])
 
 
@@ -92,9 +92,9 @@ def render_set(
     """
     entry = config["sets"][name]
     corpus = MixedCorpus([(text_source(config["texts"][text], folders), part) for text, part in entry["texts"].items()])
-    renderer = LineRenderer(
-        set_fonts(entry["fonts"], config["system"], folders["fonts"]), corpus, render_style(entry["style"])
-    )
+    sections = {name: section_fonts(name, config["system"], folders["fonts"]) for name in entry["fonts"]}
+    shares = {font.family: entry["fonts"][name] for name, fonts in sections.items() for font in fonts}
+    renderer = LineRenderer([*chain(*sections.values())], corpus, render_style(entry["style"]), shares)
     seed = first_seed + (zlib.crc32(name.encode()) << 20)  # sets share no seed
     lines = RenderedLines(renderer, round(entry["lines"] * scale), seed, fresh=False)
     return compile_lines(lines, out, renderer.style.height, JPEG_QUALITY)

@@ -42,7 +42,7 @@ def config(tmp_path):
         "texts": {"prose": {"passages": ["{texts}/{prose,verse}.txt"]}, "words": {"words": ["dutch"]}},
         "system": {},
         "sets": {
-            name: {"lines": 4, "fonts": ["hands"], "style": "hand", "texts": {"prose": 2, "words": 1}}
+            name: {"lines": 4, "fonts": {"hands": 1}, "style": "hand", "texts": {"prose": 2, "words": 1}}
             for name in ("first", "second")
         },
     }
@@ -131,6 +131,7 @@ def test_the_config_names_only_what_there_is(scripts):
     sections = set(scripts[0].read_names(ROOT / "scripts" / "rendered_fonts.txt")) | set(config["system"])
     for entry in config["sets"].values():
         assert set(entry["fonts"]) <= sections
+        assert min(entry["fonts"].values()) > 0
         assert set(entry["texts"]) <= set(config["texts"])
     for entry in config["texts"].values():
         assert set(entry.get("words", ())) <= set(LANGUAGES)

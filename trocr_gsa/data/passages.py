@@ -112,7 +112,7 @@ class PassageCorpus:
         text = text.replace("--", "—")
         if old:
             text = long_s(text.translate(SMALL_E_ABOVE) if self.umlauts_above and hyphen == "⸗" else text)
-        if rng.random() < 0.02:
+        if rng.random() < 0.01:
             text = text.upper()
         return break_line(text, length, hyphen if rng.random() < 0.35 else "")
 

@@ -6,7 +6,7 @@ seed → generator → font (a family, then a file) → text that the font can d
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -44,7 +44,17 @@ STYLES = {
     "hand": RenderStyle(
         56,
         InkStyle(margin=0.3, tracking=0.02, neighbours=0.4, leading=(0.6, 1.1), hand=HandStyle()),
-        PageStyle(binarised=0.08, weight=0.17, noise=5.0, bleed=0.0, verso=0.3, pen=0.5, stains=0.12, rulings=0.2),
+        PageStyle(
+            binarised=0.08,
+            paper=(110, 255),
+            weight=0.17,
+            noise=5.0,
+            bleed=0.0,
+            verso=0.3,
+            pen=0.5,
+            stains=0.12,
+            rulings=0.2,
+        ),
     ),
     "print": RenderStyle(
         56,
@@ -87,6 +97,7 @@ class LineRenderer:
         fonts: as found by `find_fonts`; families are drawn by their weight, then one file of the family.
         corpus: the source of texts.
         style: what the lines may look like.
+        weights: of some families, any positive number, instead of what `Font.weight` says.
 
     Raises:
         ValueError: if `fonts` is empty.
@@ -97,6 +108,7 @@ class LineRenderer:
         fonts: Sequence[Font] | None = None,
         corpus: TextSource | None = None,
         style: RenderStyle | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         """Group the fonts by family."""
         fonts = find_fonts() if fonts is None else fonts
@@ -106,8 +118,9 @@ class LineRenderer:
         for font in fonts:
             families[font.family].append(font)
         self.families = [tuple(families[name]) for name in sorted(families)]
-        weights = np.array([files[0].weight for files in self.families])
-        self.shares = weights / weights.sum()
+        known = weights or {}
+        shares = np.array([known.get(files[0].family, files[0].weight) for files in self.families])
+        self.shares = shares / shares.sum()
         self.corpus = corpus or Corpus()
         self.style = style or RenderStyle()
 
