@@ -143,3 +143,41 @@ def test_a_polygon_without_room_for_text_is_refused_by_name(polygon, complaint):
         with pytest.raises(ImageError, match=r"^0001\.xml: line l7: ") as raised:
             LineCut.of(polygon, baseline, SIZE, "0001.xml: line l7")
         assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        [[60, 80], [200, 1e6], [340, 80]],
+        [[60, 80], [200, -1e6], [340, 80]],
+        [[60, 80], [200, 180], [340, 80]],
+        [[60, 80], [61, 9e5], [62, -9e5], [340, 80]],
+        [[-1e6, 80], [0, 1e6], [1e6, 80]],
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_baseline_far_from_its_polygon_is_refused_by_name_before_it_is_cut(baseline, turned):
+    polygon, baseline = (points[:, ::-1] if turned else points for points in (BOX, np.array(baseline, dtype=float)))
+    with pytest.raises(ImageError, match=r"^line: its baseline strays .* Draw the baseline again"):
+        LineCut.of(polygon, baseline, (400, 400), "line")
+
+
+def test_a_baseline_that_bends_as_its_polygon_does_is_followed():
+    arc = np.array([[u, 150 - 60 * np.sin(np.pi * (u - 20) / 360)] for u in np.linspace(20, 380, 30)])
+    polygon = np.concatenate([arc - [0, 25], (arc + np.array([0, 8]))[::-1]])
+    cut = LineCut.of(polygon, arc, SIZE, "line")
+    assert cut.bend is not None
+    assert cut.size[1] < 50
+
+
+def test_a_line_of_too_many_pixels_is_refused_by_name():
+    polygon = np.array([[0, 0], [9000, 0], [9000, 9000], [0, 9000]], dtype=float)
+    with pytest.raises(ImageError, match=r"^line: 9000 × 9000 pixels are too many for one line"):
+        LineCut.of(polygon, None, (9000, 9000), "line")
+
+
+def test_a_polygon_that_goes_to_and_fro_is_refused_before_its_sides_are_divided():
+    zigzag = np.array([[(i % 2) * 8000, 10 + (i % 7)] for i in range(9999)], dtype=float)
+    bent = np.array([[0, 10], [4000, 16], [8000, 10]], dtype=float)
+    with pytest.raises(ImageError, match=r"^line: its polygon is .* pixels long or more"):
+        LineCut.of(zigzag, bent, (8000, 100), "line")

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from page_makers import draw_page
 from PIL import Image
 from segmenter_makers import make_scans, put_stand_in
 
-from trocr_gsa.data.pages import Scan, find_scans
+from trocr_gsa.data.pages import PageError, Scan, find_scans
 from trocr_gsa.data.pages.pdf import LONGEST, render_page
 
 FIRST_PAGE = re.compile(rb"/Kids \[ \d+ 0 R")  # as Pillow writes the list of pages
@@ -139,9 +140,28 @@ def test_a_page_that_cannot_be_drawn_is_named_and_the_rest_is_read(call, scan, t
     assert names_in(tmp_path / "out") == ["scan-0002.jpg", "scan-0002.xml"]
 
 
-def test_a_file_that_disappears_is_named(scan, call, tmp_path):
-    from trocr_gsa.data.pages import PageError
+@pytest.mark.parametrize(("count", "complaint"), [(1_000_000, "more than 10,000"), (10_000, "has 2"), (5, "has 2")])
+def test_a_count_of_pages_that_are_not_there_is_refused_at_once(scan, count, complaint):
+    content, found = re.subn(rb"/Count 2", b"/Count %d" % count, scan.read_bytes())
+    assert found == 1
+    scan.write_bytes(content)
+    start = time.perf_counter()
+    scans, (problem,) = find_scans(scan)
+    assert scans == []
+    assert problem.startswith(f"scan.pdf: says that it has {count:,} pages, ")
+    assert complaint in problem
+    assert time.perf_counter() - start < 10
 
+
+def test_a_single_page_that_is_not_there_is_named_when_its_turn_comes(scan):
+    scan.write_bytes(scan.read_bytes().replace(b"/Count 2", b"/Count 3"))
+    scans, problems = find_scans(scan)
+    assert (len(scans), problems) == (3, [])
+    with pytest.raises(PageError, match="page 3 cannot be drawn"):
+        scans[2].load()
+
+
+def test_a_file_that_disappears_is_named(scan, call, tmp_path):
     (first, _), _ = find_scans(scan)
     scan.unlink()
     with pytest.raises(PageError, match=r"scan\.pdf: cannot be read"):

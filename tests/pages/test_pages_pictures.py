@@ -1,6 +1,7 @@
 """A page's picture is found by what files call it, and never outside of the folder that was given."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,72 @@ def test_a_picture_is_found_where_platforms_put_it(folder, place, reference):
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     (folder / place).write_bytes(b"picture")
     assert found(folder, reference) == place
+
+
+@pytest.mark.parametrize(
+    ("place", "reference"),
+    [
+        ("page/0002.JPG", "0002.jpg"),
+        ("page/scan.jpg", "SCAN.JPG"),
+        ("Images/Scan.png", "images/scan.png"),
+        ("page/Karte Nr 1.jpg", "Karte%20Nr%201.jpg"),
+        ("page/Karte%20Nr%201.jpg", "Karte Nr 1.jpg"),
+        ("page/B\u00fccher.png", "Bu\u0308cher.png"),
+        ("page/Bu\u0308cher.png", "B\u00fccher.png"),
+        ("page/BU\u0308CHER 1.PNG", "b%C3%BCcher%201.png"),
+        ("deep/Bl\u00e4tter/a.png", "../DEEP/Bla\u0308tter/A.png"),
+        ("page/a.PNG", r"images\a.png"),
+        ("page/scans/a.png", r"scans\A.png"),
+        ("page/0001.JPG", ""),
+        ("0001.TIFF", "gone.png"),
+        ("images/SCAN.Jp2", "scan.jp2"),
+        ("page/a+b & c.png", "a%2Bb%20%26%20c.png"),
+        ("page/100%.png", "100%.PNG"),
+    ],
+)
+def test_a_picture_is_found_by_other_letters_that_mean_the_same(folder, place, reference):
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_bytes(b"picture")
+    assert found(folder, reference) == place
+
+
+def test_the_name_as_it_is_written_comes_first_and_two_others_are_told(folder):
+    for name in ("scan.png", "SCAN.png", "Scan.PNG"):
+        (folder / "page" / name).write_bytes(b"picture")
+    assert found(folder, "SCAN.png") == "page/SCAN.png"
+    with pytest.raises(PageError, match=r"picture 'sCAN\.png' is as near to SCAN\.png and Scan\.PNG"):
+        found(folder, "sCAN.png")
+
+
+@pytest.mark.parametrize("reference", ["../../SECRET.png", "../../Sub/x.png", "file://{outside}/SECRET.PNG", "%2e./x"])
+def test_folders_outside_are_not_even_listed(folder, reference, monkeypatch):
+    listed = []
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(os.path.realpath(path)) or real(path))
+    with pytest.raises(PageError):
+        found(folder, reference.format(outside=folder.parent))
+    assert all(path.startswith(str(folder)) for path in listed)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "http://[scan/0001.png", "//\u2100.com/x.png", "file:%00", "file:%00.png", "http://h/%00.png", "//[x]/0001.png",
+    ],
+)  # fmt: skip
+def test_a_reference_that_is_none_is_named(folder, reference):
+    (folder / "page" / "0001.png").write_bytes(b"picture")
+    with pytest.raises(PageError, match=r"^0001\.xml: its picture's name .* is none"):
+        found(folder, reference)
+
+
+@pytest.mark.parametrize("reference", ["a/" * 1_000_000 + "b.png", "x" * 2_000_000, "../" * 500_000, "%41" * 500_000])
+def test_a_reference_of_megabytes_takes_no_time_and_is_not_repeated(folder, reference):
+    start = time.perf_counter()
+    with pytest.raises(PageError) as raised:
+        found(folder, reference)
+    assert time.perf_counter() - start < 5
+    assert len(str(raised.value)) < 1000
 
 
 def test_an_absolute_path_inside_of_the_folder_is_followed(folder):

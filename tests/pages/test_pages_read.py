@@ -5,9 +5,11 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from lxml import etree
 from page_makers import SIZE, draw_page, make_folder, page_line, page_xml
+from stub_reader import StubReader
 
 from trocr_gsa.data.pages import find_pages
 from trocr_gsa.reader.pages import read_pages
@@ -200,6 +202,18 @@ def test_a_page_of_the_other_kind_is_named_with_its_format(call, pages, kind, tm
     result = call("read", pages, "--format", other, "--output-dir", tmp_path / "out")
     assert result.exit_code == 1
     assert f"Use --format {kind}." in result.stderr.splitlines()[0]
+
+
+def test_lines_that_wait_to_be_read_are_bounded_by_their_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.reader.pages.PIXELS", 3 * 400 * 300)
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    line.polygon = np.array([[0, 0], [400, 0], [400, 300], [0, 300]])
+    (tmp_path / "0001.xml").write_text(page_xml("".join(page_line(i, line) for i in range(10))))
+    reader = StubReader()
+    (page,) = read_pages(reader, find_pages(tmp_path))
+    assert [len(sizes) for sizes in reader.handed] == [3, 3, 3, 1]
+    assert sum(reading is not None for reading in page.readings) == 10
 
 
 def test_a_page_of_ten_thousand_lines_is_read(tmp_path, page_reader, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv, page_line, page_xml
 
@@ -125,3 +126,39 @@ def test_a_folder_of_both_kinds_is_read(tmp_path):
     image.save(tmp_path / "b.png")
     (tmp_path / "b.xml").write_text(alto_xml(alto_line(1, lines[0], '<String CONTENT="two"/>'), "b.png"))
     assert [line.text for line in open_source(tmp_path)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(("backward", "is_told"), [(2, True), (1, False), (0, False)])
+def test_pages_whose_baselines_run_backwards_are_told(tmp_path, backward, is_told):
+    image, drawn = draw_page(["one", "two", "three"])
+    image.save(tmp_path / "0001.png")
+    for line in drawn[:backward]:
+        line.baseline = line.baseline[::-1]
+    lines = "".join(page_line(i, line, page_equiv(line.text)) for i, line in enumerate(drawn))
+    (tmp_path / "0001.xml").write_text(page_xml(lines))
+    (tmp_path / "0002.xml").write_text(page_xml(page_line(1, draw_page(["one"])[1][0], page_equiv("one"))))
+    source = open_source(tmp_path)
+    assert len(source) == 4
+    assert source.problems == []
+    told = "on 1 pages most baselines run from right to left (0001.xml): these lines are taken to lie upside down"
+    assert [note.startswith(told) for note in source.notes] == [True] * is_told
+
+
+def test_characters_that_nobody_sees_are_told_once_for_all_pages(tmp_path, call):
+    make_folder(tmp_path, "page", [["a\u200bb", "plain"], ["\ufeffc", "d\ufffd"]], transcribed=True)
+    (note,) = open_source(tmp_path).notes
+    assert "in 3 lines, the first of them 0001.xml: line l1: U+200B ZERO WIDTH SPACE (1), " in note
+    result = call("compile", tmp_path, tmp_path / "lines.parquet")
+    assert (result.exit_code, result.stderr) == (0, f"note: {note}\n")
+
+
+def test_lines_that_cover_their_page_many_times_over_are_not_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.data.pages.source.MOST_PIXELS", 0)
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    line.polygon = np.array([[0, 0], [400, 0], [400, 300], [0, 300]])
+    lines = "".join(page_line(i, line, page_equiv("x")) for i in range(25))
+    (tmp_path / "0001.xml").write_text(page_xml(lines))
+    source = open_source(tmp_path)
+    assert len(source) == 20
+    assert [problem.split(": ")[2][:22] for problem in source.problems] == ["the page's other lines"] * 5

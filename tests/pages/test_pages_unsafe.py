@@ -6,7 +6,8 @@ import pytest
 from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 
 from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
-from trocr_gsa.data.pages.xml import MAX_BYTES
+from trocr_gsa.data.pages.listing import PAGE_ROOTS
+from trocr_gsa.data.pages.xml import MAX_BYTES, MAX_PARTS
 
 _, LINES = draw_page(["one"])
 PAGE = page_xml(page_line(1, LINES[0], page_equiv("TEXT")))
@@ -55,6 +56,47 @@ def test_what_is_nested_too_deep_or_too_long_is_refused():
     for inside in (deep, f"<Unicode>{'x' * 11_000_000}</Unicode>"):
         with pytest.raises(PageError, match="nested too deep or holds too much"):
             XmlDocument.parse(PAGE.replace("TEXT", inside).encode(), "a.xml")
+
+
+@pytest.mark.parametrize("inside", ["<a/>", "<a b='' c=''/>", "<a>x</a>"])
+def test_a_file_of_too_many_parts_is_not_made_a_tree(inside):
+    content = b"<PcGts>" + inside.encode() * (MAX_PARTS // 2) + b"</PcGts>" + b"<" * (MAX_PARTS // 2)
+    start = time.perf_counter()
+    with pytest.raises(PageError, match="tags and attributes"):
+        XmlDocument.parse(content, "a.xml")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("kind", ["page", "alto"])
+def test_a_reading_order_that_names_everything_again_and_again_takes_no_time(tmp_path, kind):
+    if kind == "page":
+        references = '<RegionRef regionRef="r1"/>' * 20_000
+        order = f"<ReadingOrder><UnorderedGroup>{references}</UnorderedGroup></ReadingOrder>"
+        xml = page_xml("".join(page_line(i, LINES[0]) for i in range(2000)), order=order)
+    else:
+        order = f'<ReadingOrder><OrderedGroup><ElementRef REF="{"b1 " * 50_000}"/></OrderedGroup></ReadingOrder>'
+        body = '<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"/>' * 2000
+        xml = alto_xml(body).replace("<Layout>", order + "<Layout>")
+    (tmp_path / "a.xml").write_text(xml)
+    start = time.perf_counter()
+    page = PageFile(tmp_path / "a.xml", tmp_path, "a.xml").read()
+    assert page is not None
+    assert len(page.lines) == 2000
+    assert time.perf_counter() - start < 10
+
+
+def test_what_nobody_thought_of_costs_its_page_alone(tmp_path, monkeypatch):
+    def stumble(*_):
+        raise RecursionError("deeper than " + "x" * 10_000)
+
+    (tmp_path / "a.xml").write_text(PAGE)
+    monkeypatch.setitem(PAGE_ROOTS, "PcGts", stumble)
+    with pytest.raises(PageError, match=r"^a\.xml: cannot be used \(RecursionError: deeper than x+…\)") as raised:
+        PageFile(tmp_path / "a.xml", tmp_path, "a.xml").open()
+    assert len(str(raised.value)) < 300
+    monkeypatch.setitem(PAGE_ROOTS, "PcGts", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError):
+        PageFile(tmp_path / "a.xml", tmp_path, "a.xml").open()
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):

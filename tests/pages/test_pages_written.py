@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 
 import pytest
 from alto_rules import broken_rules
@@ -82,6 +83,30 @@ def test_encoding_mark_declaration_and_line_ends_stay(tmp_path, content, format,
     filled = written(tmp_path, content, format, [LineReading("ſtürmiſch 漢", 0.5, 0.0), None, None])
     assert filled[:20] == content[:20]
     assert any("ſtürmiſch 漢" in "".join([*line.itertext(), *line.xpath(".//@CONTENT")]) for line in lines_of(filled))
+
+
+@pytest.mark.parametrize(("content", "format"), [(PAGE, "page"), (ALTO, "alto")])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: text.replace('"0001.png"', "'0001.png'"),
+        lambda text: text.replace(' HPOS="', '\n   HPOS = "').replace(' id="', '  id="'),
+        lambda text: text.replace('/>', ' />'),
+        lambda text: text.replace("<TextStyle/>", "<TextStyle></TextStyle>"),
+        lambda text: text.replace(">kept<", "><![CDATA[kept]]><").replace("old", "&#111;ld"),
+        lambda text: text.replace("0001.png", "a &quot;b&quot; &#x41;"),
+        lambda text: text.replace("?>\n", "?>\n<?style a?>\n<!-- a -->\n\n", 1) + "<!-- b -->\n<!-- c -->",
+        lambda text: text.replace('<?xml version="1.0" encoding="UTF-8"', "<?xml  version='1.0'  encoding='utf-8'"),
+        lambda text: text.replace("\n", "\r"),
+    ],
+    ids=["quotes", "spaces", "space before the end", "long form", "cdata", "references", "around", "head", "old mac"],
+)  # fmt: skip
+def test_a_file_in_which_nothing_changed_keeps_its_bytes_however_it_is_formed(tmp_path, content, format, changed):
+    content = changed(content).encode()
+    assert written(tmp_path, content, format, [None] * 3) == content
+    once = written(tmp_path, content, format)
+    assert once != content
+    assert written(tmp_path, once, format) == once
 
 
 def test_a_line_of_page_gets_text_confidence_and_orientation(tmp_path):
@@ -220,3 +245,46 @@ def test_rows_say_where_a_line_is_what_it_says_and_how_it_lies(tmp_path):
     ] == "0.5 0.25 0.01235 1.0"
     assert [row["text"] for row in csv.DictReader(io.StringIO(table.decode()))] == ["ein & <Wort>", "drei"]
     assert written(tmp_path, PAGE, "text").decode().splitlines() == ["ein & <Wort>", "drei"]
+
+
+MARKS = "readingOrder {index:1;} person {offset:0; length:3;} structure {type:heading;} textStyle {offset:1; length:2;}"
+
+
+@pytest.mark.parametrize(
+    ("custom", "kept"),
+    [
+        (MARKS, "readingOrder {index:1;} structure {type:heading;}"),
+        ("person { length:3 ; offset : 0; }", ""),
+        ("person {offset:0; length:3;}readingOrder{index:1;}", "readingOrder{index:1;}"),
+        ("comment {length:1; comment:an offset;}", "comment {length:1; comment:an offset;}"),
+        ("readingOrder {index:1;} broken {offset:1", "readingOrder {index:1;}"),
+        ("no tags at all", "no tags at all"),
+    ],
+)
+def test_marks_of_places_in_a_text_go_with_the_text(tmp_path, custom, kept):
+    content = page_xml(page_line(1, LINES[0], page_equiv("ein"), f' custom="{custom}"'))
+    (line,) = lines_of(written(tmp_path, content, "page", [LineReading("zwei", 0.5, 0.0)]))
+    assert line.get("custom") == f"{kept} orientation {{degrees:0;}}".strip()
+    (line,) = lines_of(written(tmp_path, content, "page", [LineReading("ein", 0.5, 0.0)]))
+    assert line.get("custom").startswith(custom.strip())
+    (line,) = lines_of(written(tmp_path, content, "page", [None]))
+    assert line.get("custom") == custom
+
+
+def test_marks_on_words_and_regions_go_with_their_texts(tmp_path):
+    mark = ' custom="person {offset:0; length:2;}"'
+    words = WORD.format(1, page_equiv("same")) + WORD.format(2, page_equiv("other"))
+    words = words.replace("<Word", f"<Word{mark}")
+    body = page_line(1, LINES[0], words + page_equiv("same other")) + page_equiv("same other")
+    content = page_xml(f'<TextRegion id="r"{mark}><Coords points="0,0 9,0 9,9"/>{body}</TextRegion>')
+    root = etree.fromstring(written(tmp_path, content, "page", [LineReading("same new", 0.5, 0.0)]))
+    assert [word.get("custom") is None for word in root.iter("{*}Word")] == [False, True]
+    assert root.find(".//{*}TextRegion").get("custom") is None
+
+
+def test_a_long_custom_attribute_takes_no_time(tmp_path):
+    custom = "a" * 300_000 + " " * 300_000 + "{" * 300_000 + "orientation " * 30_000
+    content = page_xml(page_line(1, LINES[0], page_equiv("ein"), f' custom="{custom}"'))
+    start = time.perf_counter()
+    assert b"zwei" in written(tmp_path, content, "page", [LineReading("zwei", 0.5, 0.0)])
+    assert time.perf_counter() - start < 5

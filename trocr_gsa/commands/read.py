@@ -9,8 +9,9 @@ from . import options
 from .choices import adapter_of_each
 from .inputs import find_pictures
 from .messages import silence_libraries, user_errors
+from .page_inputs import PageInputs, find_page_files
 from .read_lines import LineJob, read_lines, weights_asked_for
-from .read_pages import PageOptions, find_page_files, read_pages
+from .read_pages import PageOptions, read_pages
 from .segment_pages import find_scan_files
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def read(
     def asked() -> dict[str, Any]:
         return weights_asked_for(model, adapters) | {"precision": precision}
 
-    pages, problems = find_scan_files(pictures) if segment else (find_page_files(pictures), [])
-    if pages is not None:
-        read_pages(pages, page_options, use or (), adapters, load, prior, beams, problems, device)
+    pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, format)
+    if pages.files is not None:
+        read_pages(pages, page_options, use or (), adapters, load, prior, beams, device)
         return
     page_options.refuse()
     files = list(find_pictures(pictures))

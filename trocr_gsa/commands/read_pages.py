@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .choices import adapter_of_each
-from .inputs import files_named
-from .messages import LEFT_OUT, say
+from .messages import LEFT_OUT, report_notes, say
+from .page_inputs import PageInputs
 from .processes import are_several, joined
 from .segment_pages import find_lines, kept_pictures
 
@@ -90,14 +90,13 @@ class PageOptions:
 
 
 def read_pages(
-    files: "Sequence[PageFile | Scan]",
+    inputs: PageInputs,
     options: PageOptions,
     uses: Sequence[str],
     adapters: str | dict[str, str] | None,
     load: "Callable[[str | None], LineReader]",
     orientation: Any,
     beams: int,
-    problems: Sequence[str],
     device: str | None,
 ) -> None:
     """Read pages and write them; a page whose file is there already is passed over.
@@ -105,18 +104,17 @@ def read_pages(
     Several processes share what is left of the pages, and each answers for its own.
 
     Args:
-        files: the pages; those of which there is only a picture have their lines found first.
+        inputs: the pages; those of which there is only a picture have their lines found first.
         options: where they go, and how.
         uses: `--use`.
         adapters: by name.
         load: device → the reader, once it is known to be needed.
         orientation: prior of the lines as they lie on their pages.
         beams: texts followed side by side.
-        problems: what was left out already.
         device: to read on, as the user names it.
     """
-    files = _inputs(files, options)
-    if not files and not problems:
+    files = _inputs(inputs.files or (), options)
+    if not files and not inputs.problems:
         raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
     names = adapters if isinstance(adapters, dict) else ()
     chosen = adapter_of_each([str(file.path) for file in files], uses, names) if files else []
@@ -130,8 +128,9 @@ def read_pages(
             if len(todo) < len(files):
                 there = len(files) - len(todo)
                 say(f"already there and left as they are: {there} pages; --overwrite reads them again")
-            _report(problems)
-            left_out = len(problems)
+            report_notes(inputs.notes)
+            _report(inputs.problems)
+            left_out = len(inputs.problems)
         own = processes.share(todo)
         left_out += _read_and_write(own, options, lambda: load(processes.device), orientation, beams)
         processes.wait()  # a process that ends with an error has the launcher end the others
@@ -162,25 +161,6 @@ def _read_and_write(
                 left_out += len(problems)
                 _report(problems)
     return left_out
-
-
-def find_page_files(words: Sequence[str]) -> "list[PageFile] | None":
-    """Return the pages that the words mean; None if they mean pictures.
-
-    Raises:
-        ValueError: if they mean both.
-    """
-    from trocr_gsa.data.pages import find_pages, holds_pages
-
-    named = [name for word in words for name in files_named(word)]
-    holding = [name for name in named if holds_pages(Path(name))]
-    others = [name for name in named if name not in holding]
-    if holding and others:
-        raise ValueError(
-            f"`pictures`: {holding[0]} is of pages and {others[0]} is not. Read pages (PAGE, ALTO) and pictures of "
-            "lines one after the other; of a page, name the XML file: its picture is found."
-        )
-    return [file for word in holding for file in find_pages(Path(word))] or None
 
 
 def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[PageFile | Scan]":
@@ -232,6 +212,8 @@ def _is_done(file: "PageFile | Scan", options: PageOptions) -> bool:
 def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
     """Write what was read in a page; return what was not, a line each."""
     from trocr_gsa.atomic import write_bytes
+    from trocr_gsa.data.pages import PageError
+    from trocr_gsa.data.pages.listing import named_errors
     from trocr_gsa.data.pages.outputs import FORMATS
 
     page, format = read.page, FORMATS[options.format]
@@ -241,7 +223,11 @@ def _write(read: "ReadPage", options: PageOptions, stream: Any) -> list[str]:
         instead = f"{page.name}: is {page.kind}, which --format {options.format} does not fill in."
         return [f"{instead} Use --format {page.kind.lower()}."]
     sure, unsure = _judged(read, options.min_confidence)
-    content = format.write(page, sure)
+    try:
+        with named_errors(page.name):
+            content = format.write(page, sure)
+    except PageError as error:
+        return [*read.problems, str(error)]
     target = options.target(read.file.name)
     if target is not None:
         write_bytes(target, format.header + content)

@@ -21,6 +21,7 @@ def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":
         ValueError: if a word means a PAGE or ALTO file itself, or a folder without pictures.
     """
     from trocr_gsa.data.pages import find_scans
+    from trocr_gsa.data.pages.listing import XML_SUFFIXES
 
     scans: list[Scan] = []
     problems: list[str] = []
@@ -28,7 +29,7 @@ def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":
         named = files_named(word)
         found = 0
         for name in named:
-            if name.lower().endswith(".xml"):
+            if name.lower().endswith(XML_SUFFIXES):
                 raise ValueError(
                     f"`--segment` finds the lines of pictures and PDFs, and {name} says where its lines are. Read it "
                     "without --segment, or name its picture."

@@ -107,7 +107,7 @@ def _composed(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return _composed(_composed(name).lower())
+    return _composed(_composed(unquote(name)).lower())
 
 
 def _hub_blobs(root: Path) -> Path | None:

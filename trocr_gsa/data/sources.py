@@ -13,7 +13,7 @@ from pathlib import Path
 from .images import PICTURE_SUFFIXES
 from .lists import LIST_SUFFIXES, METADATA, Columns, find_list, find_table, open_list
 from .names import FolderNames, NameProblem, shown, writable
-from .pages.listing import holds_pages
+from .pages.listing import holds_pages, holds_xml
 from .pages.source import open_pages
 from .samples import LineDataset
 from .stored import FilePictures, Record, StoredLines
@@ -88,6 +88,8 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
         return open_hub(str(root), split, columns)
     if (table := find_table(folder)) is not None:
         return _open_list(table, columns, root)
+    if holds_xml(folder):
+        return open_pages(folder)  # which names what is wrong with it
     raise ValueError(
         f"`source`: {folder} has neither {METADATA} nor .gt.txt files nor pages (PAGE, ALTO) nor a dataset. "
         f'Write {METADATA} with one {{"file_name": …, "text": …}} a line, or put 001.gt.txt beside 001.png.'

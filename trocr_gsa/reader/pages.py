@@ -4,13 +4,14 @@ What is unusual: lines of several pages are read together, and one page's pictur
 with a page or a line costs itself alone.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from trocr_gsa.data.images import ImageError
-from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cut
+from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 from trocr_gsa.train.spelling import cleaned
 
@@ -18,6 +19,7 @@ from .line import Line
 from .line_reader import LineReader
 
 WINDOW = 256  # lines cut and not yet read
+PIXELS = 100_000_000  # of these lines
 PAGES = 64  # waiting to be handed out
 
 
@@ -70,7 +72,7 @@ def read_pages(
     for page in _cut_pages(files, adapters, window):
         if page is not None:
             finished.append(page)
-        if len(window) >= WINDOW or len(finished) >= PAGES:
+        if page is None or len(window) >= WINDOW or len(finished) >= PAGES:
             _read_window(reader, window, orientation, num_beams)
             yield from finished
             finished.clear()
@@ -83,6 +85,7 @@ def _cut_pages(
 ) -> Iterator[ReadPage | None]:
     """Put lines into the window; yields when it is full, and each page when its last line is in it."""
     chosen = iter(adapters) if adapters is not None else None
+    pixels = 0
     for file in files:
         adapter = next(chosen) if chosen is not None else None
         read = ReadPage(file)
@@ -99,17 +102,15 @@ def _cut_pages(
         read.page, read.readings = page, [None] * len(page.lines)
         if page.problem is not None:
             read.problems.append(page.problem)
-        for place, line in enumerate(page.lines):
-            name = page.line_name(line)
-            try:
-                cut = plan_cut(line, page.size, name)
-                picture_of_line = cut.cut(image)
-            except ImageError as error:
-                read.problems.append(str(error))
+        for place, (line, cut) in enumerate(plan_cuts(page)):
+            if isinstance(cut, ImageError):
+                read.problems.append(str(cut))
                 continue
-            picture_of_line.filename = name  # pyright: ignore[reportAttributeAccessIssue]  # what messages call it
+            pixels = math.prod(cut.size) + (pixels if window else 0)
+            picture_of_line = cut.cut(image)
+            picture_of_line.filename = page.line_name(line)  # pyright: ignore[reportAttributeAccessIssue]  # for messages
             window.append(_CutLine(read, place, picture_of_line, cut.skew, adapter))
-            if len(window) >= WINDOW:
+            if len(window) >= WINDOW or pixels >= PIXELS:
                 yield None
         yield read
 

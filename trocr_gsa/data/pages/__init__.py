@@ -3,11 +3,11 @@
 from .cutting import LineCut
 from .images import PagePicture, fit_picture
 from .kraken import KrakenSegmenter
-from .listing import PageFile, PageSource, find_pages, holds_pages
+from .listing import PageFile, PageSource, find_pages, holds_pages, holds_xml, one_of_each
 from .page import LineReading, Page, PageLine
 from .scans import Scan, find_scans
 from .segmenting import SegmentedPage, Segmenter, segmented_pages
-from .source import PageLines, plan_cut
+from .source import PageLines, plan_cut, plan_cuts
 from .xml import PageError, XmlDocument
 
 __all__ = [
@@ -29,6 +29,9 @@ __all__ = [
     "find_scans",
     "fit_picture",
     "holds_pages",
+    "holds_xml",
+    "one_of_each",
     "plan_cut",
+    "plan_cuts",
     "segmented_pages",
 ]

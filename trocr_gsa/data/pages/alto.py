@@ -1,51 +1,71 @@
-"""ALTO 2 to 4: blocks within blocks, their lines, and the strings, spaces and hyphens that a line is made of."""
+"""ALTO of any version: blocks within blocks, their lines, and the strings, spaces and hyphens that a line is made of.
+
+What is unusual: nothing depends on the namespace. Version 1 has that of a company; libraries have their own, or none.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .page import Page, PageLine, box_points, parse_points, positive_size
-from .xml import PageError, XmlDocument, children, local_name, namespace_of
+from .page import NESTED, Page, PageLine, box_points, nested_lines, parse_points, positive_size
+from .xml import PageError, XmlDocument, children, descendants, local_name
 
-NAMESPACE = re.compile(r"https?://www\.loc\.gov/standards/alto/ns-v([234])#")
 BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+SOFT_HYPHEN = "\u00ad"
+HYPHENS = ("-", "\u2010", "\u2011", "¬", "⸗", "=")  # what stands at the end of a line for a word that goes on
 
 
 def parse_alto(document: XmlDocument, name: str) -> Page:
     """Read an ALTO file's description.
 
     Raises:
-        PageError: if it is of another version, does not hold one page, or measures a page of unknown size in inches.
+        PageError: if it does not hold one page, or measures a page of unknown size in inches.
     """
-    namespace = namespace_of(document.root)
-    if NAMESPACE.fullmatch(namespace) is None:
-        raise PageError(f"{name}: expected ALTO 2, 3 or 4, got the namespace {namespace or '(none)'!r}.")
-    pages = list(document.root.iter(f"{{{namespace}}}Page"))
+    root = document.root
+    pages = descendants(root, "Page")
     if len(pages) != 1:
         raise PageError(f"{name}: expected one Page, got {len(pages)}. Export each page to a file of its own.")
     size = positive_size(pages[0].get("WIDTH"), pages[0].get("HEIGHT"))
-    unit = (document.root.findtext(f".//{{{namespace}}}MeasurementUnit") or "pixel").strip()
+    unit = (root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
     if size is None and unit != "pixel":
         raise PageError(f"{name}: measures in {unit}, and does not say how large the page is. Give Page WIDTH, HEIGHT.")
-    elements = list(document.root.iter(f"{{{namespace}}}TextLine"))
-    lines = [_line(element, place) for place, element in enumerate(elements)]
-    image = document.root.findtext(f".//{{{namespace}}}sourceImageInformation/{{{namespace}}}fileName") or ""
-    ordered = tuple(lines[place] for place in _in_order(document.root, namespace, elements))
+    elements = descendants(root, "TextLine")
+    nested = nested_lines(elements)
+    lines = [_line(element, place, element in nested) for place, element in enumerate(elements)]
+    image = root.findtext(".//{*}sourceImageInformation/{*}fileName") or ""
+    ordered = tuple(lines[place] for place in _in_order(root, elements))
     return Page(name, "ALTO", image.strip(), size, ordered, document)
 
 
 def line_text(line: Any) -> str:
-    """The strings, a space between two of them, and the hyphen at the end."""
-    words = [string.get("CONTENT", "") for string in children(line, "String")]
-    return " ".join(words) + "".join(hyphen.get("CONTENT", "") for hyphen in children(line, "HYP"))
+    """The words of a line, and one hyphen at its end where the last of them goes on in the next line."""
+    text = " ".join(line_words(line))
+    hyphens = [hyphen.get("CONTENT", "").strip(f" {SOFT_HYPHEN}") or "-" for hyphen in children(line, "HYP")]
+    if text.endswith(SOFT_HYPHEN):  # where a line ends, and there alone, it is seen
+        text = text.rstrip(SOFT_HYPHEN)
+        hyphens.append("-")
+    return text + hyphens[0] if hyphens and not text.endswith(HYPHENS) else text
+
+
+def line_words(line: Any) -> list[str]:
+    """The words of a line: its strings as its spaces divide them or, where it has no space, each for itself."""
+    strings = children(line, "String")
+    if not children(line, "SP"):
+        return [text for string in strings if (text := _string_text(string))]
+    words = [""]
+    for piece in line:
+        if local_name(piece) == "SP":
+            words.append("")
+        elif local_name(piece) == "String":
+            words[-1] += _string_text(piece)
+    return [word for word in words if word]
 
 
 def line_polygon(line: Any) -> np.ndarray | None:
-    """A line's polygon, or else its box.
+    """A line's polygon, or else its box, or else the box around its strings.
 
     Raises:
         ValueError: if what the file gives cannot be understood.
@@ -53,14 +73,34 @@ def line_polygon(line: Any) -> np.ndarray | None:
     for shape in children(line, "Shape"):
         for polygon in children(shape, "Polygon"):
             return parse_points(polygon.get("POINTS", ""))
-    numbers = [line.get(name) for name in BOX]
+    own = _box(line)
+    if own is not None:
+        return own
+    inside = [box for part in line.iterdescendants("{*}String", "{*}Glyph") if (box := _box(part)) is not None]
+    if not inside:
+        return None
+    corners = np.concatenate(inside)
+    low = corners.min(axis=0)
+    return box_points(*low, *(corners.max(axis=0) - low))
+
+
+def _string_text(string: Any) -> str:
+    """What a string says, or what its glyphs do."""
+    own = string.get("CONTENT", "").strip()
+    return own or "".join(glyph.get("CONTENT", "") for glyph in children(string, "Glyph")).strip()
+
+
+def _box(element: Any) -> np.ndarray | None:
+    numbers = [element.get(name) for name in BOX]
     if None in numbers:
         return None
-    corner, extent = parse_points(" ".join(numbers))
-    return box_points(*corner, *extent)
+    points = parse_points(" ".join(numbers))
+    if len(points) != 2:
+        raise ValueError(f"expected a number for each of {', '.join(BOX)}, got {' '.join(numbers)[:40]!r}.")
+    return box_points(*points[0], *points[1])
 
 
-def _line(line: Any, place: int) -> PageLine:
+def _line(line: Any, place: int, is_nested: bool) -> PageLine:
     polygon = baseline = problem = None
     try:
         polygon = line_polygon(line)
@@ -71,31 +111,38 @@ def _line(line: Any, place: int) -> PageLine:
     except ValueError:
         pass  # a single number, its height: nothing to level by
     block = line.getparent()
+    if is_nested:
+        problem = NESTED
     return PageLine(line.get("ID", ""), block.get("ID", ""), place, line_text(line), polygon, baseline, problem)
 
 
-def _in_order(root: Any, namespace: str, lines: list[Any]) -> Iterator[int]:
+def _in_order(root: Any, lines: list[Any]) -> Iterator[int]:
     """Yield the lines' places: those that ReadingOrder names, in its order, then the others as they stand."""
     places = {line: place for place, line in enumerate(lines)}
     left = dict.fromkeys(range(len(lines)))
-    order = children(root, "ReadingOrder")
-    by_id = {element.get("ID"): element for element in reversed(list(root.iter())) if order and element.get("ID")}
-    for reference in (ref for group in order for element in group.iter() for ref in _references(element)):
-        for place in _places(by_id.get(reference), places, f"{{{namespace}}}TextLine"):
+    references = dict.fromkeys(
+        reference for order in children(root, "ReadingOrder") for part in order.iter() for reference in _named(part)
+    )
+    by_id: dict[str, Any] = {}
+    for element in root.iter() if references else ():
+        if element.get("ID") in references:
+            by_id.setdefault(element.get("ID"), element)
+    for reference in references:
+        for place in _places(by_id.get(reference), places):
             if place in left:
                 del left[place]
                 yield place
     yield from list(left)
 
 
-def _references(element: Any) -> list[str]:
+def _named(element: Any) -> list[str]:
     return element.get("REF", "").split() if isinstance(element.tag, str) else []
 
 
-def _places(named: Any | None, places: dict[Any, int], tag: str) -> list[int]:
+def _places(named: Any | None, places: dict[Any, int]) -> list[int]:
     """Return the places of the lines in a block, of a line, or of the line that a string is in."""
     if named is None:
         return []
     if local_name(named) in ("String", "Glyph"):
-        return [places[line] for line in named.iterancestors(tag)]
-    return [places[line] for line in named.iter(tag)]
+        return [places[line] for line in named.iterancestors("{*}TextLine")]
+    return [places[line] for line in descendants(named, "TextLine")]

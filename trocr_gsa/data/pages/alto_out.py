@@ -15,7 +15,7 @@ import numpy as np
 from ..numbers import significant
 from .alto import BOX, line_polygon
 from .page import LineReading, Page
-from .xml import add_child, children, namespace_of, remove
+from .xml import add_child, children, descendants, remove
 
 STALE = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")  # attributes that say something of the former text
 PIECES = ("String", "SP", "HYP")
@@ -23,8 +23,7 @@ PIECES = ("String", "SP", "HYP")
 
 def write_alto(page: Page, readings: Sequence[LineReading | None]) -> bytes:
     """Fill in the readings of the page's lines, in the order of `page.lines`; changes `page.document`."""
-    root = page.document.root
-    elements = list(root.iter(f"{{{namespace_of(root)}}}TextLine"))
+    elements = descendants(page.document.root, "TextLine")
     orientations: dict[Any, set[int | None]] = {}
     for line, reading in zip(page.lines, readings, strict=True):
         element = elements[line.position]
@@ -40,7 +39,8 @@ def write_alto(page: Page, readings: Sequence[LineReading | None]) -> bytes:
 
 def _fill(line: Any, reading: LineReading) -> None:
     strings, words = children(line, "String"), reading.text.split()
-    if len(strings) != len(words) or not words:
+    spaces = len(children(line, "SP"))  # either none is written, or one between any two words
+    if len(strings) != len(words) or not words or 0 < spaces < len(words) - 1:
         strings, words = [_only_string(line)], [reading.text]
     for hyphen in children(line, "HYP"):
         remove(hyphen)
@@ -55,7 +55,7 @@ def _fill(line: Any, reading: LineReading) -> None:
 
 def _only_string(line: Any) -> Any:
     """Leave a line one string, as large as the line."""
-    strings = children(line, "String")
+    strings, box = children(line, "String"), _box(line)
     for piece in [piece for name in PIECES for piece in children(line, name)]:
         if not strings or piece is not strings[0]:
             remove(piece)
@@ -63,13 +63,13 @@ def _only_string(line: Any) -> Any:
     for shape in children(string, "Shape"):
         remove(shape)
     string.attrib.pop("STYLE", None)
-    for name, value in zip(BOX, _box(line), strict=True):
+    for name, value in zip(BOX, box, strict=True):
         string.set(name, value)
     return string
 
 
 def _box(line: Any) -> list[str]:
-    """A line's box as it stands in the file, or else that of its polygon."""
+    """A line's box as it stands in the file, or else that of its polygon or of its strings."""
     own = [line.get(name) for name in BOX]
     if None not in own:
         return own

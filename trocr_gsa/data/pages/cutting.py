@@ -17,6 +17,9 @@ from ..images import MIN_SIDE, ImageError
 
 LEVEL = 0.5  # pixels by which a line may rise over its length and still be cut as it stands
 BENT = 0.06  # of the line's height: a baseline that strays further from its chord is straightened
+ASTRAY = 2  # times the line's height: one that strays further is not this line's
+LARGEST = 50_000_000  # pixels of a line
+LONGEST_OUTLINE = 100_000  # pieces of an outline that bends
 SHORTEST_BASELINE = 0.2  # of the polygon's diagonal: a shorter one says nothing about the line's direction
 PIECE = 24  # pixels between two columns that are shifted by what the baseline says, those between by both
 PAPER_SAMPLES = 10_000
@@ -53,7 +56,7 @@ class LineCut:
             name: what to call the line in a message.
 
         Raises:
-            ImageError: if there is no polygon, or nothing of it on the page.
+            ImageError: if there is no polygon, nothing of it on the page, too much of it, or a baseline far from it.
         """
         polygon = _on_page(polygon, size, name)
         chord = _chord(polygon, baseline)
@@ -70,7 +73,8 @@ class LineCut:
         if (np.diff(line[:, 0]) <= 0).any() or np.ptp(bend[:, 1]) <= BENT * np.ptp(outline[:, 1]):
             bend = None
         else:
-            outline = _fine(outline)
+            _judge_bend(bend, outline, name)
+            outline = _fine(outline, name)
             outline = outline - np.stack([np.zeros(len(outline)), np.interp(outline[:, 0], *bend.T)], axis=1)
         _judge(outline, name)
         return cls(quarter % 4, skew, bend, outline, True)
@@ -168,6 +172,18 @@ def _judge(outline: np.ndarray, name: str) -> None:
     width, height = np.ceil(np.ptp(outline, axis=0)).astype(int)
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name}: a polygon of {width} × {height} pixels is too small to hold text. Draw it again.")
+    if width * height > LARGEST:
+        raise ImageError(f"{name}: {width} × {height} pixels are too many for one line. Segment the page again.")
+
+
+def _judge_bend(bend: np.ndarray, outline: np.ndarray, name: str) -> None:
+    """Refuse a baseline that is not the line's, before a picture is made that holds both."""
+    strays, height = float(np.ptp(bend[:, 1])), float(np.ptp(outline[:, 1]))
+    if strays > ASTRAY * height:
+        raise ImageError(
+            f"{name}: its baseline strays {strays:.0f} pixels from a straight one, and its polygon is {height:.0f} "
+            "high. Draw the baseline again."
+        )
 
 
 def _chord(polygon: np.ndarray, baseline: np.ndarray | None) -> np.ndarray | None:
@@ -186,11 +202,14 @@ def _axes(degrees: float) -> np.ndarray:
     return np.array([[cosine, sine], [-sine, cosine]], dtype=float)
 
 
-def _fine(outline: np.ndarray) -> np.ndarray:
+def _fine(outline: np.ndarray, name: str) -> np.ndarray:
     """Return the outline with points on its sides, so that a side may bend."""
     following = np.roll(outline, -1, axis=0)
+    counts = np.maximum(1, np.hypot(*(following - outline).T) // PIECE).astype(int)
+    if counts.sum() > LONGEST_OUTLINE:
+        raise ImageError(f"{name}: its polygon is {LONGEST_OUTLINE * PIECE:,} pixels long or more. Draw it again.")
     parts = [
-        np.linspace(start, end, max(1, int(np.hypot(*(end - start)) // PIECE)), endpoint=False)
-        for start, end in zip(outline, following, strict=True)
+        np.linspace(start, end, count, endpoint=False)
+        for start, end, count in zip(outline, following, counts.tolist(), strict=True)
     ]
     return np.concatenate(parts)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names import writable
 from ..numbers import DIGITS
 from .page import LineReading, Page
 from .xml import add_child, html_bytes, new_html
@@ -19,7 +20,7 @@ def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
     """Write the lines that were read, in the order of `page.lines`, whose points are pixels."""
     html = new_html()
     head = _add(html, "head")
-    _add(head, "title").text = page.name
+    _add(head, "title").text = writable(page.name)
     _add(head, "meta", name="ocr-system", content="trocr-gsa")
     _add(head, "meta", name="ocr-capabilities", content=CAPABILITIES)
     width, height = page.size or (0, 0)
@@ -57,4 +58,4 @@ def _box(points: Any) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name.replace("\\", "/").replace('"', "%22")
+    return writable(name.replace("\\", "/").replace('"', "%22"))

@@ -6,19 +6,20 @@ followed where it stays inside the folder; otherwise the picture is looked for b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from PIL import ExifTags, Image
 
 from ..images import PICTURE_SUFFIXES, ImageError, image_size, load_image
+from ..names import FolderNames, NameProblem, shown
 from .page import Page
 from .xml import PageError
 
 NEIGHBOURS = ("", "images", "image", "img")
+LONGEST = 4096  # characters of a path
 # What undoes the camera's orientation, for pages that were measured on the pixels as they are stored.
 UNDO = {
     5: Image.Transpose.TRANSPOSE,
@@ -55,18 +56,19 @@ class PagePicture:
         return picture if self.undo is None else picture.transpose(self.undo)
 
 
-def fit_picture(page: Page, path: Path, root: Path) -> tuple[Page, PagePicture]:
+def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = None) -> tuple[Page, PagePicture]:
     """Find a page's picture, and scale the page's points to its pixels.
 
     Args:
         page: as its file describes it.
         path: the file.
         root: the folder outside of which nothing is looked at.
+        names: what is known of that folder already.
 
     Raises:
         PageError: if there is no picture, or it is not the page's.
     """
-    found = find_picture(path, page.image, root, page.name)
+    found = find_picture(path, page.image, root, page.name, names)
     name = f"{page.name}: {found.name}"
     try:
         width, height = image_size(found, name)
@@ -78,52 +80,69 @@ def fit_picture(page: Page, path: Path, root: Path) -> tuple[Page, PagePicture]:
     return page.scaled_to((width, height) if undo is None else (height, width)), PagePicture(found, name, undo)
 
 
-def find_picture(path: Path, reference: str, root: Path, name: str) -> Path:
+def find_picture(path: Path, reference: str, root: Path, name: str, names: FolderNames | None = None) -> Path:
     """Find the picture that a file speaks of: by its path, else by its name, else by the file's own name.
 
     Raises:
-        PageError: if there is none inside `root`.
+        PageError: if there is none inside `root`, or two are meant alike, or the reference is no path and no address.
     """
+    names = names or FolderNames(root)
+    called = shown(reference) or path.stem
     outside = False
-    for candidate in _candidates(path, reference, root):
-        if not _is_inside(candidate, root):
+    for folder, candidate in _candidates(path, reference, root, name):
+        if not names.holds(folder / candidate):
             outside = True
-        elif os.path.isfile(candidate):  # where Path.is_file raises, on names that are too long, this says no
-            return candidate
+            continue
+        try:
+            found = names.find(folder, candidate)
+        except NameProblem as problem:
+            raise PageError(f"{name}: its picture {called!r} {problem}") from problem
+        if found is not None:
+            return found
     if outside:
         raise PageError(
-            f"{name}: its picture {reference or path.stem!r} leads outside of {root}, and is not followed. "
+            f"{name}: its picture {called!r} leads outside of {root}, and is not followed. "
             "Put the picture into the folder."
         )
-    raise PageError(f"{name}: there is no picture {reference or path.stem!r} in {root}. Put it beside the page.")
+    raise PageError(f"{name}: there is no picture {called!r} in {root}. Put it beside the page.")
 
 
-def _candidates(path: Path, reference: str, root: Path) -> Iterator[Path]:
-    parts = urlsplit(reference)
-    followed = unquote(parts.path) if parts.scheme == "file" else "" if "://" in reference else reference
-    base = PureWindowsPath(followed or unquote(parts.path)).name
+def _candidates(path: Path, reference: str, root: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield where to look, the likeliest first: folders, and names in them."""
+    followed, base = _parts(reference, name)
     folders = _up_to(path.parent, root)
+    places = [place for folder in folders for neighbour in NEIGHBOURS if (place := folder / neighbour).is_dir()]
     if followed:
-        yield from (folder / followed for folder in folders)
-    places = [folder / neighbour for folder in folders for neighbour in NEIGHBOURS]
+        yield from ((folder, followed) for folder in folders)
     if base:
-        yield from (place / base for place in places)
-    stem = path.name.split(".")[0]
-    for place in places:
-        for each in dict.fromkeys([path.stem, PureWindowsPath(base).stem or path.stem, stem]):
-            yield from (place / f"{each}{suffix}" for suffix in PICTURE_SUFFIXES)
+        yield from ((place, base) for place in places)
+    stems = dict.fromkeys([path.stem, PurePosixPath(base).stem or path.stem, path.name.split(".")[0]])
+    yield from ((place, f"{stem}{suffix}") for place in places for stem in stems for suffix in PICTURE_SUFFIXES)
+
+
+def _parts(reference: str, name: str) -> tuple[str, str]:
+    """Return the path to follow, which is empty for an address elsewhere, and the picture's name.
+
+    Raises:
+        PageError: if the reference is neither path nor address.
+    """
+    if len(reference) > LONGEST:
+        return "", ""
+    try:
+        address = urlsplit(reference)
+    except ValueError as error:
+        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none ({error}). Correct it.") from error
+    is_local = address.scheme == "file" or "://" not in reference
+    words = reference if is_local and address.scheme != "file" else unquote(address.path)
+    if "\0" in unquote(words):
+        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none (it holds a NUL). Correct it.")
+    return words if is_local else "", PureWindowsPath(words).name
 
 
 def _up_to(folder: Path, root: Path) -> list[Path]:
     """Return the folder and those above it, up to the root."""
     above = [folder, *folder.parents]
     return above[: above.index(root) + 1] if root in above else [folder]
-
-
-def _is_inside(candidate: Path, root: Path) -> bool:
-    """Whether a path, its links followed, stays inside the root; one that leads nowhere does if it says so."""
-    real = os.path.realpath(root)
-    return os.path.realpath(candidate) == real or os.path.realpath(candidate).startswith(os.path.join(real, ""))
 
 
 def _camera_orientation(path: Path) -> int:

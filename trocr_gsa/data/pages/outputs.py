@@ -28,14 +28,15 @@ def write_text(page: Page, readings: Readings) -> bytes:
 
 def write_jsonl(page: Page, readings: Readings) -> bytes:
     """A JSON object for every line that was read."""
-    return "".join(to_json(row, ensure_ascii=False) + "\n" for row in rows(page, readings)).encode()
+    lines = (to_json(row, ensure_ascii=False) + "\n" for row in rows(page, readings))
+    return "".join(lines).encode(errors="backslashreplace")  # in JSON, that is what a name that is not UTF-8 is read as
 
 
 def write_csv(page: Page, readings: Readings) -> bytes:
     """A row of a table for every line that was read."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(map(csv_row, rows(page, readings)))
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def rows(page: Page, readings: Readings) -> list[dict[str, Any]]:

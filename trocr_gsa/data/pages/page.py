@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from ..names import shown
 from .xml import PageError, XmlDocument
 
+MOST_POINTS = 10_000  # of a polygon or baseline; drawn ones have hundreds
+NESTED = "lies inside of another line or holds one. Export the page again."
 FARTHEST = 1e6  # of a point from the page's corner; nothing real lies further, and sums of such numbers stay finite
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SAME_SHAPE = 0.02  # relative difference of the two scales by which a page and its picture may still belong together
@@ -81,7 +86,7 @@ class Page:
 
     def line_name(self, line: PageLine) -> str:
         """What to call a line in messages."""
-        return f"{self.name}: line {line.id or line.position + 1}"
+        return f"{self.name}: line {shown(line.id) or line.position + 1}"
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ def parse_points(words: str) -> np.ndarray:
     numbers = NUMBER.findall(words)
     if NUMBER.sub("", words).strip(" ,\t\r\n") or len(numbers) % 2:
         raise ValueError(f"expected points such as 10,20 30,20, got {words[:40]!r}.")
+    if len(numbers) > 2 * MOST_POINTS:
+        raise ValueError(f"{len(numbers) // 2:,} points, more than {MOST_POINTS:,}. Draw it more simply.")
     points = np.array([float(number) for number in numbers]).reshape(-1, 2)
     if points.size and not np.abs(points).max() <= FARTHEST:
         raise ValueError(f"a point lies more than {FARTHEST:g} from the page's corner.")
@@ -122,6 +129,15 @@ def box_points(left: float, top: float, width: float, height: float) -> np.ndarr
     """The corners of a box, (4, 2)."""
     right, bottom = left + width, top + height
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def nested_lines(lines: Iterable[Any]) -> set[Any]:
+    """The elements that are lines inside of a line, which no format knows, and those that they are in."""
+    found: set[Any] = set()
+    for line in lines:
+        for outer in line.iterancestors("{*}TextLine"):
+            found |= {line, outer}
+    return found
 
 
 def positive_size(width: str | None, height: str | None) -> tuple[float, float] | None:

@@ -4,38 +4,40 @@ What is written: the line's main TextEquiv with @conf; and in the line's @custom
 `orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, a number for each character of the
 text (a Glyph would need a place on the page, and none is known). What repeats the text is brought in line with it:
 words and the region's text, where the file has them. Everything else stays as it is; so do the lines for which there is
-no reading.
+no reading. Transkribus marks parts of a text in @custom by where they begin (`person {offset:3; length:5;}`): where the
+text is another now, such marks go.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..numbers import geometric_mean, round_characters, significant
 from .page import LineReading, Page
-from .pagexml import line_text, main_equiv
-from .xml import add_child, children, namespace_of, remove
+from .pagexml import element_text, main_equiv
+from .xml import add_child, children, descendants, remove
 
 BEHIND_TEXT = frozenset({"TextStyle", "UserDefined", "Labels"})  # what the schema wants behind TextEquiv
-OURS = re.compile(r"\s*\b(orientation|characterConfidence)\s*\{[^}]*\}")
+OURS = ("orientation", "characterConfidence")
+ENTRY = re.compile(r"[^}]*}?")  # of @custom
 
 
 def write_page(page: Page, readings: Sequence[LineReading | None]) -> bytes:
     """Fill in the readings of the page's lines, in the order of `page.lines`; changes `page.document`."""
-    root = page.document.root
-    elements = list(root.iter(f"{{{namespace_of(root)}}}TextLine"))
-    regions: dict[Any, None] = {}
+    elements = descendants(page.document.root, "TextLine")
+    regions: dict[Any, list[Any]] = {}
+    changed: dict[Any, None] = {}
     for line, reading in zip(page.lines, readings, strict=True):
+        element = elements[line.position]
+        regions.setdefault(element.getparent(), []).append(element)
         if reading is not None:
-            element = elements[line.position]
             _fill(element, reading)
-            regions[element.getparent()] = None
-    in_order = [elements[line.position] for line in page.lines]
-    for region in regions:
+            changed[element.getparent()] = None
+    for region in changed:
         if main_equiv(region) is not None:
-            texts = [line_text(line) for line in in_order if line.getparent() is region]
+            texts = [element_text(line) for line in regions[region]]
             _set_text(region, "\n".join(filter(None, texts)), None)
     return page.document.to_bytes()
 
@@ -50,7 +52,7 @@ def _fill(line: Any, reading: LineReading) -> None:
             _set_text(word, parts[number], None)
         else:
             _clear_text(word)
-    custom = OURS.sub("", line.get("custom", "")).strip()
+    custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)
     line.set("custom", f"{custom} {_custom(reading)}".strip())
 
 
@@ -63,8 +65,29 @@ def _custom(reading: LineReading) -> str:
     return f"{orientation} characterConfidence {{mean:{mean}; each:{each};}}"
 
 
+def _without(custom: str, is_dropped: Callable[[str, list[str]], bool]) -> str:
+    """Leave out of @custom, which is `tag {key:value; key:value;} tag {…}`, what is dropped by its tag and keys."""
+    kept = []
+    for entry in ENTRY.findall(custom):
+        tag, _, values = entry.partition("{")
+        if not is_dropped(tag.strip(), [value.partition(":")[0].strip() for value in values.strip("}").split(";")]):
+            kept.append(entry)
+    return "".join(kept).strip()
+
+
+def _drop_marks(element: Any) -> None:
+    """Leave out of @custom what says where in the text something begins."""
+    custom = _without(element.get("custom", ""), lambda _, keys: "offset" in keys)
+    if custom:
+        element.set("custom", custom)
+    else:
+        element.attrib.pop("custom", None)
+
+
 def _set_text(element: Any, text: str, confidence: float | None) -> None:
-    """Make this the text of the TextEquiv that counts; a confidence that was another text's goes."""
+    """Make this the text of the TextEquiv that counts; what was said of another text goes."""
+    if text != element_text(element):
+        _drop_marks(element)
     equiv = main_equiv(element)
     if equiv is None:
         equiv = add_child(element, "TextEquiv", BEHIND_TEXT)
@@ -83,5 +106,6 @@ def _set_text(element: Any, text: str, confidence: float | None) -> None:
 
 
 def _clear_text(element: Any) -> None:
+    _drop_marks(element)
     for equiv in children(element, "TextEquiv"):
         remove(equiv)

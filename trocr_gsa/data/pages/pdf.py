@@ -15,6 +15,7 @@ from .xml import PageError
 RESOLUTION = 300  # dots per inch
 LONGEST = 4961  # pixels of a page's long side: A3 at that resolution; what claims to be larger is drawn more coarsely
 POINTS = 72  # of PDF, per inch
+MOST_PAGES = 10_000
 
 
 def import_pdfium() -> ModuleType:
@@ -34,14 +35,28 @@ def count_pages(path: Path, name: str) -> int:
     """Return how many pages a PDF has; at least one.
 
     Raises:
-        PageError: if it is gone, damaged, locked or has none.
+        PageError: if it is gone, damaged, locked, has none, or has far fewer than it says.
         ValueError: if pypdfium2 is not installed.
     """
     with _opened(path, name) as document:
         count = len(document)
+        if count > MOST_PAGES:
+            raise PageError(f"{name}: says that it has {count:,} pages, more than {MOST_PAGES:,}. Split the PDF.")
+        if count and not _is_there(document, count - 1):
+            there = sum(_is_there(document, place) for place in range(count))
+            if 2 * there < count:
+                raise PageError(f"{name}: says that it has {count:,} pages, and has {there:,}. Export the PDF again.")
     if not count:
         raise PageError(f"{name}: the PDF has no pages. Export it again, or leave it out.")
     return count
+
+
+def _is_there(document: Any, place: int) -> bool:
+    try:
+        document[place].close()
+    except import_pdfium().PdfiumError:
+        return False
+    return True
 
 
 def render_page(path: Path, number: int, name: str) -> Image.Image:
@@ -57,7 +72,7 @@ def render_page(path: Path, number: int, name: str) -> Image.Image:
             with closing(document[number - 1]) as page:
                 scale = min(RESOLUTION / POINTS, LONGEST / max(*page.get_size(), 1))
                 return page.render(scale=scale).to_pil().convert("RGB")
-        except (pdfium.PdfiumError, ValueError) as error:
+        except (pdfium.PdfiumError, ValueError, OverflowError) as error:
             raise PageError(f"{name}: page {number} cannot be drawn ({error}). Export the PDF again.") from error
 
 

@@ -6,6 +6,7 @@ picture once. Training in random order decodes a page for every line: compile th
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -15,15 +16,19 @@ from typing import Any
 
 from PIL import Image
 
+from ..doubtful import doubtful_characters
 from ..images import ImageError
 from ..samples import LineDataset, LineSample, clean_text
 from .cutting import LineCut
 from .images import PagePicture
-from .listing import PageFile, find_pages
-from .page import PageLine
+from .listing import PageFile, find_pages, one_of_each
+from .page import Page, PageLine
 from .xml import PageError
 
 PAGES_KEPT = 2
+MOST_PIXELS = 1_000_000_000  # of the lines of a page together, or
+MOST_PAGES = 20  # times the page's own: what is more is no segmentation, and would take hours to cut
+NAMED = 3  # pages in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,13 @@ class PageLines(LineDataset):
     Args:
         files: pages, as `find_pages` lists them.
         origin: the source, for messages.
+        notes: what is known of the files already.
 
     Raises:
         ValueError: if no line can be used.
     """
 
-    def __init__(self, files: Iterable[PageFile], origin: str) -> None:
+    def __init__(self, files: Iterable[PageFile], origin: str, notes: Iterable[str] = ()) -> None:
         """Read every file, and every picture's header."""
         self.problems: list[str] = []
         self._pictures: list[PagePicture] = []
@@ -65,6 +71,8 @@ class PageLines(LineDataset):
         if not self._lines:
             first = f"First problem: {self.problems[0]}" if self.problems else "It holds no PAGE or ALTO file."
             raise ValueError(f"{origin} has no line that can be used. {first}")
+        names_and_texts = ((line.name, line.text) for line in self._lines)
+        self.notes = [*notes, *self._backward_pages(), *doubtful_characters(names_and_texts)]
 
     def _index(self, file: PageFile) -> Iterator[IndexedLine]:
         opened = file.open()
@@ -73,12 +81,32 @@ class PageLines(LineDataset):
         page, picture = opened
         self._pictures.append(picture)
         self._documents.append(page.name)
-        for line in page.lines:
+        for line, cut in plan_cuts(page):
             name = page.line_name(line)
             try:
-                yield IndexedLine(len(self._pictures) - 1, name, _text(line, name), plan_cut(line, page.size, name))
+                text = _text(line, name)
             except ImageError as error:
                 self.problems.append(str(error))
+                continue
+            if isinstance(cut, ImageError):
+                self.problems.append(str(cut))
+            else:
+                yield IndexedLine(len(self._pictures) - 1, name, text, cut)
+
+    def _backward_pages(self) -> list[str]:
+        """Say on which pages most baselines run from right to left, though the writing does not."""
+        angles: dict[int, list[bool]] = {}
+        for line in self._lines:
+            if line.cut.has_direction:
+                angles.setdefault(line.page, []).append(written_angle(line) == 180)
+        backward = [self._documents[page] for page, turned in angles.items() if 2 * sum(turned) > len(turned)]
+        if not backward:
+            return []
+        names = ", ".join(backward[:NAMED]) + ", …" * (len(backward) > NAMED)
+        return [
+            f"on {len(backward)} pages most baselines run from right to left ({names}): these lines are taken to lie "
+            "upside down. If they do not, draw their baselines in the direction of writing."
+        ]
 
     def __len__(self) -> int:
         """Number of usable lines."""
@@ -119,6 +147,23 @@ class PageLines(LineDataset):
         return self._kept[number]
 
 
+def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
+    """Yield the lines of a page, in pixels of its picture, with their cuts, or with why they cannot be cut."""
+    width, height = page.size or (0, 0)
+    left = max(MOST_PIXELS, MOST_PAGES * width * height)
+    for line in page.lines:
+        name = page.line_name(line)
+        try:
+            cut = plan_cut(line, page.size, name)
+            left -= math.prod(cut.size)
+            if left < 0:
+                raise ImageError(f"{name}: the page's other lines cover it many times over. Segment the page again.")
+        except ImageError as error:
+            yield line, error
+        else:
+            yield line, cut
+
+
 def plan_cut(line: PageLine, size: tuple[float, float] | None, name: str) -> LineCut:
     """Plan the cut of a line whose points are pixels of a picture of that size.
 
@@ -151,4 +196,5 @@ def open_pages(path: Path) -> PageLines:
     Raises:
         ValueError: if no line can be used.
     """
-    return PageLines(find_pages(path), str(path))
+    files, notes = one_of_each(find_pages(path))
+    return PageLines(files, str(path), notes)

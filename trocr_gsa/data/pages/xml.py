@@ -1,8 +1,10 @@
 """XML from people one does not know, read without following anything it points to, and written back as it was.
 
-What is unusual: what lxml does not keep (what stands before and behind the root, a byte order mark, the kind of line
-ends) is kept beside the tree, so that a file whose tree did not change is written byte for byte, if its tags are in the
-usual form: "double" quotes, one space between attributes, <empty/>.
+What is unusual:
+- a file whose tree did not change is written as the bytes that it came in;
+- where it did, what lxml does not keep (what stands before and behind the root, a byte order mark, the kind of line
+  ends) is kept beside the tree;
+- elements are found by their names whatever their namespace: libraries use namespaces of their own, old ones, or none.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
 
-MAX_BYTES = 200_000_000
+MAX_BYTES = 100_000_000
+MAX_PARTS = 1_500_000  # tags and attributes: of a newspaper with a shape for every letter, 600,000; here, 0.8 GB
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 XHTML = "http://www.w3.org/1999/xhtml"
 XHTML_DOCTYPE = (
@@ -36,6 +39,7 @@ class XmlDocument:
     r"""A file's tree, and what is needed to write it back.
 
     Args:
+        content: the file.
         root: lxml's root element.
         mark: byte order mark, or nothing.
         codec: Python's name of the encoding.
@@ -44,6 +48,7 @@ class XmlDocument:
         line_end: "\n" or "\r\n".
     """
 
+    content: bytes
     root: Any
     mark: bytes
     codec: str
@@ -73,8 +78,11 @@ class XmlDocument:
         Raises:
             PageError: as `read`.
         """
+        parts = content.count(b"<") + content.count(b"=")
+        if parts > MAX_PARTS:
+            raise PageError(f"{name}: about {parts:,} tags and attributes, over {MAX_PARTS:,}. Split it into pages.")
         try:
-            tree = etree.fromstring(content, etree.XMLParser(**SAFE)).getroottree()
+            tree = _tree(content)
             declared = tree.docinfo.encoding or "utf-8"
             mark, codec = next(((m, c) for m, c in MARKS if content.startswith(m)), (b"", codecs.lookup(declared).name))
             if codec == "utf-16":  # without a mark; the declaration's first bytes tell
@@ -82,29 +90,33 @@ class XmlDocument:
             text = content[len(mark) :].decode(codec)
         except etree.XMLSyntaxError as error:
             raise PageError(f"{name}: {_what_is_wrong(error)}") from error
-        except (LookupError, UnicodeDecodeError) as error:
+        except (LookupError, UnicodeError) as error:
             raise PageError(f"{name}: is not in the encoding that it declares ({error}). Save it as UTF-8.") from error
         if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
             raise PageError(f"{name}: has a document type (<!DOCTYPE …>), which no page needs. Remove it.")
-        head = BEFORE_ROOT.match(text)
-        line_end = "\r\n" if "\r\n" in text else "\n"
-        return cls(tree.getroot(), mark, codec, head.group() if head else "", _behind_root(tree, text), line_end)
+        found = BEFORE_ROOT.match(text)
+        head, tail = found.group() if found else "", _behind_root(tree, text)
+        return cls(content, tree.getroot(), mark, codec, head, tail, "\r\n" if "\r\n" in text else "\n")
 
     def to_bytes(self) -> bytes:
-        """The file, in its own encoding; a character that it lacks becomes a reference."""
+        """The file as it came if nothing changed; else in its own encoding, what that lacks becoming references."""
         body = etree.tostring(self.root, encoding="unicode", with_tail=False)
+        if body == etree.tostring(_tree(self.content).getroot(), encoding="unicode", with_tail=False):
+            return self.content
         if self.line_end != "\n":
             body = body.replace("\n", self.line_end)
         return self.mark + (self.head + body + self.tail).encode(self.codec, errors="xmlcharrefreplace")
 
 
 def root_name(path: Path) -> str | None:
-    """The name of a file's root element, without its namespace; None if it is no XML."""
+    """The name of a file's root element, without its namespace; None if it is no XML, or more than a page can be."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            return None
         with path.open("rb") as stream:
             for _, element in etree.iterparse(stream, events=("start",), **SAFE):
                 return etree.QName(element).localname
-    except (etree.XMLSyntaxError, OSError):
+    except (etree.XMLSyntaxError, OSError, ValueError):
         pass
     return None
 
@@ -115,8 +127,13 @@ def namespace_of(element: Any) -> str:
 
 
 def children(element: Any, name: str) -> list[Any]:
-    """An element's children of that name, in the element's own namespace."""
-    return element.findall(f"{{{namespace_of(element)}}}{name}")
+    """An element's children of that name."""
+    return list(element.iterchildren(f"{{*}}{name}"))
+
+
+def descendants(element: Any, name: str) -> list[Any]:
+    """The elements of that name in an element, at any depth, and itself if it has the name."""
+    return list(element.iter(f"{{*}}{name}"))
 
 
 def local_name(element: Any) -> str:
@@ -160,6 +177,10 @@ def remove(element: Any) -> None:
         else:
             parent.text = None
     parent.remove(element)
+
+
+def _tree(content: bytes) -> Any:
+    return etree.fromstring(content, etree.XMLParser(**SAFE)).getroottree()
 
 
 def _behind_root(tree: Any, text: str) -> str:
