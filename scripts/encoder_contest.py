@@ -4,8 +4,8 @@
     python scripts/encoder_contest.py narrow_16 prepared/ runs/contest/narrow_16 minutes=60 start=my_model
 
 One thread; minutes are the processor's, so that what else runs on the machine does not count. A run that was stopped
-continues from its state. `log.jsonl` holds the error rates of validation lines by kind, and the share of lines of ten
-characters or more whose orientation is right.
+continues from its state. `model.safetensors` holds the averaged weights, for `warm_start=`; `log.jsonl` holds the error
+rates of validation lines by kind, and the share of lines of ten characters or more whose orientation is right.
 """
 
 import os
@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ByT5Tokenizer
 
@@ -135,8 +136,6 @@ def scores(model: EncoderWithCTC, processor: Any, sets: dict[str, list[LineSampl
 
 def start_from(model: EncoderWithCTC, folder: str) -> None:
     """Take every weight of a reader's encoder and CTC head whose name and shape agree."""
-    from safetensors.torch import load_file
-
     own = model.state_dict()
     found = {name: weight for name, weight in load_file(Path(folder) / "model.safetensors").items() if name in own}
     own |= {name: weight.float() for name, weight in found.items() if weight.shape == own[name].shape}
@@ -197,6 +196,7 @@ def main() -> None:
             paused = time.process_time()
             with average.applied():
                 found = scores(model, processor, sets)
+                save_file(model.state_dict(), out / "model.safetensors")
             entry = {"minutes": round(spent, 2), "steps": step, "lines": lines} | found
             with (out / "log.jsonl").open("a") as log:
                 log.write(to_json(entry) + "\n")
