@@ -5,6 +5,7 @@ import json
 import pytest
 import transformers
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.reader import LineReader
@@ -28,9 +29,10 @@ def test_jsonl_says_source_text_confidences_orientation_and_adapter(call, lines)
     (line,) = objects(result.stdout)
     assert list(line) == [
         "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences",
+        "note",
     ]  # fmt: skip
     assert len(line["character_confidences"]) == len(line["text"])
-    assert line["adapter"] is None
+    assert line["adapter"] is line["note"] is None
     assert line["source"] == str(lines / "one.png")
     assert 0 <= line["confidence"] <= 1
     assert line["orientation"] in (0.0, 90.0, 180.0, 270.0)
@@ -61,6 +63,54 @@ def test_bad_pictures_are_reported_skipped_and_told_by_the_exit_code(call, lines
     assert len(messages) == 3
     for name in ("broken.png", "empty.png", "nowhere.png"):
         assert any(name in message for message in messages)
+
+
+def save_pages(path, texts, **options):
+    first, *others = [draw_line(text, 20 + 10 * len(text)) for text in texts]
+    first.save(path, save_all=True, append_images=others, **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tif", "TIFF", "png"])
+def test_every_page_of_a_tiff_is_read_and_named_as_those_of_a_pdf(call, lines, tmp_path, kind):
+    """Whatever the file is called."""
+    path = save_pages(tmp_path / f"multi.{kind}", ["abc", "defghijk", "noon"], format="TIFF")
+    rows = objects(call("read", path, lines / "one.png", "--format", "jsonl").stdout)
+    names = [f"{tmp_path}/multi-000{number}.{kind}" for number in (1, 2, 3)]
+    assert [row["source"] for row in rows] == [*names, str(lines / "one.png")]
+    alone = call("read", lines / "one.png", lines / "two.png", lines / "three.png").stdout.splitlines()
+    assert [row["text"] for row in rows] == [*alone, alone[0]]
+
+
+def test_pages_of_a_tiff_in_a_folder_go_to_a_file_and_are_kept_when_stopped(call, lines, tmp_path):
+    save_pages(lines / "multi.tif", ["abc", "noon"])
+    result = call("read", lines, "--output", tmp_path / "text.txt")
+    assert (result.exit_code, result.stderr) == (0, "")
+    texts = (tmp_path / "text.txt").read_text(encoding="utf-8").splitlines()
+    assert len(texts) == 5
+    assert texts[:2] == call("read", lines / "one.png", lines / "three.png").stdout.splitlines()
+
+
+def test_a_damaged_page_is_named_and_the_others_are_read(call, tmp_path):
+    path = save_pages(tmp_path / "multi.tif", ["abc", "noon"])
+    with Image.open(path) as image:
+        image.seek(1)
+        assert isinstance(image, TiffImageFile)
+        (start,) = image.tag_v2[273]
+    path.write_bytes(path.read_bytes()[:start])
+    result = call("read", path)
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 1
+    assert f"left out: {tmp_path}/multi-0002.tif: the picture is damaged" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_is_read_and_that_is_said(call, tmp_path, kind):
+    path = save_pages(tmp_path / "moving", ["abc", "abc"[::-1]], format=kind)
+    result = call("read", path, "--format", "jsonl")
+    (line,) = objects(result.stdout)
+    assert line["note"] == "it is an animation, whose first picture was read"
+    assert (result.exit_code, result.stderr) == (0, f"note: {path}: {line['note']}\n")
 
 
 def test_output_goes_to_a_file(call, lines, tmp_path):

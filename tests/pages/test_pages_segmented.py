@@ -63,6 +63,17 @@ def test_put_beside_their_pictures_they_are_pages_like_any_other(call, scans, ki
     assert call("read", scans).stdout.splitlines() == written
 
 
+def test_every_page_of_a_tiff_is_a_page_with_its_picture_beside_it(call, tmp_path, kind):
+    pages = [draw_page(texts)[0] for texts in (["abc def", "zweite Zeile"], ["drei"])]
+    (tmp_path / "scans").mkdir()
+    pages[0].save(tmp_path / "scans" / "scan.tif", save_all=True, append_images=pages[1:])
+    result = call("read", tmp_path / "scans", "--segment", "--format", kind, "--output-dir", tmp_path / "out")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert files_in(tmp_path / "out") == ["scan-0001.jpg", "scan-0001.xml", "scan-0002.jpg", "scan-0002.xml"]
+    assert [len(texts_in(tmp_path / "out" / f"scan-000{number}.xml")) for number in (1, 2)] == [2, 1]
+    assert "scan-0002.jpg" in (tmp_path / "out" / "scan-0002.xml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("format", ["text", "jsonl", "csv", "hocr"])
 def test_what_was_read_comes_in_every_format(call, scans, format, tmp_path):
     words = ["read", scans, "--segment", "--format", format]

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from picture_forms import every_form
 from PIL import Image
 from tiny_checkpoint import draw_line
 
@@ -71,10 +72,27 @@ def test_a_folder_is_no_picture(reader, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((20, 64), np.float32), np.zeros((20, 64, 2), np.uint8), np.zeros(64, np.uint8)]
+    "bad",
+    [None, 7, object(), [], np.zeros((20, 64, 2), np.uint8), np.zeros(64, np.uint8), np.full((20, 64), np.nan), {}],
+    ids=lambda bad: type(bad).__name__,
 )
-def test_an_array_of_another_kind_says_what_was_expected(reader, array):
-    assert "must be uint8" in reader.read([array])[0].error
+def test_what_is_no_picture_is_named_and_the_others_are_read(reader, bad):
+    before, line, after = reader.read([GOOD, bad, GOOD])
+    assert (before.text, before.error) == (after.text, after.error) == (reader.read([GOOD])[0].text, None)
+    assert (line.text, line.source) == ("", "images[1]")
+    assert "images[1]" in line.error
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", 300 * "x" + ".png", 5000 * "x", "/dev/null", __file__ + "/x"])
+def test_a_path_that_no_file_can_have_is_named(reader, path):
+    assert reader.read([path])[0].error.startswith(path)
+
+
+@pytest.mark.parametrize("form", every_form(np.asarray(GOOD)).values(), ids=every_form(np.asarray(GOOD)))
+def test_a_picture_in_any_form_is_read_alike(reader, form):
+    expected = reader.read([GOOD])[0]
+    line = reader.read([form])[0]
+    assert (line.text, line.confidence, line.error) == (expected.text, expected.confidence, None)
 
 
 @pytest.mark.parametrize("name", ODD)

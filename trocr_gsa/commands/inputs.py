@@ -3,15 +3,21 @@
 from collections.abc import Collection, Iterator, Sequence
 from glob import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trocr_gsa.data.frames import PicturePage
 
 
-def find_pictures(words: Sequence[str]) -> Iterator[str]:
-    """Yield the files that the words mean: a file itself, a folder's pictures, what matches a pattern.
+def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
+    """Yield the pictures that the words mean: a file itself, a folder's pictures, what matches a pattern.
+
+    A TIFF of several pages is as many pictures.
 
     Raises:
         ValueError: if a folder holds no picture, a pattern matches nothing, or a file is a PDF.
     """
-    from trocr_gsa.data.images import PICTURE_SUFFIXES
+    from trocr_gsa.data.images import PICTURE_SUFFIXES, pages_of
 
     for word in words:
         path = Path(word)
@@ -21,7 +27,7 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
             raise ValueError(f"`pictures`: {pdf} is of pages, not of one line. Add --segment, which finds its lines.")
         if not found:
             raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
-        yield from found
+        yield from (page for name in found for page in pages_of(name))
 
 
 def files_named(word: str) -> list[str]:

@@ -99,6 +99,6 @@ def read(
         return
     page_options.refuse()
     files = list(find_pictures(pictures))
-    chosen = adapter_of_each(files, use or (), adapters if isinstance(adapters, dict) else ())
+    chosen = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
     job = LineJob(files, chosen, prior, beams, format, asked, load)
     read_lines(job, output, overwrite, device)

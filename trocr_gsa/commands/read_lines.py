@@ -17,6 +17,7 @@ from .messages import LEFT_OUT, say
 from .processes import Processes, are_several, joined
 
 if TYPE_CHECKING:
+    from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.reader import Line, LineReader
 
 WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
@@ -36,7 +37,7 @@ class LineJob:
         load: device → the reader, once it is known to be needed.
     """
 
-    files: Sequence[str]
+    files: "Sequence[str | PicturePage]"
     adapters: Sequence[str | None]
     orientation: Any
     beams: int
@@ -46,7 +47,7 @@ class LineJob:
 
     def run(self) -> dict[str, Any]:
         """Return what makes two runs one and the same."""
-        names = "\0".join(self.files).encode(errors="surrogateescape")
+        names = "\0".join(map(str, self.files)).encode(errors="surrogateescape")
         pictures = f"{len(self.files)} with SHA-256 {hashlib.sha256(names).hexdigest()[:16]}"
         read_by = sorted({str(name) for name in self.adapters})
         shares = hashlib.sha256("\0".join(map(str, self.adapters)).encode()).hexdigest()[:16]
@@ -129,6 +130,8 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
         for line in lines:
             if line.error is not None:
                 say(f"left out: {line.error}")
+            elif line.note is not None:
+                say(f"note: {line.source}: {line.note}")
         yield dict(zip(window, lines, strict=True))
 
 

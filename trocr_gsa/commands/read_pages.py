@@ -160,6 +160,8 @@ def _read_and_write(
                 problems = _write(page, options, stream)
                 left_out += len(problems)
                 _report(problems)
+                for note in page.notes:
+                    say(f"note: {note}")
     return left_out
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .corpus import Corpus, TextCorpus
     from .fit import FittingLines, LineFit
     from .fonts import Font, find_fonts
-    from .images import ImageError, load_image
+    from .images import ImageError, load_image, pages_of
     from .ink import InkStyle
     from .mixture import Mixture
     from .page import PageStyle
@@ -48,6 +48,7 @@ _HOMES = {
     "find_fonts": ".fonts",
     "load_image": ".images",
     "open_source": ".sources",
+    "pages_of": ".images",
 }
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "find_fonts",
     "load_image",
     "open_source",
+    "pages_of",
 ]
 
 

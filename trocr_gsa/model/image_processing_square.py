@@ -93,8 +93,8 @@ class SquareImageProcessor(BaseImageProcessor):
         """Turn images into square pictures.
 
         Args:
-            images: one or many PIL images, or arrays: (height, width) of uint8, uint16 or floats in [0, 255], or
-                (height, width, 3) of uint8.
+            images: one or many PIL images, arrays or tensors, (height, width) or (height, width, 3 or 4), of bool,
+                integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
             return_tensors: "pt".
 
         Returns: pixel_values (batch, 3, size, size) float32.
@@ -109,7 +109,8 @@ class SquareImageProcessor(BaseImageProcessor):
         return BatchFeature(data={"pixel_values": pixels}, tensor_type=return_tensors)
 
     def _squash(self, image: Any, index: int) -> Tensor:
-        levels = pixel_levels(as_picture(image, index), 3, index).round().clamp(0, 255).byte()
+        picture = as_picture(image, f"`images[{index}]`")
+        levels = torch.from_numpy(pixel_levels(picture, 3)).byte()
         stands = _stands(levels)
         if stands:
             levels = levels.rot90(-1, (1, 2))

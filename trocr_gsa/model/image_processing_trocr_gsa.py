@@ -69,8 +69,8 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         """Turn images into one padded set of patches.
 
         Args:
-            images: one or many PIL images, or arrays: (height, width) of uint8, uint16 or floats in [0, 255], or
-                (height, width, 3) of uint8.
+            images: one or many PIL images, arrays or tensors, (height, width) or (height, width, 3 or 4), of bool,
+                integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
             return_tensors: "pt".
 
         Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1;
@@ -92,14 +92,14 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         return BatchFeature(data=data, tensor_type=return_tensors)
 
     def _line_to_patches(self, image: Any, index: int) -> tuple[Tensor, Tensor]:
-        picture = as_picture(image, index)
+        picture = as_picture(image, f"`images[{index}]`")
         width, height = picture.size
         if (needed := self.num_patches(width, height)) > self.max_patches:
             raise ValueError(
                 f"`images[{index}]` is {width}×{height} pixels and needs {needed} patches, more than `max_patches` = "
                 f"{self.max_patches}. Is it one line of text? Cut it, or raise `max_patches`."
             )
-        pixels = pixel_levels(picture, self.num_channels, index)
+        pixels = torch.from_numpy(pixel_levels(picture, self.num_channels))
         new_width, new_height = self._resized(width, height)
         if (new_width, new_height) != (width, height):
             pixels = F.interpolate(

@@ -1,59 +1,132 @@
-"""A picture in any form a user may hand over: refused in one clear error if it is none, and its levels on one scale."""
+"""The one loader of pictures, whoever hands them over: upright, opaque, 8 bits a level; or one clear error.
+
+What is unusual: readers and processors both come here, so that a picture has the same pixels in either; and what the
+numbers of an array or a deep picture mean is recognised by their range, and refused where it is in doubt.
+"""
 
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
+from PIL import Image, ImageOps
+
+DEEP = ("I", "F")  # first letters of Pillow's modes that hold more than 8 bits a level
+BYTE, WORD = 255, 65535  # what white is
+BLACK = 16  # floats that reach beyond 1 and not up to this are next to black in [0, 255]: surely meant otherwise
+SMALLEST = 2  # pixels each way
+ROUNDING = 1e-4  # share of white by which floats may be out of their range
+ROWS = 256  # of a deep picture that are scaled at once
 
 
-def as_picture(image: Any, index: int) -> Image.Image:
-    """Return a PIL image.
+class PictureError(ValueError):
+    """What is no picture, or one whose levels mean nothing; the message names it and says what to do."""
+
+
+def as_picture(image: Any, name: str) -> Image.Image:
+    """Return a picture of mode "L" or "RGB", as a viewer shows it: the camera's orientation applied, clear parts white.
 
     Args:
-        image: a PIL image, or an array: (height, width) of uint8, uint16 or floats in [0, 255], or (height, width, 3)
-            of uint8.
-        index: its place in the batch, for the error.
+        image: a Pillow image of any mode, or an array or tensor (height, width), (height, width, 1), (height, width, 3)
+            or (height, width, 4) of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
+        name: what to call it in a message.
 
     Raises:
-        ValueError: naming the image, if it is none, or less than 2 pixels high or wide.
+        PictureError: if it is none, or its numbers lie in none of these ranges.
     """
-    picture = image if isinstance(image, Image.Image) else _from_array(np.asarray(image), index)
-    if min(picture.size) < 2:
-        raise ValueError(
-            f"`images[{index}]` must be at least 2 pixels high and wide, got {picture.width}×{picture.height}."
-        )
-    return picture
+    picture = image if isinstance(image, Image.Image) else _from_array(image, name)
+    if min(picture.size) < SMALLEST:
+        raise _too_small(name, *picture.size)
+    return opaque(ImageOps.exif_transpose(eight_bit(picture, name)))
 
 
-def pixel_levels(picture: Image.Image, num_channels: int, index: int) -> Tensor:
-    """Return a picture's pixels (channel, height, width), black 0 and white 255, float64, however many bits it has.
+def pixel_levels(picture: Image.Image, num_channels: int) -> np.ndarray:
+    """Return the pixels of what `as_picture` returned, (channel, height, width), black 0 and white 255, float64.
 
     In float64, as a resize in float32 rounds the ends of a long line differently: a turned line were no longer equal.
 
     Args:
-        picture: of any mode.
+        picture: of mode "L" or "RGB".
         num_channels: 1 for grey, 3 for colour.
-        index: its place in the batch, for the error.
+    """
+    pixels = np.asarray(picture.convert("L" if num_channels == 1 else "RGB"), dtype=np.float64)
+    return pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+
+
+def eight_bit(image: Image.Image, name: str) -> Image.Image:
+    """Scale a picture of 16 or 32 bits to 8, by the range that its levels lie in; leave every other as it is.
 
     Raises:
-        ValueError: naming the image, if a pixel is no finite number.
+        PictureError: if it is none of the ranges that `as_picture` knows.
     """
-    if picture.mode[0] in "IF":  # more than 8 bits, which convert() would clip
-        grey = torch.tensor(np.asarray(picture, dtype=np.float64)) / (1 if picture.mode == "F" else 257)
-        if not grey.isfinite().all():
-            raise ValueError(f"`images[{index}]` must hold finite numbers, got NaN or infinity.")
-        return grey.expand(num_channels, -1, -1)
-    pixels = np.array(picture.convert("L" if num_channels == 1 else "RGB"), dtype=np.float64)
-    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
+    image.load()
+    if not image.mode.startswith(DEEP):
+        return image
+    white = _white(np.asarray(image), name)
+    scaled = Image.new("L", image.size)
+    for top in range(0, image.height, ROWS):
+        rows = np.asarray(image.crop((0, top, image.width, min(top + ROWS, image.height))))
+        scaled.paste(Image.fromarray(_as_bytes(rows, white)), (0, top))
+    scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}  # a level of 16 bits
+    return scaled
 
 
-def _from_array(array: np.ndarray, index: int) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
+    """Lay transparency over white; keep grey pictures grey, and make every other "RGB"."""
+    if image.has_transparency_data:
+        colour = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+
+
+def _from_array(image: Any, name: str) -> Image.Image:
     try:
-        return Image.fromarray(array)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`images[{index}]` must be a PIL image or an array, (height, width) of uint8, uint16 or floats, or "
-            f"(height, width, 3) of uint8; got {array.dtype} of shape {array.shape}."
-        ) from error
+        array = np.asarray(image)
+    except (RuntimeError, TypeError, ValueError) as error:  # tensors elsewhere, or with a gradient; ragged lists
+        raise _no_picture(name, f"a {type(image).__name__} that is no array ({error})") from error
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3) or channels not in (1, 3, 4):
+        kind = type(image).__name__ if not array.ndim else f"{array.dtype} of shape {array.shape}"
+        raise _no_picture(name, kind + (". Put the channels last" if array.shape[:1] in ((1,), (3,), (4,)) else ""))
+    if not array.size:
+        raise _too_small(name, array.shape[1], array.shape[0])
+    pixels = array if array.dtype == np.uint8 else _as_bytes(array, _white(array, name))
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels))
+
+
+def _no_picture(name: str, found: str) -> PictureError:
+    return PictureError(
+        f"{name} must be a PIL image or an array, (height, width) or (height, width, 3 or 4) of bool, integers or "
+        f"floats; got {found}."
+    )
+
+
+def _too_small(name: str, width: int, height: int) -> PictureError:
+    return PictureError(f"{name} must be at least {SMALLEST} pixels high and wide, got {width}×{height}.")
+
+
+def _white(values: np.ndarray, name: str) -> int:
+    """Return what white is on the scale that levels are measured on: 1, 255 or 65535.
+
+    Raises:
+        PictureError: if they lie on no such scale.
+    """
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind != "f":
+        if values.dtype.kind == "b":
+            return 1
+        if low >= 0 and high <= WORD:
+            return BYTE if high <= BYTE else WORD
+        raise _off_scale(name, f"integers must lie in 0 … {BYTE} or 0 … {WORD}, got {low:g} … {high:g}")
+    if not np.isfinite((low, high)).all():
+        raise PictureError(f"{name} must hold finite numbers, got NaN or infinity.")
+    for white, reach in ((1, 0), (BYTE, BLACK)):
+        if low >= -ROUNDING * white and reach <= high <= (1 + ROUNDING) * white:
+            return white
+    raise _off_scale(name, f"floats must lie in [0, 1] or fill [0, {BYTE}], got {low:g} … {high:g}")
+
+
+def _off_scale(name: str, found: str) -> PictureError:
+    return PictureError(f"{name}: {found}. Scale the picture so that black is 0 and white {BYTE}.")
+
+
+def _as_bytes(values: np.ndarray, white: int) -> np.ndarray:
+    return (values.astype(np.float64) * (BYTE / white)).round().clip(0, BYTE).astype(np.uint8)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trocr_gsa.data.numbers import confidence_fields, geometric_mean
 
-FIELDS = ("source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences")
+FIELDS = (
+    "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences", "note",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Line:
         adapter: the adapter that read it, by its name or, if merged, by its folder; None: the model alone.
         character_confidences: the probability of each character (code point) of the text, in [0, 1]; as the reader
             gives it, without a temperature.
+        note: what else to know of the reading, such as what of the file was not read; None if there is nothing.
     """
 
     text: str
@@ -32,6 +35,18 @@ class Line:
     error: str | None = None
     adapter: str | None = None
     character_confidences: tuple[float, ...] = ()
+    note: str | None = None
+
+    @classmethod
+    def failed(cls, source: str, error: Exception) -> Line:
+        """Return what there is of a picture that could not be read."""
+        return cls("", 0.0, 0.0, source, str(error))
+
+    def noted(self, note: str | None) -> Line:
+        """Return the line with one more note, if there is one."""
+        if note is None:
+            return self
+        return replace(self, note=note if self.note is None else f"{self.note}; {note}")
 
     @property
     def character_confidence(self) -> float:
@@ -41,5 +56,6 @@ class Line:
     def as_fields(self) -> dict[str, Any]:
         """Return what is told of the line by the names of `FIELDS`, numbers rounded."""
         told = {"source": self.source, "text": self.text, "orientation": self.orientation, "adapter": self.adapter}
+        told["note"] = self.note
         told |= confidence_fields(self.confidence, self.character_confidences)
         return {name: told[name] for name in FIELDS}

@@ -19,14 +19,14 @@ import numpy as np
 from PIL import Image
 
 from trocr_gsa.data.buckets import cut_batches
-from trocr_gsa.data.images import ImageError, image_size, load_image
+from trocr_gsa.data.images import ImageError, load_image, read_header
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.train.reading import Reading, read_images
 
 from .attention_maps import LetterPlaces, letter_places
 from .line import Line
 from .loading import Adapters, choose_device, load_reader
-from .pictures import Picture, as_source, picture_name
+from .pictures import Picture, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
 from .side_by_side import even_size, side_by_side
 
@@ -135,7 +135,8 @@ class LineReader:
         """Read pictures of one line each.
 
         Args:
-            images: Pillow images, paths, encoded bytes, or arrays (height, width) or (height, width, 3 or 4) of uint8.
+            images: paths, encoded bytes, Pillow images, arrays as the processor takes them, or pages of a TIFF, as
+                `trocr_gsa.data.pages_of` lists them.
             orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
             num_beams: 1 reads greedily; more look at as many texts side by side; 0 does without the decoder: faster.
             batch_size: most lines read at once.
@@ -154,12 +155,16 @@ class LineReader:
         names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
         lines: dict[int, Line] = {}
+        notes: dict[int, str] = {}
         lengths = np.zeros(len(images), dtype=int)
         for index, image in enumerate(images):
             try:
-                lengths[index] = self._num_patches(image, names[index])
+                header = read_header(image, names[index])
+                lengths[index] = self._num_patches(header.size, names[index])
+                if header.unread is not None:
+                    notes[index] = header.unread
             except ImageError as error:
-                lines[index] = _failed(names[index], error)
+                lines[index] = Line.failed(names[index], error)
         batches = [
             {index: images[index] for index in batch}
             for group in self._read_together(chosen)
@@ -170,7 +175,7 @@ class LineReader:
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
         lines |= {index: line for some in found for index, line in some.items()}
-        return [lines[index] for index in range(len(images))]
+        return [lines[index].noted(notes.get(index)) for index in range(len(images))]
 
     def letter_places(
         self, image: Picture, text: str, orientation: Orientation = "any", adapter: str | None = None
@@ -188,8 +193,8 @@ class LineReader:
         """
         (chosen,) = self._chosen(adapter, 1)
         name = picture_name(image, 0)
-        self._num_patches(image, name)
-        picture = load_image(as_source(image, name), name)
+        self._num_patches(read_header(image, name).size, name)
+        picture = load_image(image, name)
         with self._library.applied([chosen], 1) if self._library else nullcontext():
             return letter_places(self.model, self.processor, picture, text, orientation)
 
@@ -217,8 +222,8 @@ class LineReader:
         for apart in [name for name, can in can_mix.items() if not can]:
             yield [index for index, name in enumerate(chosen) if name == apart]
 
-    def _num_patches(self, image: Picture, name: str) -> int:
-        width, height = image_size(as_source(image, name), name)
+    def _num_patches(self, size: tuple[int, int], name: str) -> int:
+        width, height = size
         shape = self.processor.image_processor
         if (needed := shape.num_patches(width, height)) > shape.max_patches:
             raise ImageError(
@@ -245,9 +250,9 @@ class LineReader:
         decoded: dict[int, Image.Image] = {}
         for index, image in images.items():
             try:
-                decoded[index] = load_image(as_source(image, names[index]), names[index])
+                decoded[index] = load_image(image, names[index])
             except ImageError as error:
-                lines[index] = _failed(names[index], error)
+                lines[index] = Line.failed(names[index], error)
         if decoded:
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
             with computing_in(self.precision, self.model.device):
@@ -261,7 +266,8 @@ class LineReader:
     def _as_line(self, reading: Reading, name: str, adapter: str | None) -> Line:
         if not math.isfinite(reading.confidence):
             problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
-            return _failed(name, ImageError(f"{name}: {problem}. Read it with fp32, or load another model or adapter."))
+            error = ImageError(f"{name}: {problem}. Read it with fp32, or load another model or adapter.")
+            return Line.failed(name, error)
         confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
         return Line(reading.text, confidence, reading.orientation, name, None, adapter, reading.character_confidences)
 
@@ -280,7 +286,3 @@ def _library_of(model: Any) -> AdapterLibrary | None:
     from .library import AdapterLibrary
 
     return AdapterLibrary(model)
-
-
-def _failed(name: str, error: ImageError) -> Line:
-    return Line("", 0.0, 0.0, name, str(error))

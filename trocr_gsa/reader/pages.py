@@ -32,12 +32,14 @@ class ReadPage:
         page: its lines in reading order, in pixels; None if it could not be used at all.
         readings: what was read in each line, None where a line could not be read.
         problems: why the page or a line could not be read, a line each.
+        notes: what else to know of its readings, a line each.
     """
 
     file: PageSource
     page: Page | None = None
     readings: list[LineReading | None] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,7 @@ def _cut_pages(
             window.append(_CutLine(read, place, picture_of_line, cut.skew, adapter))
             if len(window) >= WINDOW or pixels >= PIXELS:
                 yield None
+        del image  # or it stays beside the next page's, and a scan may take a gigabyte
         yield read
 
 
@@ -124,6 +127,8 @@ def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orient
             waiting.page.problems.append(line.error)
         else:
             waiting.page.readings[waiting.place] = _as_reading(line, waiting.skew)
+            if line.note is not None:
+                waiting.page.notes.append(f"{line.source}: {line.note}")
     window.clear()
 
 

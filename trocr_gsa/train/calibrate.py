@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from trocr_gsa.data.augment import LineAugmentation
-from trocr_gsa.data.images import ImageError, load_image
+from trocr_gsa.data.images import ImageError, ImageSource, load_image
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 HELD_OUT = 0.1  # of the pictures: they judge the result
@@ -49,7 +48,7 @@ class Calibration:
 def calibrate(
     model: TrOCRGSAModel,
     processor: Any,
-    pictures: Sequence[Image.Image | str | Path],
+    pictures: Sequence[ImageSource],
     max_steps: int = 400,
     max_minutes: float = 10.0,
     batch_size: int = 16,
@@ -100,7 +99,7 @@ def calibrate(
     )  # fmt: skip
 
 
-def _usable(pictures: Sequence[Image.Image | str | Path]) -> tuple[list[Image.Image | str | Path], list[str]]:
+def _usable(pictures: Sequence[ImageSource]) -> tuple[list[ImageSource], list[str]]:
     """Return the pictures that can be opened, and what is wrong with the others."""
     usable, problems = [], []
     for picture in pictures:
@@ -116,9 +115,7 @@ def _usable(pictures: Sequence[Image.Image | str | Path]) -> tuple[list[Image.Im
     return usable, problems
 
 
-def _batches(
-    pictures: list[Image.Image | str | Path], size: int, rng: np.random.Generator
-) -> Iterator[list[Image.Image]]:
+def _batches(pictures: list[ImageSource], size: int, rng: np.random.Generator) -> Iterator[list[Image.Image]]:
     """Yield batches without end, every picture once before any comes again, each lightly changed."""
     change = LineAugmentation()
     while True:
@@ -135,9 +132,7 @@ def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> 
 
 
 @torch.inference_mode()
-def _accuracy(
-    model: TrOCRGSAModel, processor: Any, pictures: list[Image.Image | str | Path], size: int
-) -> float | None:
+def _accuracy(model: TrOCRGSAModel, processor: Any, pictures: list[ImageSource], size: int) -> float | None:
     """Return the share of upright pictures found upright; None for none."""
     if not pictures:
         return None

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from PIL import ExifTags, Image
+from PIL import Image
 
-from ..images import PICTURE_SUFFIXES, ImageError, image_size, load_image
+from ..images import PICTURE_SUFFIXES, ImageError, load_image, read_header
 from ..names import FolderNames, NameProblem, shown
 from .page import Page
 from .xml import PageError
@@ -50,7 +50,7 @@ class PagePicture:
             PageError: if it is gone or damaged.
         """
         try:
-            picture = load_image(self.path, self.name)
+            picture = load_image(self.path, self.name, True)
         except ImageError as error:
             raise PageError(str(error)) from error
         return picture if self.undo is None else picture.transpose(self.undo)
@@ -71,12 +71,11 @@ def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = 
     found = find_picture(path, page.image, root, page.name, names)
     name = f"{page.name}: {found.name}"
     try:
-        width, height = image_size(found, name)
+        header = read_header(found, name, is_scan=True)
     except ImageError as error:
         raise PageError(str(error)) from error
-    undo = None
-    if width != height and page.size == (height, width):
-        undo = UNDO.get(_camera_orientation(found))
+    width, height = header.size
+    undo = UNDO.get(header.orientation) if width != height and page.size == (height, width) else None
     return page.scaled_to((width, height) if undo is None else (height, width)), PagePicture(found, name, undo)
 
 
@@ -143,11 +142,3 @@ def _up_to(folder: Path, root: Path) -> list[Path]:
     """Return the folder and those above it, up to the root."""
     above = [folder, *folder.parents]
     return above[: above.index(root) + 1] if root in above else [folder]
-
-
-def _camera_orientation(path: Path) -> int:
-    try:
-        with Image.open(path) as picture:
-            return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damage is for `load` to tell
-        return 1

@@ -1,4 +1,4 @@
-"""Pages of which there is a picture and nothing else: files, and the pages of PDFs."""
+"""Pages of which there is a picture and nothing else: files, and the pages of PDFs and TIFFs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..images import PICTURE_SUFFIXES, ImageError, load_image
+from ..frames import PicturePage
+from ..images import PICTURE_SUFFIXES, ImageError, load_image, pages_of
 from .pdf import count_pages, render_page
 from .xml import PageError
 
@@ -19,10 +20,10 @@ class Scan:
     """A page's picture, not yet decoded or drawn.
 
     Args:
-        path: a picture, or a PDF.
+        path: a picture, a PDF, or a TIFF of several pages.
         root: the folder that was given.
         name: of the picture below that folder, for messages and for outputs; page 3 of a.pdf is a-0003.jpg.
-        page: of the PDF, counted from 1; None: it is a picture.
+        page: of the file, counted from 1; None: it is one picture.
     """
 
     path: Path
@@ -36,9 +37,11 @@ class Scan:
         Raises:
             PageError: if it cannot be.
         """
-        drawn = None if self.page is None else render_page(self.path, self.page, self.path.name)
+        source = self.path if self.page is None else PicturePage(self.path, self.page)
+        if self.page is not None and self.path.suffix.lower() == PDF_SUFFIX:
+            source = render_page(self.path, self.page, self.path.name)
         try:
-            return load_image(drawn or self.path, self.name)
+            return load_image(source, self.name)
         except ImageError as error:
             raise PageError(str(error)) from error
 
@@ -66,7 +69,9 @@ def find_scans(path: Path) -> tuple[list[Scan], list[str]]:
 
 def _scans_of(path: Path, root: Path) -> list[Scan]:
     name = path.relative_to(root)
-    if path.suffix.lower() != PDF_SUFFIX:
+    is_pdf = path.suffix.lower() == PDF_SUFFIX
+    count = count_pages(path, name.as_posix()) if is_pdf else len(pages_of(path))
+    if not is_pdf and count == 1:
         return [Scan(path, root, name.as_posix())]
-    numbers = range(1, count_pages(path, name.as_posix()) + 1)
+    numbers = range(1, count + 1)
     return [Scan(path, root, name.with_name(f"{name.stem}-{number:04}.jpg").as_posix(), number) for number in numbers]

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from ..doubtful import doubtful_characters
-from ..images import ImageError
+from ..images import MAX_PIXELS, ImageError
 from ..samples import LineDataset, LineSample, clean_text
 from .cutting import LineCut
 from .images import PagePicture
@@ -25,7 +25,7 @@ from .listing import PageFile, find_pages, one_of_each
 from .page import Page, PageLine
 from .xml import PageError
 
-PAGES_KEPT = 2
+PAGES_KEPT = 2  # fewer where they are large together: a scan may take as much memory as there is
 MOST_PIXELS = 1_000_000_000  # of the lines of a page together, or
 MOST_PAGES = 20  # times the page's own: what is more is no segmentation, and would take hours to cut
 NAMED = 3  # pages in a note
@@ -136,15 +136,18 @@ class PageLines(LineDataset):
 
     def _page(self, number: int) -> Image.Image:
         if number not in self._kept:
+            while len(self._kept) >= PAGES_KEPT or _pixels(self._kept.values()) > MAX_PIXELS:
+                self._kept.popitem(last=False)
             try:
-                picture = self._pictures[number].load()
+                self._kept[number] = self._pictures[number].load()
             except PageError as error:
                 raise ImageError(str(error)) from error
-            self._kept[number] = picture
-            if len(self._kept) > PAGES_KEPT:
-                self._kept.popitem(last=False)
         self._kept.move_to_end(number)
         return self._kept[number]
+
+
+def _pixels(pictures: Iterable[Image.Image]) -> int:
+    return sum(picture.width * picture.height for picture in pictures)
 
 
 def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
