@@ -16,7 +16,7 @@ from fontTools.merge import Merger
 from fontTools.ttLib import TTFont
 
 SUBSETS = ("latin", "latin-ext")
-FACES = {"cursive": ("400-normal",), "casual": ("400-normal", "700-normal"), "typescript": ("400-normal",)}
+FACES = {"cursive": ("400-normal",), "casual": ("400-normal", "700-normal"), "monospaced": ("400-normal",)}
 ALL_FACES = ("400-normal", "700-normal", "400-italic")  # of any other section
 
 

@@ -15,6 +15,7 @@ from .fonts import REFERENCE_SIZE, Font, load_font
 from .handwriting import HandStyle, Rows, write_by_hand
 
 ROOM = 0.5  # what is drawn above and below the frame, in H, so that bending and neighbouring lines find ink there
+TWICE = 0.02  # share of typed letters that are struck twice, a little apart
 STRIP = 48  # width of the strips that a bent line is made of, in pixels
 
 
@@ -99,6 +100,8 @@ def draw_line(
         fill, aside, down = strokes[index] if strokes is not None else (255, 0.0, 0.0)
         spot = place + aside, room + baseline + rng.uniform(-wobble, wobble) + down
         pen.text(spot, piece, fill=int(fill), font=face, anchor="ls")
+        if strokes is not None and rng.random() < TWICE:
+            pen.text((spot[0] + 0.06 * size, spot[1]), piece, fill=int(fill), font=face, anchor="ls")
     if rng.random() < style.neighbours:
         leading = height * rng.uniform(*style.leading)
         for other, way in zip(neighbours, (-1, 1), strict=True):

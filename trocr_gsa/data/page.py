@@ -89,11 +89,12 @@ def pressed(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ink + p(x, y) · (max(ink, ink moved by v) − ink), or min, with v up to 1.6 pixels at a height of 48.
     """
     height, width = ink.shape
-    angle, reach = rng.uniform(-0.4, 1.2), rng.uniform(0.4, 1.6) * height / 48
+    lighter = rng.random() < 0.55  # by less: hairlines would be gone
+    angle, reach = rng.uniform(-0.4, 1.2), rng.uniform(0.4, 0.8 if lighter else 1.6) * height / 48
     columns = np.arange(width, dtype=np.float32)[None, :] + np.float32(reach * np.cos(angle))
     rows = np.arange(height, dtype=np.float32)[:, None] + np.float32(reach * np.sin(angle))
     moved = sampled(ink, *np.broadcast_arrays(columns, rows))
-    change = np.minimum(ink, moved) if rng.random() < 0.35 else np.maximum(ink, moved)
+    change = np.minimum(ink, moved) if lighter else np.maximum(ink, moved)
     pressure = 0.5 + 0.5 * cloud(ink.shape, rng.uniform(0.3, 3) * height, rng)
     return ink + pressure * (change - ink)
 

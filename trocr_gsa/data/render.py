@@ -43,10 +43,10 @@ STYLES = {
     "plain": RenderStyle(),
     "hand": RenderStyle(
         56,
-        InkStyle(margin=0.3, tracking=0.02, neighbours=0.4, leading=(0.6, 1.1), hand=HandStyle()),
+        InkStyle(margin=0.55, tracking=0.02, neighbours=0.3, leading=(0.7, 1.1), hand=HandStyle()),
         PageStyle(
             binarised=0.08,
-            paper=(110, 255),
+            paper=(130, 255),
             weight=0.17,
             noise=5.0,
             bleed=0.0,
@@ -58,12 +58,12 @@ STYLES = {
     ),
     "print": RenderStyle(
         56,
-        InkStyle(margin=0.4, slant=3, skew=1.2, curve=0.03),
+        InkStyle(margin=0.8, slant=3, skew=1.2, curve=0.03),
         PageStyle(binarised=0.25, noise=5.0, bleed=0.0, verso=0.25, stains=0.1, rulings=0.02),
     ),
     "typescript": RenderStyle(
         56,
-        InkStyle(slant=1, skew=1.5, curve=0.02, tracking=0.03, neighbours=0.45, leading=(0.75, 1.2), typed=0.85),
+        InkStyle(1.5, slant=1, skew=1.5, curve=0.02, tracking=0.03, neighbours=0.45, leading=(0.7, 1.1), typed=0.85),
         PageStyle(
             binarised=0.1,
             weight=0.14,
