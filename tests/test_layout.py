@@ -92,4 +92,4 @@ def test_what_travels_with_the_weights_is_one_flat_folder():
 
 @pytest.mark.parametrize("path", **named(EVERY_FILE))
 def test_a_file_fits_in_the_head(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 300
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500

@@ -61,6 +61,7 @@ class GSANetPreTrainedModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = "image"
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
     _no_split_modules: ClassVar[list[str]] = ["GSANetLayer"]
     _supports_sdpa = True
 
@@ -143,8 +144,10 @@ class GSANetModel(GSANetPreTrainedModel):
         pose_labels: Tensor | None = None,
         pose_bias: Tensor | None = None,
         only_pose: int | None = None,
-        **_: Any,
-    ) -> GSANetModelOutput:
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> Any:
         """Encode lines.
 
         Args:
@@ -155,23 +158,37 @@ class GSANetModel(GSANetPreTrainedModel):
             pose_bias: (pose,) or (batch, pose), log of a prior over poses, added to their scores.
             only_pose: the element by which every image is known to be turned: as a prior that leaves no other, and
                 without the work that would tell them apart.
+            output_hidden_states: also return what goes into every layer, and what the last one makes of it: features
+                (batch, pose, token, hidden) up to the choice of the pose, (batch, token, hidden) behind it.
+            output_attentions: not available: probabilities are never computed as a whole.
+            return_dict: False returns a tuple, without what is None.
+
+        Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
+            ValueError: if `pixel_values` is neither, `spatial_shapes` is missing, or `output_attentions` is true.
         """
+        if output_attentions or (output_attentions is None and self.config.output_attentions):
+            raise ValueError(
+                "`output_attentions` must be false, got true: the encoder's scores are never computed as a whole. "
+                "`LineReader.letter_places` shows where the reader looks."
+            )
         wanted = EVERY_POSE
         if only_pose is not None and pose_labels is None and len(self.layers):  # K = L hands on every pose
             wanted = slice(only_pose, only_pose + 1)
         patches, patch_mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
         # an image is all patches: attention without a mask is a ViT's
         is_padded = pixel_values.dim() != 4 or pixel_attention_mask is not None
-        features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted)
+        hidden_states = [] if _asked(output_hidden_states, self.config.output_hidden_states) else None
+        features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted, hidden_states)
         padding = mask if is_padded else None
         pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
         chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose, patches, shapes)
         for layer in self.layers:
+            _keep(hidden_states, chosen)
             chosen = layer(chosen[:, None], chosen_positions, None if padding is None else chosen_mask)[:, 0]
+        _keep(hidden_states, chosen if len(self.layers) else features)
         chosen = self.layernorm(chosen)
         if len(self.layers):
             tokens, bias, token_mask = chosen, torch.zeros_like(chosen_positions[..., 0]), chosen_mask
@@ -181,8 +198,9 @@ class GSANetModel(GSANetPreTrainedModel):
             token_mask = mask[:, None].expand(-1, self.group.order, -1).flatten(1)
         floor = torch.finfo(tokens.dtype).min
         bias = bias.to(tokens.dtype).clamp_min(floor).masked_fill(~token_mask, floor)
-        return GSANetModelOutput(
+        output = GSANetModelOutput(
             last_hidden_state=tokens,
+            hidden_states=None if hidden_states is None else tuple(hidden_states),
             attention_mask=bias,
             pose_logits=pose_logits,
             pose=pose,
@@ -190,6 +208,7 @@ class GSANetModel(GSANetPreTrainedModel):
             pose_positions=chosen_positions[:, self.config.num_class_tokens :],
             pose_mask=chosen_mask[:, self.config.num_class_tokens :],
         )
+        return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def see(
         self,
@@ -208,9 +227,18 @@ class GSANetModel(GSANetPreTrainedModel):
         return self._see(patches, mask, shapes, pixel_values.dim() != 4 or pixel_attention_mask is not None)
 
     def _see(
-        self, patches: Tensor, mask: Tensor, shapes: Tensor, is_padded: bool, poses: slice = EVERY_POSE
+        self,
+        patches: Tensor,
+        mask: Tensor,
+        shapes: Tensor,
+        is_padded: bool,
+        poses: slice = EVERY_POSE,
+        hidden_states: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the pose stage on patches; of its last layer, the `poses` are those whose features are wanted."""
+        """Run the pose stage on patches; of its last layer, the `poses` are those whose features are wanted.
+
+        What goes into each layer is added to `hidden_states`, if they are to be kept.
+        """
         self._follow_attn_implementation()
         positions = patch_positions(shapes, patches.shape[1])
         features = self.embeddings(patches, positions, shapes)
@@ -218,8 +246,10 @@ class GSANetModel(GSANetPreTrainedModel):
         positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
         padding = mask if is_padded else None
         *others, last = self.lifting, *self.pose_layers
+        _keep(hidden_states, features)
         for layer in others:
             features = layer(features, positions, padding)
+            _keep(hidden_states, features)
         return last(features, positions, padding, poses), positions, mask
 
     def set_bases_per_line(self, per_line: bool) -> None:
@@ -281,3 +311,13 @@ class GSANetModel(GSANetPreTrainedModel):
         if self.chosen_embeddings is not None:
             features = self.chosen_embeddings(windows, pose, features, positions)
         return features, positions, mask
+
+
+def _asked(argument: bool | None, configured: bool | None) -> bool:
+    """Whether an output is wanted: as the call says, else as the configuration does."""
+    return bool(configured if argument is None else argument)
+
+
+def _keep(hidden_states: list[Tensor] | None, features: Tensor) -> None:
+    if hidden_states is not None:
+        hidden_states.append(features)

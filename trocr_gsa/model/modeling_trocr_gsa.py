@@ -63,6 +63,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
 
     config_class = TrOCRGSAConfig
     base_model_prefix = "trocr_gsa"
+    accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
     encoder: GSANetModel
     decoder: PreTrainedModel
 
