@@ -4,16 +4,20 @@ What is unusual:
 - outside of `applied`, every layer computes as the base does, to the last bit;
 - lines of different adapters share a batch: PEFT's LoRA layers pick rows of dimension 0, which is the line in every
   layer. The one exception, a key projection that maps the bases of the position encoding, is told to do so per line;
-- what PEFT cannot mix (DoRA, modules trained in whole) is active for a batch of its own.
+- what PEFT cannot mix (DoRA, modules trained in whole) is active for a batch of its own;
+- PEFT switches adapters for a whole model, so that of several threads one computes at a time: a lock stands for the
+  model, whichever reader it is asked through.
 """
 
 import copy
 import math
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from peft import LoraConfig, LoraModel, PeftModel
 from peft.tuners.lora import LoraLayer
@@ -23,6 +27,7 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 BASE = "__base__"  # PEFT's word for no adapter
 REPEATED_FOR_BEAMS = ("decoder.", "enc_to_dec_proj")
+LOCKS: WeakKeyDictionary[PeftModel, threading.RLock] = WeakKeyDictionary()  # a model that held its own has no copies
 
 
 class AdapterLibrary:
@@ -34,7 +39,9 @@ class AdapterLibrary:
 
     def __init__(self, model: PeftModel) -> None:
         self._adapted = model
-        self._tuner.disable_adapter_layers()
+        self._lock = LOCKS.setdefault(model, threading.RLock())
+        with self._lock:
+            self._tuner.disable_adapter_layers()
 
     @property
     def _tuner(self) -> LoraModel:
@@ -69,25 +76,26 @@ class AdapterLibrary:
 
     @contextmanager
     def applied(self, names: Sequence[str | None], num_beams: int) -> Iterator[None]:
-        """Read, inside, line i of a batch with adapter i, or with the base where that is None.
+        """Read, inside, line i of a batch with adapter i, or with the base where that is None; other threads wait.
 
         Args:
             names: one a line; those that `can_mix` refuses stand alone.
             num_beams: texts that the decoder follows for each line.
         """
         active = next((name for name in names if name is not None), None)
-        if active is None:
-            yield
-            return
-        self._tuner.enable_adapter_layers()
-        try:
-            self._adapted.set_adapter(active, inference_mode=True)
-            with ExitStack() as stack:
-                if len(set(names)) > 1:
-                    self._tell_layers(stack, [BASE if name is None else name for name in names], num_beams)
+        with self._lock:
+            if active is None:
                 yield
-        finally:
-            self._tuner.disable_adapter_layers()
+                return
+            self._tuner.enable_adapter_layers()
+            try:
+                self._adapted.set_adapter(active, inference_mode=True)
+                with ExitStack() as stack:
+                    if len(set(names)) > 1:
+                        self._tell_layers(stack, [BASE if name is None else name for name in names], num_beams)
+                    yield
+            finally:
+                self._tuner.disable_adapter_layers()
 
     def _layers(self) -> Iterator[LoraLayer]:
         return (layer for layer in self._adapted.modules() if isinstance(layer, LoraLayer))
@@ -110,7 +118,8 @@ class AdapterLibrary:
             ValueError: if there is none of that name.
         """
         self.check(name)
-        other = AdapterLibrary(copy.deepcopy(self._adapted))
+        with self._lock:  # a copy made while another thread reads would be one with its adapter applied
+            other = AdapterLibrary(copy.deepcopy(self._adapted))
         with other.applied([name], num_beams=1):
             return cast(TrOCRGSAModel, other._tuner.merge_and_unload(adapter_names=[name]))
 
@@ -142,6 +151,10 @@ class AdapterLibrary:
                     f"`weights`: {part!r} holds more than low-rank updates (DoRA, or modules trained in whole), and "
                     "has no sum with others. Combine plain LoRA adapters."
                 )
+        with self._lock:
+            self._add_sum(name, weights)
+
+    def _add_sum(self, name: str, weights: Mapping[str, float]) -> None:
         try:
             self._tuner.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
         except ValueError as error:

@@ -134,6 +134,8 @@ class LineReader:
     ) -> list[Line]:
         """Read pictures of one line each.
 
+        Several threads may call this at once. Where there are adapters to choose from, one of them computes at a time.
+
         Args:
             images: paths, encoded bytes, Pillow images, arrays as the processor takes them, or pages of a TIFF, as
                 `trocr_gsa.data.pages_of` lists them.

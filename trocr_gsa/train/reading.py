@@ -170,7 +170,8 @@ def _read(
         raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
     drafted = has_head and (num_beams == 0 or (num_beams == 1 and model.config.ctc_decoding_weight > 0))
     if has_head and (columns or drafted):
-        seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
+        with applied(range(len(angles))):
+            seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         if columns:
             column_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
     if num_beams == 0:
