@@ -1,5 +1,9 @@
 """Arguments: typed, bounded, flat, and clear about what is wrong."""
 
+import re
+import time
+from itertools import pairwise
+
 import pytest
 import torch
 import yaml
@@ -83,3 +87,146 @@ def test_prefixes_find_their_half():
     )
     assert encoder == {"hidden_size": 1}
     assert decoder == {"d_model": 2, "decoder_layers": 3, "decoder_start_token_id": 4}
+
+
+TEXTS = [
+    "2024-01-05",
+    "0123",
+    "12:30",
+    "vol #3",
+    "yes",
+    "1e3",
+    "a: b",
+    "{x}",
+    "[old] lines",
+    "#1",
+    "'",
+    "&a",
+    "*",
+    "!x",
+]
+
+
+@pytest.mark.parametrize("word", TEXTS)
+@pytest.mark.parametrize("key", ["model", "output", "train", "image_column"])
+def test_a_path_or_word_stays_as_it_is_written(tmp_path, monkeypatch, word, key):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / word).mkdir()
+    expected = [word] if key == "train" else word
+    assert getattr(TrainingArguments.from_command_line(["train=x", f"{key}={word}"]), key) == expected
+    assert getattr(TrainingArguments.from_command_line(["train=x", f"--{key}", word]), key) == expected
+
+
+@pytest.mark.parametrize("word", ["2024-01-05", "0123", "12:30", "yes", "1e3", "~x", "0x10", "null x"])
+def test_a_path_or_word_in_a_file_stays_as_it_is_written(tmp_path, word):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"train: [{word}, b]\nvalidation: {word}\noutput: {word}\nmodel: null\n")
+    arguments = TrainingArguments.from_command_line([str(config)])
+    assert arguments.output == word
+    assert (arguments.model, len(arguments.train)) == (None, 2)
+    assert word in (arguments.validation[0], arguments.train[0])
+
+
+def test_a_list_of_words_is_read_as_it_is_written():
+    arguments = TrainingArguments.from_command_line(['train=["vol #3", 0123, a/b:0.25]', "validation="])
+    assert (arguments.train, arguments.validation) == (["vol #3", "0123", "a/b:0.25"], [])
+    with pytest.raises(ValueError, match=r"`train`: cannot read .* goes in quotes"):
+        TrainingArguments.from_command_line(["train=[vol #3, b]"])
+
+
+def test_a_folder_that_looks_like_a_weight_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "12:30").mkdir()
+    assert split_source("12:30") == ("12:30", None)
+    assert split_source("12:30:0.5") == ("12:30", 0.5)
+
+
+def test_a_slash_behind_a_folder_makes_no_difference():
+    plain = {"train": ["tr", "a/b:0.5"], "validation": ["va"], "model": "/m", "output": "runs/x"}
+    slashed = {"train": ["tr/", "a/b/:0.5"], "validation": ["va//"], "model": "/m/", "output": "runs/x/"}
+    assert TrainingArguments.from_dict(slashed) == TrainingArguments.from_dict(plain)
+    assert TrainingArguments(train=["/"]).train == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("architecture: 2020-01-01", "`architecture` must hold"),
+        ("architecture: [a]", "`architecture` must hold"),
+        ("method: full\narchitecture: {1: x}", "`1` is not a known key"),
+        ("encoder_hidden_size: [1]", "`encoder_hidden_size` must be a number"),
+        ("a: &a [x]\nb: [*a, *a]", "`b` must be a word, a number, or a list of these, got one inside another"),
+        ("a: &a {x: *a}", "one inside another"),
+        ("a: &a [*a]", "one inside another"),
+        ("max_steps: .inf", "`max_steps`: cannot read"),
+        ("max_steps: .nan", "`max_steps`: cannot read"),
+        ("learning_rate: .inf", "`learning_rate`: cannot read"),
+        (f"learning_rate: {'9' * 400}", "`learning_rate`: cannot read"),
+        (f"rank: {'9' * 400}.5", "`rank`: cannot read"),
+        ("learning_rate: 1e999", "`learning_rate` must be a finite number"),
+        ("max_minutes: 12:30", "`max_minutes`: cannot read the value '12:30': write it as a plain decimal number"),
+        ("seed: 0123", "`seed`: cannot read the value '0123'"),
+        ("seed: 0x10", "`seed`: cannot read"),
+        (f"seed: {'9' * 5000}", "`seed`: cannot read"),
+        ("seed: 99999999999999999999", "`seed` must be a whole number"),
+        ("seed: -1", "`seed` must be at least 0"),
+        ("max_steps: 2020-13-45", "`max_steps`: cannot read"),
+        ("max_steps: 2020-01-01", "`max_steps` must be a whole number, got datetime"),
+        ("1: x", "`1` is not a known key"),
+        ("? [a, b]\n: x", "`?` is not a known key"),
+        ("rank: 4\nrank: 8", "`rank` is given twice"),
+        (f"train: {'[' * 2000}", "is nested too deep"),
+        (f"? {'x' * 5000}\n: 1", "is not a known key"),
+        ("rank: 3000000", "`rank` must be at most 4096"),
+        ("rank: {a: b}", "`rank` must be a whole number"),
+        ("rank: !!python/object:os.system x", "`rank`: cannot read"),
+        ("angles: [0, .inf]", "`angles`: cannot read"),
+        ("method: full\nencoder_num_hidden_layers: 10000000", "`encoder_num_hidden_layers` must be at most 1000"),
+        ("method: full\ndecoder_layers: 1e9", "`decoder_layers` must be at most 1000"),
+        ("method: full\nencoder_num_frequencies: 1000000", "`encoder_num_frequencies` must be at most"),
+        ("method: full\ndecoder_vocab_size: -3", "`decoder_vocab_size` must be at least 1"),
+        (f"train: x # {'x' * 200_000}", "is longer than 100,000 letters"),
+        ("", "must hold `key: value` lines, got nothing"),
+        ("a: b\n---\nc: d", "not valid YAML"),
+        ("\x01", "not valid YAML"),
+    ],
+)
+def test_a_hostile_config_is_refused_in_one_short_line_at_once(tmp_path, text, complaint):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"{text}\n" if text.startswith("train") or not text else f"train: lines\n{text}\n")
+    start = time.process_time()
+    with pytest.raises(ValueError, match=re.escape(complaint)) as raised:
+        TrainingArguments.from_command_line([str(config)])
+    assert time.process_time() - start < 3
+    assert len(str(raised.value)) < 1200
+
+
+def test_a_bomb_of_aliases_does_not_go_off(tmp_path):
+    levels = "abcdefghij"
+    rows = [f" {level}: &{level} [{', '.join(10 * [f'*{below}'])}]" for below, level in pairwise(levels)]
+    config = tmp_path / "config.yaml"
+    for key in ("architecture", "train", "model", "rank", "nonsense"):
+        config.write_text("\n".join([f"{key}:", " a: &a [x]", *rows, "model: *j"]))
+        with pytest.raises(ValueError, match="one inside another"):
+            TrainingArguments.from_command_line([str(config)])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_config_with_a_byte_order_mark_is_read_and_one_in_latin1_named(tmp_path, encoding):
+    config = tmp_path / "config.yaml"
+    config.write_bytes("train: Bücher\n".encode(encoding))
+    assert TrainingArguments.from_command_line([str(config)]).train == ["Bücher"]
+    config.write_bytes("train: Bücher\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"`config`: .*config\.yaml is not UTF-8"):
+        TrainingArguments.from_command_line([str(config)])
+
+
+def test_a_config_that_is_a_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"`config`: .* cannot be read"):
+        TrainingArguments.from_command_line([str(tmp_path)])
+
+
+def test_small_numbers_are_numbers_for_a_new_model_too():
+    words = ["train=x", "method=full", "encoder_layer_norm_eps=1e-5", "encoder_hidden_size=32", "encoder_group=C4"]
+    architecture = TrainingArguments.from_command_line(words).architecture
+    assert architecture == {"encoder_layer_norm_eps": 1e-5, "encoder_hidden_size": 32, "encoder_group": "C4"}

@@ -102,6 +102,12 @@ def writable(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
+def may_be_on_hub(word: str) -> bool:
+    """Whether a word that is no folder here may be owner/name on the Hub: no folder here is called owner."""
+    owner, _, name = word.partition("/")
+    return bool(owner and name) and "/" not in name and owner[0] not in ".~" and not os.path.isdir(owner)
+
+
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 

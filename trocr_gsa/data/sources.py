@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .images import PICTURE_SUFFIXES
 from .lists import LIST_SUFFIXES, METADATA, Columns, find_list, find_table, open_list
-from .names import FolderNames, NameProblem, shown, writable
+from .names import FolderNames, NameProblem, may_be_on_hub, shown, writable
 from .pages.listing import holds_pages, holds_xml
 from .pages.source import open_pages
 from .samples import LineDataset
@@ -59,18 +59,20 @@ def open_source(
     return open_hub(str(spec), split, columns)
 
 
-def check_source(spec: str | Path) -> None:
+def check_source(spec: str | Path, field: str = "source") -> None:
     """Refuse at once what can only be meant as a folder or a file, and is none.
+
+    Args:
+        spec: as `open_source` takes it.
+        field: what the message calls it.
 
     Raises:
         ValueError: if there is no such folder, and no dataset on the Hub can be called so.
     """
     word = str(spec)
-    if os.path.isfile(word) or os.path.isdir(word):
+    if os.path.isfile(word) or os.path.isdir(word) or (isinstance(spec, str) and may_be_on_hub(word)):
         return
-    owner, _, name = word.partition("/")
-    if isinstance(spec, Path) or not owner or not name or "/" in name or word[0] in ".~" or os.path.isdir(owner):
-        raise ValueError(f"`source`: there is no folder or file {shown(word)}. Check the path.")
+    raise ValueError(f"`{field}`: there is no folder or file {shown(word)}. Check the path.")
 
 
 def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:

@@ -20,8 +20,8 @@ MARKS = {
 NOT_UTF8 = "is not UTF-8. Save it as UTF-8; of Latin-1, for instance: iconv -f LATIN1 -t UTF-8 OLD > NEW"
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a short file.
+def read_text(path: Path, most: int = MAX_LETTERS) -> str:
+    """Return the text of a file of at most so many letters.
 
     Raises:
         ValueError: if it is too long or in an encoding that it does not say; the message goes behind the file's name.
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
     """
     with open(path, encoding=_encoding(path), errors="surrogateescape") as stream:
         try:
-            return usable(stream.read(MAX_LETTERS + 1))
+            return usable(stream.read(most + 1), most)
         except UnicodeDecodeError as error:
             raise ValueError(_cut_short(error)) from error
 
@@ -54,14 +54,14 @@ def text_rows(path: Path) -> Iterator[tuple[int, str]]:
             yield number, row.removesuffix("\n")
 
 
-def usable(text: str) -> str:
-    """Return a text as it is, if it can be used.
+def usable(text: str, most: int = MAX_LETTERS) -> str:
+    """Return a text as it is, if it can be used: of at most so many letters.
 
     Raises:
         ValueError: if it is too long, is in another encoding, or holds NULs.
     """
-    if len(text) > MAX_LETTERS:
-        raise ValueError(f"is longer than {MAX_LETTERS:,} letters, which no line of writing is. Cut it.")
+    if len(text) > most:
+        raise ValueError(f"is longer than {most:,} letters, which nothing of its kind is. Cut it.")
     if "\0" in text:
         raise ValueError("holds NULs, as UTF-16 without a byte-order mark does. Save it as UTF-8.")
     if has_half_characters(text):

@@ -10,6 +10,7 @@ import torch
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
+from trocr_gsa.train.places import check_folder
 
 from .adapter_files import ADAPTER_CONFIG, AdapterFiles
 
@@ -36,7 +37,7 @@ def load_reader(
             another configuration, an adapter was trained on another model, or several cannot share one.
     """
     place = choose_device(device)
-    _check_folder("model", path, "a checkpoint's folder")
+    check_folder("model", path, "a checkpoint's folder")
     named = dict(adapter) if isinstance(adapter, Mapping) else {}
     sources = named or ({} if adapter is None or isinstance(adapter, Mapping) else {"default": adapter})
     sources = {name: find_adapter(source) for name, source in sources.items()}
@@ -63,7 +64,7 @@ def find_adapter(source: str | Path) -> str | Path:
     """
     if not Path(source).is_dir() and str(source) in packaged_adapters():
         return PACKAGED_ADAPTERS / source
-    _check_folder("adapter", source, f"an adapter's folder, a packaged one ({', '.join(packaged_adapters())})")
+    check_folder("adapter", source, f"an adapter's folder, a packaged one ({', '.join(packaged_adapters())})")
     return source
 
 
@@ -105,11 +106,3 @@ def _put_beside(reader: TrOCRGSAModel | PeftModel, name: str, files: AdapterFile
             "cannot share it with others. Load it alone, unnamed."
         )
     return adapted
-
-
-def _check_folder(field: str, path: str | Path | None, else_give: str) -> None:
-    """Refuse what can only be meant as a folder and is none; any other name may be one on the Hub."""
-    if path is None or Path(path).is_dir():
-        return
-    if isinstance(path, Path) or path.startswith((".", "/", "~")) or path.count("/") != 1:
-        raise ValueError(f"`{field}`: there is no folder {path}. Give {else_give}, or owner/name on the Hub.")

@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-
+from trocr_gsa.data.names import shown
+from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.train.checks import check_arguments
-from trocr_gsa.train.parsing import bounded, coerce, read_overrides, refuse_unknown
+from trocr_gsa.train.parsing import bounded, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
+from trocr_gsa.train.places import plain_places
 
 ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
+MOST_LETTERS = 100_000  # of a configuration
 
 
 @dataclass(kw_only=True)
@@ -37,8 +39,8 @@ class TrainingArguments:
     image_column: str = "image"
     text_column: str = "text"
     augment: bool = False  # what is around lines, and light affine, ink and noise changes, drawn anew in every epoch
-    batch_patches: int = bounded(4096, 1)  # patches in one process's batch, padding included
-    num_workers: int = bounded(0, 0)  # processes that prepare batches
+    batch_patches: int = bounded(4096, 1, 10**8)  # patches in one process's batch, padding included
+    num_workers: int = bounded(0, 0, 512)  # processes that prepare batches
 
     # Model
     model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
@@ -49,7 +51,7 @@ class TrainingArguments:
     # the halves that learn: as adapters, or whole; behind_pose: both without the layers that work on every pose
     targets: Literal["encoder", "decoder", "both", "behind_pose"] = "both"
     projections: Literal["qv", "qkvo", "all"] = "qkvo"  # that get an adapter: of attention; all: and the MLPs' layers
-    rank: int = bounded(8, 1)  # higher fits more and forgets more
+    rank: int = bounded(8, 1, 4096)  # higher fits more and forgets more
     alpha: float | None = bounded(None, 0)  # the adapter's scale is alpha / rank; nothing: 2 · rank
     lora_dropout: float = bounded(0.0, 0, 1)
     rslora: bool = False  # scale by alpha / sqrt(rank): keeps high ranks stable
@@ -57,9 +59,9 @@ class TrainingArguments:
     train_pose: bool = False  # with an adapter, also the pose head and the gates between poses, whole
     attn_implementation: Literal["sdpa", "eager"] = "sdpa"  # the encoder's attention
     gradient_checkpointing: bool = False  # less memory, a third more time
-    line_height: int = bounded(48, 1)  # of a new model, in pixels
-    max_patches: int = bounded(768, 1)  # of a new model, a line
-    ctc_steps_per_patch: int = bounded(4, 0)  # of a new model; 0: no CTC head
+    line_height: int = bounded(48, 1, 4096)  # of a new model, in pixels
+    max_patches: int = bounded(768, 1, 10**6)  # of a new model, a line
+    ctc_steps_per_patch: int = bounded(4, 0, 256)  # of a new model; 0: no CTC head
     architecture: dict[str, Any] = field(default_factory=dict)  # collects the encoder_* and decoder_* keys
 
     # Optimisation
@@ -72,7 +74,7 @@ class TrainingArguments:
     weight_decay: float = bounded(0.0, 0)
     adam_beta2: float = bounded(0.98, 0, 1)
     clip_norm: float = bounded(1.0, 0)
-    gradient_accumulation: int = bounded(1, 1)
+    gradient_accumulation: int = bounded(1, 1, 10**6)
     label_smoothing: float = bounded(0.0, 0, 1)
     ctc_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
     pose_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
@@ -80,7 +82,7 @@ class TrainingArguments:
     ema: float = bounded(0.0, 0, 1)  # decay of the averaged weights that are evaluated and saved; 0: none
     precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: bf16 where the machine multiplies in it
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    seed: int = bounded(0, 0)
+    seed: int = bounded(0, 0, 2**32 - 1)
 
     # Run
     output: str = "runs/latest"
@@ -93,17 +95,19 @@ class TrainingArguments:
 
     def __post_init__(self) -> None:
         """Check every value, on its own and beside the others."""
+        for key, value in plain_places(vars(self)).items():
+            setattr(self, key, value)
         check_arguments(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build from plain values, as YAML gives them, each converted to its field's type."""
         plain = {key: value for key, value in values.items() if not _is_architecture(key)}
-        architecture = dict(plain.pop("architecture", None) or {})
-        architecture |= {key: value for key, value in values.items() if _is_architecture(key)}
-        known = {spec.name: spec for spec in fields(cls)}
-        refuse_unknown(plain, set(known))
-        coerced = {key: coerce(key, value, known[key].type) for key, value in plain.items()}
+        architecture = _architecture(plain.pop("architecture", None))
+        architecture |= _architecture({key: value for key, value in values.items() if _is_architecture(key)})
+        kinds = _kinds()
+        refuse_unknown(plain, set(kinds))
+        coerced = {key: coerce(key, value, kinds[key]) for key, value in plain.items()}
         return cls(architecture=architecture, **coerced)
 
     @classmethod
@@ -117,7 +121,7 @@ class TrainingArguments:
         if words and not words[0].startswith("--") and "=" not in words[0]:
             values |= read_config(words[0])
             words = words[1:]
-        return cls.from_dict(values | read_overrides(words))
+        return cls.from_dict(values | read_overrides(words, _kinds()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the flat keys that `from_dict` reads back."""
@@ -126,21 +130,42 @@ class TrainingArguments:
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read one YAML mapping of keys.
+    """Read one YAML mapping of keys; paths and words are taken as they are written.
 
     Raises:
         ValueError: if the file is missing, unreadable as YAML, or not a mapping.
     """
+    name, kinds = shown(str(path)), _kinds()
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_text(Path(path), MOST_LETTERS)
+        values = read_mapping(content, lambda key: is_text(kinds.get(key)))
     except FileNotFoundError:
-        raise ValueError(f"`config`: there is no file {path}. Shipped ones lie in configs/.") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"`config`: {path} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"`config`: {path} must hold `key: value` lines, got {type(values).__name__}.")
-    return values
+        raise ValueError(f"`config`: there is no file {name}. Shipped ones lie in configs/.") from None
+    except OSError as error:
+        raise ValueError(f"`config`: {name} cannot be read ({error.strerror or error}).") from error
+    except ValueError as error:
+        raise ValueError(f"`config`: {name} {error}") from error
+    return values | plain_places(values)
 
 
-def _is_architecture(key: str) -> bool:
-    return key.startswith(ARCHITECTURE_PREFIXES)
+def _kinds() -> dict[str, Any]:
+    """Return the annotated type of every key but those of the architecture."""
+    return {spec.name: spec.type for spec in fields(TrainingArguments) if spec.name != "architecture"}
+
+
+def _architecture(values: Any) -> dict[str, Any]:
+    """Return the keys of a new model, once they are known to be plain values.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if not isinstance(values or {}, dict):
+        raise ValueError(f"`architecture` must hold encoder_* and decoder_* keys, got {brief(values)}.")
+    for key, value in (values or {}).items():
+        if value is not None and not isinstance(value, (bool, int, float, str)):
+            raise ValueError(f"`{key}` must be a number, a word, or true or false, got {brief(value)}.")
+    return dict(values or {})
+
+
+def _is_architecture(key: Any) -> bool:
+    return isinstance(key, str) and key.startswith(ARCHITECTURE_PREFIXES)

@@ -2,9 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any, cast
+from textwrap import shorten
+from typing import Any, TypeVar, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
@@ -18,9 +20,11 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.checks import split_architecture
 from trocr_gsa.train.lora import lora_config
+from trocr_gsa.train.size import check_size
 
 logger = logging.getLogger(__name__)
 
+Config = TypeVar("Config", GSANetConfig, TrOCRConfig)
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
 PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
 
@@ -69,7 +73,9 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
     A new decoder is built from the `decoder_*` keys and has a byte-level vocabulary.
     """
     encoder_settings, decoder_settings = split_architecture(arguments.architecture)
-    encoder = GSANetConfig(**encoder_settings)
+    encoder = _configured(GSANetConfig, encoder_settings, "encoder_*")
+    copies = 4 if arguments.device == "cpu" or not torch.cuda.is_available() else 1
+    check_size(encoder, None, "encoder_*", copies)
     image_processor = TrOCRGSAImageProcessor(
         line_height=arguments.line_height,
         patch_size=encoder.patch_size,
@@ -83,7 +89,7 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         tokenizer = AutoTokenizer.from_pretrained(arguments.pretrained_decoder)
     else:
         tokenizer = ByT5Tokenizer(extra_ids=0)
-        model = _new_reader(encoder, decoder_settings, tokenizer, arguments.ctc_steps_per_patch)
+        model = _new_reader(encoder, decoder_settings, tokenizer, arguments.ctc_steps_per_patch, copies)
     for folder in arguments.warm_start:
         take_weights(model, folder)
     return model, TrOCRGSAProcessor(image_processor, tokenizer)
@@ -106,7 +112,17 @@ def take_weights(model: nn.Module, folder: str) -> None:
     logger.warning("%s: %d of %d weights of the new model start from here", folder, len(agreeing), len(own))
 
 
-def _new_reader(encoder: GSANetConfig, decoder_settings: dict[str, Any], tokenizer: Any, steps: int) -> TrOCRGSAModel:
+def _configured(kind: type[Config], settings: dict[str, Any], field: str) -> Config:
+    """Return a configuration; what its own check of the types says becomes a ValueError."""
+    try:
+        return kind(**settings)
+    except StrictDataclassError as error:
+        raise ValueError(f"`{field}`: {shorten(str(error), 300)}") from error
+
+
+def _new_reader(
+    encoder: GSANetConfig, decoder_settings: dict[str, Any], tokenizer: Any, steps: int, copies: int
+) -> TrOCRGSAModel:
     bytes_only = {
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
@@ -115,7 +131,10 @@ def _new_reader(encoder: GSANetConfig, decoder_settings: dict[str, Any], tokeniz
         "decoder_start_token_id": tokenizer.pad_token_id,
         "cross_attention_hidden_size": encoder.hidden_size,
     }
-    decoder = TrOCRConfig(**(bytes_only | decoder_settings))
+    decoder = _configured(TrOCRConfig, bytes_only | decoder_settings, "decoder_*")
+    check_size(encoder, decoder, "encoder_* and decoder_*", copies)
+    if decoder.vocab_size < len(tokenizer):
+        raise ValueError(f"`decoder_vocab_size` must be at least {len(tokenizer)}, got {decoder.vocab_size}.")
     joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder, decoder, ctc_steps_per_patch=steps)
     model = TrOCRGSAModel(cast(TrOCRGSAConfig, joint))
     cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # by default 20 letters
@@ -133,7 +152,7 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / "encoder.onnx").exists():
         raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
-    _refuse_stock_trocr(source)
+    _check_configuration(source)
     try:
         loaded: Any = TrOCRGSAModel.from_pretrained(
             source,
@@ -154,10 +173,14 @@ def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     return model, processor
 
 
-def _refuse_stock_trocr(source: str) -> None:
+def _check_configuration(source: str) -> None:
     try:
-        kind = AutoConfig.from_pretrained(source).model_type
+        config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError):  # told when the model is loaded
         return
-    if kind == "vision-encoder-decoder":
+    except StrictDataclassError as error:
+        raise ValueError(f"`model`: config.json of {source} is damaged: {shorten(str(error), 300)}") from error
+    if isinstance(config, TrOCRGSAConfig):
+        check_size(cast(GSANetConfig, config.encoder), cast(TrOCRConfig, config.decoder), "model")
+    if config.model_type == "vision-encoder-decoder":
         raise ValueError(f"`model`: {source} is a stock TrOCR. Convert it first: trocr-gsa convert {source} OUT.")

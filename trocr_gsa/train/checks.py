@@ -1,5 +1,6 @@
 """Refusing impossible settings before anything is loaded, each with one sentence that names the field."""
 
+import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from transformers import TrOCRConfig
 
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.parsing import refuse_unknown
+from trocr_gsa.train.size import check_counts
 
 if TYPE_CHECKING:
     from trocr_gsa.train.arguments import TrainingArguments
@@ -23,11 +25,13 @@ def check_arguments(arguments: "TrainingArguments") -> None:
 
 
 def split_source(source: str) -> tuple[str, float | None]:
-    """Split `path:weight` into path and weight; without a weight it is None.
+    """Split `path:weight` into path and weight; without a weight, or where a folder is called so, it is None.
 
     Raises:
         ValueError: if the weight is not positive.
     """
+    if os.path.exists(source):  # a folder may be called 12:30
+        return source, None
     path, _, word = source.rpartition(":")
     try:
         weight = float(word)
@@ -99,6 +103,7 @@ def _check_new_model(arguments: "TrainingArguments") -> None:
     if arguments.method != "full":
         raise ValueError("`method` must be full for a new model: an adapter needs trained weights beneath it.")
     refuse_unknown(arguments.architecture, architecture_keys())
+    check_counts(arguments.architecture)
 
 
 def architecture_keys() -> set[str]:

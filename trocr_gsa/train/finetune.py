@@ -9,6 +9,7 @@ from transformers.utils import logging
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
 from trocr_gsa.train.loop import RunState, TrainingLoop
+from trocr_gsa.train.places import check_places
 from trocr_gsa.train.precision import multiplies_in_bf16
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.training_data import training_batches, validation_sets
@@ -28,6 +29,7 @@ def finetune(arguments: TrainingArguments) -> RunState:
         OSError: if a checkpoint cannot be written; the previous one is still whole.
     """
     logging.disable_progress_bar()  # one bar is enough
+    check_places(arguments)
     folder = RunFolder(arguments)
     accelerator = make_accelerator(arguments)
     try:

@@ -1,11 +1,35 @@
-"""From words and YAML values to typed fields, with errors that name the field."""
+"""From words and YAML values to typed fields, with errors that name the field.
+
+What is unusual:
+- a field that holds text takes it as it is written: a folder may be called 0123, 12:30, yes or 2024-01-05;
+- a file is read node by node, and holds no more than values and lists of values: what its aliases would unfold to, or
+  nest, is refused before it is built;
+- numbers are decimal: YAML's other ways of writing them (0123 is 83, 12:30 is 750) are refused, not followed.
+"""
 
 import difflib
+import reprlib
+import sys
 import types
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import field
+from textwrap import shorten
 from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
+
+from trocr_gsa.data.names import shown
+
+NULLS = ("", "null", "~")
+MOST = {int: 2**63 - 1, float: sys.float_info.max}  # that torch and numpy hold
+SHOWN_LETTERS = 200  # of what YAML says is wrong
+SHOWN_KEYS = 1000  # letters
+NULL_TAG = "tag:yaml.org,2002:null"
+_NAMES = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a word or path"}
+_brief = reprlib.Repr()
+_brief.maxlevel, _brief.maxlist, _brief.maxdict, _brief.maxstring, _brief.maxother = 2, 4, 4, 80, 80
+brief = _brief.repr  # a value as an error shows it, however long or deep it is
 
 
 def bounded(default: Any, low: float | None = None, high: float | None = None) -> Any:
@@ -13,17 +37,30 @@ def bounded(default: Any, low: float | None = None, high: float | None = None) -
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def refuse_unknown(values: dict[str, Any], known: set[str]) -> None:
+def refuse_unknown(values: Mapping[Any, Any], known: set[str]) -> None:
     """Raise ValueError for the first key that is not known, naming the nearest known one."""
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
-            raise ValueError(f"`{key}` is not a known key. {hint}")
+            word = shown(str(key))
+            near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+            listed = shorten(", ".join(sorted(known)), SHOWN_KEYS, placeholder=" …")
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {listed}."
+            raise ValueError(f"`{word}` is not a known key. {hint}")
 
 
-def read_overrides(words: list[str]) -> dict[str, Any]:
-    """Read `key=value`, `--key value`, `--key=value` and `--switch`; values are parsed as YAML.
+def is_text(kind: Any) -> bool:
+    """Whether a field of this annotated type holds words or paths, alone or as a list."""
+    if get_origin(kind) in (Union, types.UnionType, list):
+        return any(is_text(option) for option in get_args(kind) if option is not type(None))
+    return kind is str or get_origin(kind) is Literal
+
+
+def read_overrides(words: list[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Read `key=value`, `--key value`, `--key=value` and `--switch`.
+
+    Args:
+        words: of the command line.
+        kinds: annotated type by key; values of keys that are not among them are parsed as YAML.
 
     Raises:
         ValueError: if a word is none of these.
@@ -38,12 +75,91 @@ def read_overrides(words: list[str]) -> dict[str, Any]:
             if not separator:
                 value = rest.pop(0) if rest and not rest[0].startswith("--") and "=" not in rest[0] else "true"
         elif not separator:
-            raise ValueError(f"`{word}` is not an override: write `key=value`.")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"`{key}`: cannot read the value {value!r}: {error}") from error
+            raise ValueError(f"`{shown(word)}` is not an override: write `key=value`.")
+        values[key] = _read_word(key, value, kinds.get(key))
     return values
+
+
+def _read_word(key: str, word: str, kind: Any) -> Any:
+    """Return the value of one word of the command line."""
+    text = is_text(kind)
+    if text and not (get_origin(kind) is list and word.startswith("[") and word.endswith("]")):
+        return None if word in NULLS else word
+    try:
+        node = yaml.compose(word, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        quote = ' A word in a list that holds # or a comma goes in quotes: ["a, b", c].' if text else ""
+        raise ValueError(f"`{shown(key)}`: cannot read the value {brief(word)}: {_reason(error)}.{quote}") from error
+    return None if node is None else _value(key, node, text)
+
+
+def read_mapping(content: str, is_text_key: Callable[[str], bool]) -> dict[str, Any]:
+    """Read YAML that holds `key: value` lines, in which a value is a word, a number, a list of these, or a mapping.
+
+    Args:
+        content: of a file.
+        is_text_key: whether a key's value is taken as it is written.
+
+    Raises:
+        ValueError: if it is something else, or a key is given twice.
+    """
+    try:
+        root = yaml.compose(content, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"is not valid YAML: {_reason(error)}") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError(f"must hold `key: value` lines, got {'nothing' if root is None else f'a {root.id}'}.")
+    return _mapping(root, is_text_key, nested=True)
+
+
+def _mapping(node: yaml.MappingNode, is_text_key: Callable[[str], bool], nested: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        if name in values:
+            raise ValueError(f"`{shown(name)}` is given twice. Leave one of them.")
+        if nested and isinstance(value, yaml.MappingNode):
+            values[name] = _mapping(value, is_text_key, nested=False)
+        else:
+            values[name] = _value(name, value, is_text_key(name))
+    return values
+
+
+def _value(key: str, node: yaml.Node, as_text: bool) -> Any:
+    """Return what a node holds: a scalar, or a list of scalars."""
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(key, node, as_text)
+    if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        return [_scalar(key, item, as_text) for item in node.value]
+    raise ValueError(f"`{shown(key)}` must be a word, a number, or a list of these, got one inside another.")
+
+
+def _scalar(key: str, node: yaml.ScalarNode, as_text: bool) -> Any:
+    if as_text or node.tag == NULL_TAG:
+        return None if node.tag == NULL_TAG else node.value
+    try:
+        value = yaml.constructor.SafeConstructor().construct_document(node)
+        number = _decimal(node.value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value != number:
+            raise ValueError("write it as a plain decimal number")
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"`{shown(key)}`: cannot read the value {brief(node.value)}: {_reason(error)}.") from error
+    return number if isinstance(value, str) and number is not None else value  # YAML reads 1e-3 as a word
+
+
+def _decimal(word: str) -> float | None:
+    """Return a finite number that is written in decimals; None for another word."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            number = kind(word)
+            return number if abs(number) <= MOST[float] else None
+    return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return shorten(str(error), SHOWN_LETTERS).rstrip(".")
 
 
 def coerce(name: str, value: Any, kind: Any) -> Any:
@@ -59,28 +175,30 @@ def coerce(name: str, value: Any, kind: Any) -> Any:
         return coerce(name, value, next(option for option in options if option is not type(None)))
     if origin is Literal:
         if value not in options:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(str, options))}, got {value!r}.")
+            raise ValueError(f"`{name}` must be one of {', '.join(map(str, options))}, got {brief(value)}.")
         return value
     if origin is list:
-        items = value if isinstance(value, list) else [value]
-        return [coerce(name, item, options[0]) for item in items]
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        return [_convert(name, item, options[0]) for item in items]
     return _convert(name, value, kind)
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
+    converted = None
     if kind is bool or isinstance(value, bool):
-        if kind is bool and isinstance(value, bool):
-            return value
-    elif kind is int and isinstance(value, (int, float)) and value == int(value):
-        return int(value)
-    elif kind is float and isinstance(value, (int, float, str)):
-        try:
-            return float(value)  # YAML reads 1e-3 as a word
-        except ValueError:
-            pass
+        converted = value if kind is bool and isinstance(value, bool) else None
     elif kind is str and isinstance(value, (str, int, float)):
-        return str(value)
-    raise ValueError(f"`{name}` must be {_NAMES[kind]}, got {value!r}.")
+        converted = str(value)
+    elif kind in (int, float) and isinstance(value, (int, float, str)):
+        converted = _number(value, kind)
+    if converted is None:
+        raise ValueError(f"`{name}` must be {_NAMES[kind]}, got {brief(value)}.")
+    return converted
 
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word or path"}
+def _number(value: float | str, kind: type) -> float | None:
+    """Return a number of that kind; None where there is none."""
+    number = _decimal(value) if isinstance(value, str) else value
+    if number is None or not abs(number) <= MOST[kind]:
+        return None
+    return kind(number) if kind is float or number == int(number) else None
