@@ -158,7 +158,7 @@ def test_a_model_that_is_an_adapter_or_nothing_is_refused(tmp_path, source, chec
     output, _ = run(tmp_path, "run", train=source, model=checkpoint)
     with pytest.raises(ValueError, match=r"`model`: .* is an adapter"):
         run(tmp_path, "other", train=source, model=str(output / "best"))
-    with pytest.raises(ValueError, match="`model`: no checkpoint"):
+    with pytest.raises(ValueError, match="`model`: there is no folder"):
         run(tmp_path, "other", train=source, model=str(tmp_path / "nowhere"))
 
 
