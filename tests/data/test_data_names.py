@@ -1,6 +1,7 @@
 """A file is found by the name that another system gave it, and never outside of the folder."""
 
 import os
+import time
 import unicodedata
 
 import pytest
@@ -14,7 +15,8 @@ NFD = unicodedata.normalize("NFD", "é")
 def folder(tmp_path):
     folder = tmp_path / "given"
     (folder / "Bücher" / "eins").mkdir(parents=True)
-    for name in ("a.png", f"caf{NFD}.PNG", "drei blätter.png", "Bücher/eins/1.png", "100%.png", "b\\c.png"):
+    names = ("a.png", f"caf{NFD}.PNG", "drei blätter.png", "Bücher/eins/1.png", "100%.png", "b\\c.png", "funf%201.png")
+    for name in names:
         (folder / name).touch()
     (tmp_path / "secret.png").touch()
     return folder
@@ -33,6 +35,7 @@ def folder(tmp_path):
         (unicodedata.normalize("NFD", "bücher\\EINS/1.PNG"), "Bücher/eins/1.png"),
         ("Bücher/../a.png", "a.png"),
         ("100%.png", "100%.png"),
+        ("funf 1.png", "funf%201.png"),
         ("b\\c.png", "b\\c.png"),
     ],
 )
@@ -97,6 +100,13 @@ def test_a_snapshot_of_the_hub_may_link_to_its_blobs(tmp_path):
     assert names.find(snapshot, "a.png") is not None
     with pytest.raises(NameProblem):
         names.find(snapshot, "b.png")
+
+
+@pytest.mark.parametrize("name", ["a/" * 1_000_000 + "b.png", "../" * 1_000_000, "x" * 5_000_000])
+def test_a_name_of_megabytes_is_not_followed(folder, name):
+    start = time.perf_counter()
+    assert FolderNames(folder).find(folder, name) is None
+    assert time.perf_counter() - start < 2
 
 
 def test_names_that_are_not_utf8_are_found_and_shown(folder):

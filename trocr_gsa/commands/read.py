@@ -10,8 +10,9 @@ from .choices import adapter_of_each
 from .inputs import find_pictures
 from .messages import silence_libraries, user_errors
 from .page_inputs import PageInputs, find_page_files
+from .page_options import PageOptions
 from .read_lines import LineJob, read_lines, weights_asked_for
-from .read_pages import PageOptions, read_pages
+from .read_pages import read_pages
 from .segment_pages import find_scan_files
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def read(
 
     pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, format)
     if pages.files is not None:
-        read_pages(pages, page_options, use or (), adapters, load, prior, beams, device)
+        read_pages(pages, page_options, use or (), adapters, load, asked, prior, beams, device)
         return
     page_options.refuse()
     files = list(find_pictures(pictures))

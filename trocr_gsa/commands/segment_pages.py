@@ -9,7 +9,7 @@ from .inputs import files_named
 if TYPE_CHECKING:
     from trocr_gsa.data.pages import PageFile, Scan, SegmentedPage
 
-    from .read_pages import PageOptions
+    from .page_options import PageOptions
 
 
 def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":

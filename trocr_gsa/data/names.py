@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 SHOWN_LETTERS = 120  # of a name in a message
+LONGEST_PATH = 4096  # letters; no system has longer ones, and to follow a million steps would take hours
 
 
 class NameProblem(ValueError):
@@ -39,6 +40,8 @@ class FolderNames:
         Raises:
             NameProblem: if it leads outside of the roots, or is as near to several files.
         """
+        if len(name) > LONGEST_PATH:
+            return None
         for written in dict.fromkeys((name, name.replace("\\", "/"), unquote(name).replace("\\", "/"))):
             exact = self._inside(folder / written)
             if os.path.isfile(exact):  # where Path.is_file raises, on names that are too long, this says no

@@ -74,7 +74,7 @@ def read_pages(
     for page in _cut_pages(files, adapters, window):
         if page is not None:
             finished.append(page)
-        if page is None or len(window) >= WINDOW or len(finished) >= PAGES:
+        if page is None or not window or len(window) >= WINDOW or len(finished) >= PAGES:
             _read_window(reader, window, orientation, num_beams)
             yield from finished
             finished.clear()
@@ -120,6 +120,8 @@ def _cut_pages(
 
 def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orientation, num_beams: int) -> None:
     """Read what waits, and empty the window."""
+    if not window:
+        return
     adapters: Sequence[str | None] = [line.adapter for line in window]
     lines = reader.read([line.image for line in window], orientation, num_beams, adapter=adapters)
     for waiting, line in zip(window, lines, strict=True):

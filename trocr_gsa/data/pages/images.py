@@ -14,12 +14,11 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 
 from ..images import PICTURE_SUFFIXES, ImageError, load_image, read_header
-from ..names import FolderNames, NameProblem, shown
+from ..names import LONGEST_PATH, FolderNames, NameProblem, shown
 from .page import Page
 from .xml import PageError
 
 NEIGHBOURS = ("", "images", "image", "img")
-LONGEST = 4096  # characters of a path
 # What undoes the camera's orientation, for pages that were measured on the pixels as they are stored.
 UNDO = {
     5: Image.Transpose.TRANSPOSE,
@@ -125,7 +124,7 @@ def _parts(reference: str, name: str) -> tuple[str, str]:
     Raises:
         PageError: if the reference is neither path nor address.
     """
-    if len(reference) > LONGEST:
+    if len(reference) > LONGEST_PATH:
         return "", ""
     try:
         address = urlsplit(reference)
