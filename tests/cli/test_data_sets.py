@@ -1,5 +1,6 @@
 """Data sets with something wrong: what the commands say of it, and how they end."""
 
+import json
 import os
 
 import pytest
@@ -36,3 +37,70 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_compiled(call, lines, tm
     result = call("compile", folder, tmp_path / "lines.parquet")
     assert (result.exit_code, result.stdout.split()[0]) == (0, "1")
     assert call("evaluate", folder, "--angles", "0").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["read", "nowhere"], "`pictures`: there is no folder or file nowhere"),
+        (["read", "nowhere/"], "`pictures`: there is no folder or file nowhere/"),
+        (["read", "scans.v2/"], "`pictures`: there is no folder or file scans.v2/"),
+        (["read", "{lines}", "nowhere"], "`pictures`: there is no folder or file nowhere"),
+        (["read", "nowhere", "--segment"], "`pictures`: there is no folder or file nowhere"),
+        (["read", "{lines}", "--model", "nowhere/"], "`model`: there is no folder nowhere"),
+        (["read", "{lines}", "--adapter", "lines/nowhere"], "`adapter`: there is no folder lines/nowhere"),
+        (["read", "{lines}", "--adapter", "a=nowhere/"], "`adapter`: there is no folder nowhere"),
+        (["evaluate", "nowhere/"], "`source`: there is no folder or file nowhere/"),
+        (["evaluate", "{lines}", "--model", "lines/nowhere"], "`model`: there is no folder lines/nowhere"),
+        (["compile", "lines/nowhere", "out.parquet"], "`source`: there is no folder or file lines/nowhere"),
+        (["finetune", "train=nowhere/"], "`train`: there is no folder or file nowhere"),
+        (["finetune", "train={lines}", "validation=lines/nowhere"], "`validation`: there is no folder or file lines/"),
+        (["finetune", "train={lines}", "model=nowhere"], "`model`: there is no folder nowhere"),
+        (["convert", "nowhere/", "out"], "`source`: there is no folder nowhere/"),
+        (["convert", "{lines}", "out", "--calibrate", "nowhere"], "`pictures`: there is no folder or file nowhere"),
+        (["check", "--model", "nowhere"], "`model`: there is no folder nowhere"),
+        (["export", "nowhere", "out"], "`model`: there is no folder nowhere"),
+        (["adapters", "nowhere"], "`folder`: there is no folder nowhere"),
+        (["push", "nowhere", "owner/name", "--dry-run", "out"], "`folder`: there is no folder nowhere"),
+    ],
+)
+def test_a_mistyped_folder_is_told_before_a_model_is_loaded(call, lines, monkeypatch, words, said):
+    monkeypatch.chdir(lines.parent)
+    for loads in ("trocr_gsa.train.build.load_model", "trocr_gsa.reader.loading.load_model"):
+        monkeypatch.setattr(loads, None)  # not called
+    result = call(*(word.format(lines=lines) for word in words))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {said}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_slash_behind_a_folder_changes_nothing(call, lines, checkpoint, tmp_path):
+    numbers = []
+    for slash in ("", "/"):
+        file = tmp_path / "numbers.json"
+        call("evaluate", f"{lines}{slash}", "--angles", "0", "--model", f"{checkpoint}{slash}", "--json", file)
+        told = json.loads(file.read_text())
+        numbers.append([told["model"], told["adapter"], [(row["name"], row["cer"]) for row in told["rows"]]])
+    assert numbers[0] == numbers[1]
+
+
+def test_a_stopped_reading_goes_on_with_a_slash_behind_its_folders(call, lines, checkpoint, tmp_path):
+    words = ["--output", tmp_path / "out.txt", "--model"]
+    (lines / "one.png").rename(lines / "one.away")
+    (lines / "one.png").write_bytes(b"no picture")
+    assert call("read", lines, *words, checkpoint).exit_code == 1
+    parts = list(tmp_path.glob("out.txt.parts"))
+    again = call("read", f"{lines}/", *words, f"{checkpoint}/")
+    assert "was begun with other" not in again.stderr
+    assert again.exit_code == 1
+    assert parts == list(tmp_path.glob("out.txt.parts"))
+
+
+def test_texts_to_render_are_read_with_a_mark_and_named_in_another_encoding(call, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_bytes("Mühe\n".encode("utf-16"))
+    assert call("render", tmp_path / "out", "--count", "1", "--text", text).exit_code == 0
+    text.write_bytes("gut\nMühe\n".encode("latin-1"))
+    result = call("render", tmp_path / "other", "--count", "1", "--text", text)
+    assert result.exit_code == 2
+    assert f"{text} line 2 is not UTF-8. Save it as UTF-8" in result.stderr

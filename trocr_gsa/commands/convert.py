@@ -31,12 +31,14 @@ def convert(
     from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
     from trocr_gsa.reader.loading import choose_device
     from trocr_gsa.train.calibrate import calibrate as teach
+    from trocr_gsa.train.places import check_folder
 
     from .inputs import find_pictures
 
     silence_libraries()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"`out`: {out} is there already. Choose another folder.")
+    check_folder("source", source, "a stock TrOCR's folder")
     pictures = list(find_pictures(calibrate or []))
     place = choose_device(device)
     model = TrOCRGSAModel.from_trocr(source, group, pose_layers)

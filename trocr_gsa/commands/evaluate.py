@@ -55,7 +55,7 @@ def evaluate(
     With adapters by name, the model alone and each of them, side by side.
     """
     from trocr_gsa.atomic import write_json
-    from trocr_gsa.data.names import writable
+    from trocr_gsa.data.names import without_slash, writable
     from trocr_gsa.data.sources import open_source
     from trocr_gsa.reader import LineReader
     from trocr_gsa.report import SetReading, write_report
@@ -65,7 +65,8 @@ def evaluate(
     turns, adapters = options.parse_angles(angles), options.parse_adapters(adapter)
     options.check_parent("--json", json_file)
     options.check_parent("--report", report)
-    opened = {writable(source): open_source(source, split, image_column, text_column) for source in sources}
+    named = {writable(without_slash(source)): source for source in sources}
+    opened = {name: open_source(source, split, image_column, text_column) for name, source in named.items()}
     for source, dataset in opened.items():
         report_notes(f"{source}: {note}" for note in dataset.notes)
     reader = LineReader.from_pretrained(model, adapters, device)

@@ -1,5 +1,6 @@
 """Which files the words of a command mean."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trocr_gsa.data.frames import PicturePage
 
+PAGE_SUFFIXES = (".xml", ".alto", ".pdf")
+
 
 def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
     """Yield the pictures that the words mean: a file itself, a folder's pictures, what matches a pattern.
@@ -15,7 +18,7 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
     A TIFF of several pages is as many pictures.
 
     Raises:
-        ValueError: if a folder holds no picture, a pattern matches nothing, or a file is a PDF.
+        ValueError: if a folder is not there or holds no picture, a pattern matches nothing, or a file is a PDF.
     """
     from trocr_gsa.data.images import PICTURE_SUFFIXES, pages_of
 
@@ -31,9 +34,19 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
 
 
 def files_named(word: str) -> list[str]:
-    """Return what matches a pattern, folders aside; a word that is no pattern stands for itself."""
-    if any(sign in word for sign in "*?[") and not Path(word).exists():
+    """Return what matches a pattern, folders aside; a word that is no pattern stands for itself.
+
+    Raises:
+        ValueError: if a word can only be meant as a folder, and there is none; a missing file is left out later.
+    """
+    from trocr_gsa.data.images import PICTURE_SUFFIXES
+
+    if os.path.exists(word):
+        return [word]
+    if any(sign in word for sign in "*?["):
         return sorted(name for name in glob(word, recursive=True) if not Path(name).is_dir())
+    if word.endswith("/") or Path(word).suffix.lower() not in (*PICTURE_SUFFIXES, *PAGE_SUFFIXES):
+        raise ValueError(f"`pictures`: there is no folder or file {word}. Check the path.")
     return [word]
 
 

@@ -1,8 +1,15 @@
 """What people see: results on standard output, everything else on standard error, no traceback for a mistake of theirs.
 
 Exit codes: 0 all went well, 1 something was left out or does not hold, 2 the command was given what it cannot use.
+
+What is unusual: a standard stream need not be UTF-8. What it has no letter for is written as JSON escapes it, so that
+the run goes on and JSON stays JSON.
 """
 
+import codecs
+import io
+import json
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,10 +19,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from trocr_gsa.data.names import writable
+
 LEFT_OUT = 1
 UNUSABLE = 2
 PIPE_WIDTH = 160  # columns of a table where there is no terminal
 SHOWN_PROBLEMS = 20
+ESCAPE = "trocr_gsa.escape"  # how Python knows the handler of letters that a stream lacks
 
 
 @contextmanager
@@ -41,8 +51,22 @@ def _refuse(error: Exception) -> NoReturn:
 
 
 def say(message: str) -> None:
-    """Print one line on standard error, as it is."""
-    typer.echo(message, err=True)
+    """Print one line on standard error; what is no letter is escaped, lest names from files move the cursor."""
+    typer.echo(writable(message), err=True)
+
+
+def let_streams_take_anything() -> None:
+    """Have standard output and standard error escape what their encoding has no letter for."""
+    codecs.register_error(ESCAPE, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def report_left_out(problems: Iterable[str]) -> None:

@@ -9,10 +9,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from trocr_gsa.data.names import without_slash
+
+
+def one_name(word: str | None) -> str | None:
+    """Return a folder's name by which it is known with and without a slash behind it."""
+    return None if word is None else without_slash(word)
+
+
 Model = Annotated[
-    str | None, typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint")
+    str | None,
+    typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint", callback=one_name),
 ]
-Adapter = Annotated[str | None, typer.Option(help="A LoRA adapter's folder or Hub id, trained on that model.")]
+Adapter = Annotated[
+    str | None, typer.Option(help="A LoRA adapter's folder or Hub id, trained on that model.", callback=one_name)
+]
 Adapters = Annotated[
     list[str] | None,
     typer.Option(
@@ -74,6 +85,7 @@ def parse_adapters(words: Sequence[str] | None) -> str | dict[str, str] | None:
     """
     if not words:
         return None
+    words = list(map(without_slash, words))
     parts = [re.fullmatch(r"([^=/\\]*)=(.*)", word) for word in words]
     named = [part for word, part in zip(words, parts, strict=True) if part and not Path(word).is_dir()]
     if len(words) == 1 and not named:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from .messages import LEFT_OUT, say
+from .messages import ESCAPE, LEFT_OUT, say
 from .processes import Processes, are_several, joined
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> in
     """Read and write at once; return how many pictures could not be read."""
     reader = job.load(device)
     left_out = 0
-    with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
+    with output.open("w", encoding="utf-8", errors=ESCAPE) if output else nullcontext(sys.stdout) as stream:
         write = writer(job.format, stream)
         for lines in _windows(job, reader, range(len(job.files)), is_shown=False):
             for line in lines.values():

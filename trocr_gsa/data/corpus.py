@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from .samples import clean_text
+from .textfiles import text_rows, usable
 from .words import LANGUAGES, Language
 from .writer import LineWriter
 
@@ -129,8 +130,18 @@ class TextCorpus:
 
     @classmethod
     def from_file(cls, path: str | Path) -> TextCorpus:
-        """The lines of a UTF-8 text file that are not blank."""
-        return cls(tuple(filter(None, map(clean_text, Path(path).read_text(encoding="utf-8").splitlines()))))
+        """The lines of a text file that are not blank.
+
+        Raises:
+            ValueError: if a line is not UTF-8, or no line has a character.
+        """
+        lines: list[str] = []
+        for number, row in text_rows(Path(path)):
+            try:
+                lines.append(clean_text(usable(row)))
+            except ValueError as error:
+                raise ValueError(f"`text`: {path} line {number} {error}") from error
+        return cls(tuple(filter(None, lines)))
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
         """One of the lines, with the characters of `charset` only.

@@ -105,6 +105,11 @@ def writable(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
+def without_slash(word: str) -> str:
+    """Return a folder's name as it is without a slash behind it: `lines/` and `lines` are one."""
+    return word.rstrip("/") or word
+
+
 def may_be_on_hub(word: str) -> bool:
     """Whether a word that is no folder here may be owner/name on the Hub: no folder here is called owner."""
     owner, _, name = word.partition("/")

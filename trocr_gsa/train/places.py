@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trocr_gsa.data.names import may_be_on_hub, shown
+from trocr_gsa.data.names import may_be_on_hub, shown, without_slash
 from trocr_gsa.data.sources import check_source
 from trocr_gsa.train.checks import split_source
 
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 FOLDERS = ("model", "pretrained_decoder", "output")
 FOLDER_LISTS = ("warm_start",)
 SOURCES = ("train", "validation")
-
-
-def without_slash(word: str) -> str:
-    """Return a folder's name as it is without a slash behind it: `lines/` and `lines` are one."""
-    return word.rstrip("/") or word
 
 
 def plain_places(values: Mapping[str, Any]) -> dict[str, Any]:
