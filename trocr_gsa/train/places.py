@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trocr_gsa.data.names import may_be_on_hub, shown, without_slash
-from trocr_gsa.data.sources import check_source
 from trocr_gsa.train.checks import split_source
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def check_places(arguments: "TrainingArguments") -> None:
     Raises:
         ValueError: for the first; the message names the field.
     """
+    from trocr_gsa.data.sources import check_source  # whoever reads needs no tables
+
     for key in SOURCES:
         for source in getattr(arguments, key):
             try:
