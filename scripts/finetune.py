@@ -4,16 +4,16 @@ import sys
 
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune
+from trocr_gsa.train.finite import TrainingStoppedError
 
 
 def main() -> None:
     """Run with the command line's arguments; a wrong one ends with its message alone."""
     try:
         state = finetune(TrainingArguments.from_command_line(sys.argv[1:]))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TrainingStoppedError) as error:
         sys.exit(f"error: {error}")
-    cer = "" if state.best_cer is None else f", best CER {state.best_cer:.2%}"
-    print(f"{state.step} steps in {state.seconds / 60:.1f} minutes{cer}")
+    print(state.summary())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .messages import silence_libraries, user_errors
+from .messages import LEFT_OUT, say, silence_libraries, user_errors
 
 FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: keys of the configuration, read further down
 
@@ -23,9 +23,13 @@ def finetune(
     """Train a LoRA adapter, or a whole model, on your lines; configs/ holds tried settings."""
     from trocr_gsa.train.arguments import TrainingArguments
     from trocr_gsa.train.finetune import finetune
+    from trocr_gsa.train.finite import TrainingStoppedError
 
     silence_libraries()
     arguments = TrainingArguments.from_command_line(words or [])
-    state = finetune(arguments)
-    cer = "" if state.best_cer is None else f", best CER {state.best_cer:.2%}"
-    typer.echo(f"{state.step} steps in {state.seconds / 60:.1f} minutes{cer}: {arguments.output}/best")
+    try:
+        state = finetune(arguments)
+    except TrainingStoppedError as error:
+        say(f"error: {error}")
+        raise typer.Exit(LEFT_OUT) from None
+    typer.echo(f"{state.summary()}: {arguments.output}/best")

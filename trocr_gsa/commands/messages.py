@@ -66,7 +66,7 @@ def let_streams_take_anything() -> None:
 def _escape(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+    return json.dumps(error.object[error.start : error.end], allow_nan=False)[1:-1], error.end
 
 
 def report_left_out(problems: Iterable[str]) -> None:

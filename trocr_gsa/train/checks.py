@@ -1,5 +1,6 @@
 """Refusing impossible settings before anything is loaded, each with one sentence that names the field."""
 
+import math
 import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ def _check_bounds(arguments: "TrainingArguments") -> None:
         low, high = spec.metadata.get("low"), spec.metadata.get("high")
         if value is None or not isinstance(value, (int, float)):
             continue
+        if not math.isfinite(value):
+            raise ValueError(f"`{spec.name}` must be a finite number, got {value}.")
         if low is not None and not value >= low:
             raise ValueError(f"`{spec.name}` must be at least {low}, got {value}.")
         if high is not None and not value <= high:
@@ -63,6 +66,8 @@ def _check_sources(arguments: "TrainingArguments") -> None:
         split_source(source)
     if arguments.patience is not None and not arguments.validation:
         raise ValueError("`patience` needs lines to validate on: set `validation`, or leave `patience` out.")
+    if not all(map(math.isfinite, arguments.angles)):
+        raise ValueError(f"`angles` must be finite numbers, in degrees, got {arguments.angles}.")
     if arguments.validation and not arguments.angles:
         raise ValueError("`angles` must name at least one angle in degrees, such as angles=[0].")
 

@@ -27,6 +27,7 @@ def finetune(arguments: TrainingArguments) -> RunState:
     Raises:
         ValueError: if arguments, sources or checkpoint do not fit; the message names the field.
         OSError: if a checkpoint cannot be written; the previous one is still whole.
+        TrainingStoppedError: if steps cannot be taken any more, since nothing finite comes of them.
     """
     logging.disable_progress_bar()  # one bar is enough
     check_places(arguments)

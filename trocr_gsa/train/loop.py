@@ -1,7 +1,8 @@
 """The training loop: the same for adapters and whole models, for one process and several.
 
 What is unusual: whatever is random in a step depends only on the seed, the step and the process, so that a run that was
-stopped continues exactly; a step's loss is normalised over all its lines, wherever they are (`step.py`).
+stopped continues exactly; a step's loss is normalised over all its lines, wherever they are (`step.py`); a step whose
+numbers are not finite is skipped (`finite.py`), and no weights that are not finite are ever written.
 """
 
 import copy
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -25,21 +26,13 @@ from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.checkpoint import load_state, save_state
 from trocr_gsa.train.evaluation import SummaryRow
+from trocr_gsa.train.finite import FiniteSteps
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.results import Results, weights_sha256
 from trocr_gsa.train.run_folder import RunFolder
+from trocr_gsa.train.run_state import RunState
 from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
 from trocr_gsa.train.validation import Validation
-
-
-@dataclass
-class RunState:
-    """Where a run stands; with the weights and the optimizer's moments, all that it needs to continue."""
-
-    step: int = 0
-    seconds: float = 0.0
-    best_cer: float | None = None
-    evaluations_without_gain: int = 0
 
 
 class TrainingLoop:
@@ -85,21 +78,31 @@ class TrainingLoop:
         self.plain: Any  # what is read with and saved: the trained model itself, or a whole copy of one in shards
         self.plain, self.reader = copy.deepcopy((model, reader)) if self.is_sharded else (model, reader)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        self.optimised = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
         if arguments.resume:
             self._restore(load_state(folder.last))
         self.started = time.monotonic() - self.state.seconds
         self.saved = self.state.seconds
+        self.has_best = arguments.resume and folder.best.exists()
+        self.finite = FiniteSteps(arguments, accelerator, None if self.is_sharded else self.trained, processor)
         self.logged: dict[str, Tensor] = {}
+        self.logged_steps = 0
 
     def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
-        """Take steps until the run is over, evaluating and saving on the way; `batches` starts at the present step."""
+        """Take steps until the run is over, evaluating and saving on the way; `batches` starts at the present step.
+
+        Raises:
+            TrainingStoppedError: if steps cannot be taken any more, since nothing finite comes of them.
+        """
         with tqdm(
             total=self.arguments.max_steps, initial=self.state.step, disable=not sys.stderr.isatty(), unit="step"
         ) as bar:
             while not self._is_over():
                 self._take_step([next(batches) for _ in range(self.arguments.gradient_accumulation)])
                 bar.update()
+                if self.finite.has_given_up(self.state, is_over=False):
+                    raise self._stopped(f"{self.state.skipped_in_a_row} steps in a row were skipped")
                 if self.state.step % self.arguments.log_every == 0:
                     self._log_losses(bar)
                 if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
@@ -108,6 +111,8 @@ class TrainingLoop:
                     self.rows = []  # nothing is measured of these weights
                     self._save(gained=False)
         self._evaluate_and_save()
+        if self.finite.has_given_up(self.state, is_over=True):
+            raise self._stopped(f"its last {self.state.skipped_in_a_row} steps were skipped")
         return self.state
 
     def _take_step(self, batches: list[dict[str, Any]]) -> None:
@@ -117,30 +122,53 @@ class TrainingLoop:
         generator = torch.Generator().manual_seed(seed)
         totals = step_loss.step_totals(batches, self.accelerator)
         self.model.train()
+        losses: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             inputs = self._decoder_inputs(batch, generator) | self._orientation(batch)
             batch = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in batch.items()}
             if number < len(batches) - 1:
                 with self.accelerator.no_sync(self.model):
-                    self._backward(batch, inputs, totals)
+                    self._backward(batch, inputs, totals, losses)
             else:
-                self._backward(batch, inputs, totals)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.arguments.clip_norm)
-        self.optimizer.step()
+                self._backward(batch, inputs, totals, losses)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.arguments.clip_norm)
+        if self.finite.are_finite([cast(Tensor, norm), *losses.values()]):
+            self._move(losses)
+        else:
+            self.finite.skip(self.state, batches)
         self.optimizer.zero_grad()
-        if self.average:
-            self.average.update(self.state.step)
         self.state.step += 1
         self.state.seconds = self._seconds()
 
-    def _backward(self, batch: dict[str, Tensor], inputs: dict[str, Any], totals: Tensor) -> None:
+    def _move(self, losses: dict[str, Tensor]) -> None:
+        before = [] if self.has_best else [weight.detach().clone() for weight in self.optimised]
+        self.optimizer.step()
+        if not self.finite.are_finite(self.optimised):  # nothing of it reaches the average or the disk
+            for weight, finite in zip(self.optimised, before, strict=False):
+                weight.data.copy_(finite)
+            raise self._stopped("its weights became too large to be numbers")
+        if self.average:
+            self.average.update(self.state.step)
+        self.state.skipped_in_a_row = 0
+        self.logged_steps += 1
+        for name, loss in losses.items():
+            self.logged[name] = self.logged.get(name, 0) + loss
+
+    def _stopped(self, why: str) -> Exception:
+        if not self.has_best:
+            self._save(gained=True)
+        return self.finite.error(self.state, why, self.folder.path)
+
+    def _backward(
+        self, batch: dict[str, Tensor], inputs: dict[str, Any], totals: Tensor, losses: dict[str, Tensor]
+    ) -> None:
         output = self.model(**(batch | inputs), label_smoothing=self.arguments.label_smoothing)
         if self.pose_is_given:
             output.pose_loss = None  # nothing learns from it, and not every process computes it
         loss, parts = step_loss.weighted_loss(output, batch, totals, self.weights)
         self.accelerator.backward(loss * self.accelerator.num_processes)  # data-parallel gradients are averaged
         for name, part in parts.items():
-            self.logged[name] = self.logged.get(name, 0) + part
+            losses[name] = losses.get(name, 0) + part
 
     def _orientation(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Tell the model which way up lines are where nothing learns to tell: what would is then not computed."""
@@ -182,10 +210,10 @@ class TrainingLoop:
 
     def _log_losses(self, bar: Any) -> None:
         totals = cast(dict[str, Tensor], self.accelerator.reduce(self.logged, reduction="sum"))
-        means = {f"{name}_loss": float(total) / self.arguments.log_every for name, total in totals.items()}
-        self.logged = {}
-        rate = self.optimizer.param_groups[0]["lr"]
-        self._log({"step": self.state.step, "minutes": self.state.seconds / 60, "learning_rate": rate} | means)
+        means = {f"{name}_loss": float(total) / self.logged_steps for name, total in totals.items()}
+        self.logged, self.logged_steps = {}, 0
+        now = {"step": self.state.step, "minutes": self.state.seconds / 60, "skipped_steps": self.state.skipped}
+        self._log(now | {"learning_rate": self.optimizer.param_groups[0]["lr"]} | means)
         bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
 
     def _log(self, entry: dict[str, Any]) -> None:
@@ -203,7 +231,7 @@ class TrainingLoop:
         self._save(self._evaluate())
 
     def _save(self, gained: bool) -> None:
-        self.saved = self.state.seconds
+        self.saved, self.has_best = self.state.seconds, self.has_best or gained
         state = self._state()
         with self._averaged():
             if self.accelerator.is_main_process:
