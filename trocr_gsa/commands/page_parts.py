@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trocr_gsa.atomic import open_atomically, remove_leftovers, write_json
+from trocr_gsa.data.numbers import to_json
 
 RUN = "run.json"
 
@@ -27,7 +28,7 @@ class PageParts:
     def __init__(self, output: Path, run: dict[str, Any]) -> None:
         self.output = Path(os.path.realpath(output))
         self.folder = self.output.with_name(self.output.name + ".pages")
-        self.run = json.loads(json.dumps(run))  # as it is read back
+        self.run = json.loads(to_json(run))  # as it is read back
 
     def begin(self, anew: bool) -> None:
         """Look at the pages that are there; `anew` throws them away.
