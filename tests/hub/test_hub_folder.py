@@ -148,7 +148,7 @@ def test_an_adapter_that_names_its_base_on_the_hub_needs_no_more(checkpoint, ada
     folder = rename_base(adapter, tmp_path / "folder", "owner/base")
     asked = []
 
-    def load(base, adapter, device):
+    def load(base, adapter, device, trust_remote_code):
         asked.append(base)
         return load_reader(checkpoint, adapter, device)
 
@@ -169,7 +169,7 @@ def test_what_is_neither_is_refused(tmp_path, checkpoint, target):
     with pytest.raises(ValueError, match=r"`folder`.*type vision-encoder-decoder.*from_trocr"):
         assemble(run / "best", target, NAME)
     (run / "best" / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"`folder`.*config.json is not valid JSON"):
+    with pytest.raises(ValueError, match=r"`folder`.*config.json is no valid JSON"):
         assemble(run / "best", target, NAME)
 
 

@@ -38,13 +38,13 @@ def test_a_missing_file_is_named(copied, name):
 
 def test_a_processor_without_its_tokenizer_is_refused(copied):
     (copied / "tokenizer_config.json").unlink()
-    with pytest.raises(ValueError, match="`path`: no processor"):
+    with pytest.raises(ValueError, match=r"`path`: .*tokenizer"):
         OnnxLineReader.from_pretrained(copied)
 
 
 def test_a_configuration_that_is_none_is_named(copied):
     (copied / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="`path`: the configuration"):
+    with pytest.raises(ValueError, match=r"`path`: .*config.json is no valid JSON"):
         OnnxLineReader.from_pretrained(copied)
 
 
@@ -59,7 +59,7 @@ def test_a_broken_graph_is_named(copied, rubbish):
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"format": 1, "colour": "red"}'])
 def test_settings_that_mean_nothing_are_refused(copied, settings):
     (copied / "export.json").write_text(settings)
-    with pytest.raises(ValueError, match=r"`path`: .*export\.json cannot be understood"):
+    with pytest.raises(ValueError, match=r"`path`: .*(export\.json (is no|must|cannot)|of format None)"):
         OnnxLineReader.from_pretrained(copied)
 
 

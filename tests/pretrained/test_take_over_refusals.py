@@ -40,29 +40,27 @@ def change_weights(folder, change):
 
 @pytest.mark.parametrize("path", ["/no/such/folder", "no such folder", "nobody/no-such-trocr"])
 def test_a_folder_or_hub_id_out_of_reach_is_named(path):
-    refused(path, f"`path_or_hub_id`: {path}")
+    refused(path, f"`path_or_hub_id`: .*{path}")
 
 
 def test_an_empty_folder_is_named(tmp_path):
-    refused(tmp_path, f"`path_or_hub_id`: {tmp_path}")
+    refused(tmp_path, f"`path_or_hub_id`: .*{tmp_path}: there is no config.json")
 
 
 def test_a_folder_without_weights_is_named(folder):
     (folder / "model.safetensors").unlink()
-    refused(folder, f"`path_or_hub_id`: {folder} could not be loaded.*model.safetensors")
+    refused(folder, f"`path_or_hub_id`: {folder} holds no weights .model.safetensors")
 
 
 def test_a_cut_weight_file_is_said(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    refused(folder, "`path_or_hub_id`: .*damaged weight file")
+    refused(folder, f"`path_or_hub_id`: {weights} is damaged")
 
 
-def test_a_cut_pickle_is_said(tmp_path):
+def test_a_pickle_is_not_loaded(tmp_path):
     folder = make_stock_model(tmp_path, "base-printed", safe=False)
-    weights = folder / "pytorch_model.bin"
-    weights.write_bytes(weights.read_bytes()[:5000])
-    refused(folder, "`path_or_hub_id`")
+    refused(folder, r"`path_or_hub_id`: the only weights .* are pickled \(pytorch_model.bin\)")
 
 
 def test_a_config_that_is_no_json_is_said(folder):

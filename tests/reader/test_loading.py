@@ -81,7 +81,7 @@ def test_two_names_on_the_hub_are_two_models(checkpoint, adapter, tmp_path, monk
     LineReader.from_pretrained(checkpoint, elsewhere, device="cpu")  # the model may well be a download of owner/one
     model, processor = load_model(str(checkpoint))
     model.name_or_path = "owner/other"
-    monkeypatch.setattr("trocr_gsa.reader.loading.load_model", lambda path: (model, processor))
+    monkeypatch.setattr("trocr_gsa.reader.loading.load_model", lambda *_: (model, processor))
     with pytest.raises(ValueError, match=r"owner/one, not on owner/other"):
         LineReader.from_pretrained("owner/other", elsewhere, device="cpu")
 

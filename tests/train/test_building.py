@@ -107,7 +107,7 @@ def test_weights_of_another_group_are_named(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["encoder"]["group"] = "D4"
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"`model`.*group D4.*another shape"):
+    with pytest.raises(ValueError, match=r"`model`.*group D4.*in the configuration"):
         load_model(str(folder))
 
 

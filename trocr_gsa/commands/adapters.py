@@ -11,6 +11,7 @@ from rich.table import Table
 
 from trocr_gsa.data.numbers import to_json
 
+from . import options
 from .messages import LEFT_OUT, report_left_out, show, silence_libraries, user_errors
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def adapters(
     model: Annotated[
         str | None, typer.Option(help="A checkpoint's folder or Hub id: say which adapters fit it.", show_default=False)
     ] = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
 ) -> None:
     """List every adapter below a folder; exit code 1 if one of them cannot be read."""
@@ -37,7 +39,7 @@ def adapters(
 
     silence_libraries()
     folder = folder or PACKAGED_ADAPTERS
-    found, problems = list_adapters(folder, model)
+    found, problems = list_adapters(folder, model, trust_remote_code)
     if as_json:
         typer.echo(to_json([_plain(adapter) for adapter in found], indent=2, ensure_ascii=False))
     elif found:

@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
 
 @user_errors()
-def check(model: options.Model = None, adapter: options.Adapter = None, device: options.Device = None) -> None:
+def check(
+    model: options.Model = None,
+    adapter: options.Adapter = None,
+    device: options.Device = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
     """Measure how exactly turning the picture leaves the text alone, layer by layer; exit code 1 if it does not."""
     from trocr_gsa.equivariance import report
     from trocr_gsa.reader import load_reader
 
     silence_libraries()
-    reader, _ = load_reader(model, adapter, device)
+    reader, _ = load_reader(model, adapter, device, trust_remote_code)
     checks = report(reader)
     if checks:
         show(table(checks))

@@ -24,6 +24,7 @@ def convert(
     ] = None,
     minutes: Annotated[float, typer.Option(min=0, help="Most time for calibrating.")] = 10.0,
     device: options.Device = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Take over every weight of a stock TrOCR; with --calibrate the reader also learns which way up a line is."""
     from trocr_gsa.atomic import write_folder
@@ -41,8 +42,8 @@ def convert(
     check_folder("source", source, "a stock TrOCR's folder")
     pictures = list(find_pictures(calibrate or []))
     place = choose_device(device)
-    model = TrOCRGSAModel.from_trocr(source, group, pose_layers)
-    processor = TrOCRGSAProcessor.from_trocr(source)
+    model = TrOCRGSAModel.from_trocr(source, group, pose_layers, trust_remote_code=trust_remote_code)
+    processor = TrOCRGSAProcessor.from_trocr(source, trust_remote_code=trust_remote_code)
     problems: list[str] = []
     if pictures:
         model.to(place)  # pyright: ignore[reportArgumentType]

@@ -49,6 +49,7 @@ def evaluate(
     ] = None,
     image_column: options.ImageColumn = "image",
     text_column: options.TextColumn = "text",
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read labelled lines at several angles: error rates with 95 % intervals, orientation, speed.
 
@@ -69,7 +70,7 @@ def evaluate(
     opened = {name: open_source(source, split, image_column, text_column) for name, source in named.items()}
     for source, dataset in opened.items():
         report_notes(f"{source}: {note}" for note in dataset.notes)
-    reader = LineReader.from_pretrained(model, adapters, device)
+    reader = LineReader.from_pretrained(model, adapters, device, trust_remote_code=trust_remote_code)
     samples: dict[str, list[LineSample]] = {}
     problems: list[str] = []
     for source, dataset in opened.items():

@@ -37,6 +37,10 @@ Beams = Annotated[
     int,
     typer.Option(min=0, help="Texts followed side by side; 1 reads greedily, 0 does without the decoder: faster."),
 ]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run Python code that comes with the model; never without this word."),
+]
 Precision = Annotated[
     Literal["fp32", "bf16", "int8"],
     typer.Option(help="int8 is faster on a CPU, bf16 on machines that multiply in it; a few letters may change."),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import options
 from .messages import say, silence_libraries, user_errors
 
 
@@ -30,6 +31,7 @@ def push(
     dry_run: Annotated[
         Path | None, typer.Option(help="Write what would be uploaded to this folder, and upload nothing.")
     ] = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Publish a model or an adapter on the Hub, with a card of what was measured and the code that it needs."""
     from trocr_gsa.atomic import write_folder
@@ -44,7 +46,11 @@ def push(
     left_out: list[str] = []
     with TemporaryDirectory() as scratch:
         target = dry_run or Path(scratch) / "folder"
-        write_folder(target, lambda fresh: left_out.extend(assemble(folder, fresh, statement).left_out))
+
+        def write(fresh: Path) -> None:
+            left_out.extend(assemble(folder, fresh, statement, trust_remote_code).left_out)
+
+        write_folder(target, write)
         for line in left_out:
             say(f"not published: {line}")
         typer.echo(target if dry_run else upload(target, repo_id, private))

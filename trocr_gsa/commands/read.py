@@ -77,6 +77,7 @@ def read(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
     ] = 0.0,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
     from trocr_gsa.exported import open_reader
@@ -89,7 +90,7 @@ def read(
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
-        return open_reader(model, adapters, own, precision)
+        return open_reader(model, adapters, own, precision, trust_remote_code)
 
     def asked() -> dict[str, Any]:
         return weights_asked_for(model, adapters) | {"precision": precision}

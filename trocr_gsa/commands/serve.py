@@ -17,10 +17,15 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="first free from 7860")
     ] = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Show a page on which pictures are turned and read, until it is interrupted; needs trocr-gsa[demo]."""
     from trocr_gsa.demo import serve as show
 
     silence_libraries()
     adapters = options.parse_adapters(adapter)
-    show(model, adapters, device, host, port, ready=lambda address: say(f"reading at {address} (Ctrl-C ends it)"))
+
+    def ready(address: str) -> None:
+        say(f"reading at {address} (Ctrl-C ends it)")
+
+    show(model, adapters, device, host, port, ready, trust_remote_code)

@@ -30,6 +30,7 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     ready: Callable[[str], None] = print,
+    trust_remote_code: bool = False,
 ) -> None:
     """Load a reader and show the page until it is interrupted.
 
@@ -40,13 +41,14 @@ def serve(
         host: address to listen on; None: what GRADIO_SERVER_NAME says, as on a Space, else this machine alone.
         port: None: the first that is free from 7860.
         ready: called with the page's address.
+        trust_remote_code: run Python code that comes with the model, where its processor needs it.
 
     Raises:
         ValueError: if gradio is not installed, or the reader's parts do not belong together.
         OSError: if the port is taken.
     """
     import_gradio()
-    desk = Desk(LineReader.from_pretrained(model, adapters, device))
+    desk = Desk(LineReader.from_pretrained(model, adapters, device, trust_remote_code=trust_remote_code))
     with tempfile.TemporaryDirectory() as folder:
         page = build_page(desk, draw_examples(Path(folder)))
         _, address, _ = launch(page, host, port)

@@ -1,11 +1,12 @@
 """What an exported folder holds, and how it is recognised."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
 from trocr_gsa.atomic import write_json
+from trocr_gsa.model.weight_files import read_json
+from trocr_gsa.train.typed import check_types
 
 ENCODER, DECODER, SETTINGS = "encoder.onnx", "decoder.onnx", "export.json"
 FORMAT = 1
@@ -40,16 +41,19 @@ class ExportSettings:
         for name in NEEDED:
             if not (folder / name).is_file():
                 raise ValueError(f"`path`: {name} is missing in {folder}. Export again: an export is all of its files.")
+        for name in (SETTINGS, *NEEDED[2:]):
+            read_json(folder / name, "path")  # transformers goes on with its own defaults where one is damaged
+        settings = read_json(folder / SETTINGS, "path")
+        if settings.get("format") != FORMAT:
+            raise ValueError(
+                f"`path`: {folder} is an export of format {settings.get('format')!r}, this version reads {FORMAT}. "
+                "Export again."
+            )
+        check_types(cls, settings, folder / SETTINGS, "path")
         try:
-            settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-            found = settings["format"]
-            if found == FORMAT:
-                return cls(**settings)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"`path`: {folder / SETTINGS} cannot be understood ({error!r}). Export again.") from error
-        raise ValueError(
-            f"`path`: {folder} is an export of format {found!r}, this version reads {FORMAT}. Export again."
-        )
+            return cls(**settings)
+        except TypeError as error:
+            raise ValueError(f"`path`: {folder / SETTINGS} cannot be understood ({error}). Export again.") from error
 
 
 def is_export(path: str | Path | None) -> bool:

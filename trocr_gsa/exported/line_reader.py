@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 from transformers import AutoProcessor
 
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
+from trocr_gsa.model.weight_files import told_in_one_line
 from trocr_gsa.reader import LetterPlaces, LineReader
 from trocr_gsa.reader.loading import Adapters
 from trocr_gsa.reader.pictures import Picture
@@ -28,6 +29,7 @@ class OnnxLineReader(LineReader):
         adapter: Adapters | None = None,
         device: str | None = None,
         precision: Precision = "fp32",
+        trust_remote_code: bool = False,
     ) -> Self:
         """Load a reader that `trocr-gsa export` wrote.
 
@@ -36,6 +38,7 @@ class OnnxLineReader(LineReader):
             adapter: None: it is in the weights, or it is not there.
             device: "cpu" or None.
             precision: "fp32": an export has the one that it was written with.
+            trust_remote_code: run Python code that comes with the export, where its processor needs it.
 
         Raises:
             ValueError: if onnxruntime is missing, the folder is no export or not a whole one, or something else is
@@ -52,10 +55,8 @@ class OnnxLineReader(LineReader):
         folder = Path(path)
         settings = ExportSettings.read(folder)
         model = OnnxModel(folder)
-        try:
-            processor = AutoProcessor.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"`path`: no processor could be loaded from {folder}: {error} Export again.") from error
+        with told_in_one_line(folder, "path"):
+            processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
         return cls(cast(Any, model), processor, settings.adapter)
 
     def letter_places(
@@ -74,6 +75,7 @@ def open_reader(
     adapter: Adapters | None = None,
     device: str | None = None,
     precision: Precision = "fp32",
+    trust_remote_code: bool = False,
 ) -> LineReader:
     """Load a checkpoint, or what `trocr-gsa export` made of one; which of them is seen by the folder's files.
 
@@ -82,4 +84,6 @@ def open_reader(
     Raises:
         ValueError: as `LineReader.from_pretrained` and `OnnxLineReader.from_pretrained`.
     """
-    return (OnnxLineReader if is_export(path) else LineReader).from_pretrained(path, adapter, device, precision)
+    return (OnnxLineReader if is_export(path) else LineReader).from_pretrained(
+        path, adapter, device, precision, trust_remote_code
+    )

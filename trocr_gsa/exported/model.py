@@ -19,6 +19,7 @@ from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.orientation import Orientation, orientation_bias
 from trocr_gsa.model.patches import cut_patches
+from trocr_gsa.model.weight_files import told_in_one_line
 
 from .files import DECODER, ENCODER, import_onnxruntime
 
@@ -131,11 +132,9 @@ class OnnxModel:
     device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:
-        try:
+        with told_in_one_line(folder, "path"):
             self.config: Any = TrOCRGSAConfig.from_pretrained(folder)
             self.generation_config = GenerationConfig.from_pretrained(folder)
-        except OSError as error:
-            raise ValueError(f"`path`: the configuration in {folder} cannot be loaded: {error}") from error
         self.encoder = OnnxEncoder(self.config, OnnxGraph(folder / ENCODER))
         self.decoder = OnnxGraph(folder / DECODER)
 

@@ -39,7 +39,7 @@ class Assembled:
     left_out: list[str]
 
 
-def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
+def assemble(folder: Path, target: Path, statement: Statement, trust_remote_code: bool = False) -> Assembled:
     """Write the folder that is to be uploaded: weights, configuration, code, model card.
 
     The symmetry is measured meanwhile, of an adapter on its base.
@@ -48,6 +48,7 @@ def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
         folder: a model's or an adapter's.
         target: an empty folder.
         statement: what cannot be measured.
+        trust_remote_code: run Python code that comes with the model, where its processor needs it.
 
     Raises:
         ValueError: if the folder holds neither, pickled weights only, an adapter that names no base on the Hub, or a
@@ -58,7 +59,7 @@ def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
     base = _base_of_adapter(source, statement) if source.kind == "adapter" else _base_of_model(results, statement)
     measurements = read_measurements(source, results, statement.evaluations)
     published = results and _without_paths(results, base)
-    reader, processor = _load(source, base)
+    reader, processor = _load(source, base, trust_remote_code)
     for name in source.weights:
         shutil.copyfile(folder / name, target / name)
     if source.kind == "adapter":
@@ -73,12 +74,12 @@ def assemble(folder: Path, target: Path, statement: Statement) -> Assembled:
     return Assembled(source.kind, source.left_out(target))
 
 
-def _load(source: Source, base: str | None) -> tuple[Any, Any]:
+def _load(source: Source, base: str | None, trust: bool) -> tuple[Any, Any]:
     """Load what is published, an adapter on the base that it was trained on, from here if that is still here."""
     if source.kind == "model":
-        return load_reader(source.path, device="cpu")
+        return load_reader(source.path, device="cpu", trust_remote_code=trust)
     named = source.config.get("base_model_name_or_path")
-    return load_reader(named if named and Path(named).is_dir() else base, source.path, device="cpu")
+    return load_reader(named if named and Path(named).is_dir() else base, source.path, "cpu", trust)
 
 
 def _base_of_adapter(source: Source, statement: Statement) -> str:

@@ -1,7 +1,6 @@
 """Error rates that were measured before: read from files, as a table for people and as metadata for the Hub."""
 
 import filecmp
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from trocr_gsa.model.weight_files import read_json
 from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.results import Results
 
@@ -92,15 +92,12 @@ def read_measurements(source: Source, results: Results | None, evaluations: Sequ
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"`evaluation`: there is no file {path}. `trocr-gsa evaluate --json` writes one.")
     try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"`evaluation`: there is no file {path}. `trocr-gsa evaluate --json` writes one.") from None
+        return read_json(path, "evaluation")
     except ValueError as error:
         raise _not_an_evaluation(path) from error
-    if not isinstance(numbers, dict):
-        raise _not_an_evaluation(path)
-    return numbers
 
 
 def _not_an_evaluation(path: Path) -> ValueError:

@@ -3,16 +3,15 @@
 What is unusual: a pickle can run code where it is loaded, so none is published, and a folder of only such is refused.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trocr_gsa.model.weight_files import INDEX, no_weights, read_json, weight_files
 from trocr_gsa.train.checkpoint import STATE_FILE
 
 ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
 ADAPTER_WEIGHTS, MODEL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
-SHARDS = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MODEL_TYPE = "trocr-gsa"
 CARD = "README.md"
@@ -45,9 +44,12 @@ class Source:
         if not path.is_dir():
             raise ValueError(f"`folder`: there is no folder {path}. Give a model's or an adapter's.")
         if (path / ADAPTER_CONFIG).is_file():
-            return cls(path, "adapter", _read(path / ADAPTER_CONFIG), _weights(path, ADAPTER_WEIGHTS))
+            config = read_json(path / ADAPTER_CONFIG, "folder")
+            if not isinstance(config.get("base_model_name_or_path"), str | None):
+                raise ValueError(f"`folder`: `base_model_name_or_path` in {path / ADAPTER_CONFIG} must be a name.")
+            return cls(path, "adapter", config, _weights(path, ADAPTER_WEIGHTS))
         if (path / MODEL_CONFIG).is_file():
-            config = _read(path / MODEL_CONFIG)
+            config = read_json(path / MODEL_CONFIG, "folder")
             if config.get("model_type") != MODEL_TYPE:
                 raise ValueError(
                     f"`folder`: {path} holds a model of type {config.get('model_type')}, not {MODEL_TYPE}. A stock "
@@ -67,28 +69,13 @@ class Source:
         return [f"{path.name}: {_reason(path, self.kind)}" for path in other]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"`folder`: {path} is not valid JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"`folder`: {path} must hold a JSON object, got {type(config).__name__}.")
-    return config
-
-
 def _weights(path: Path, name: str) -> list[str]:
+    if name == MODEL_WEIGHTS:
+        files = [file.name for file in weight_files(path, "folder")]
+        return files if files == [name] else [INDEX, *files]
     if (path / name).is_file():
         return [name]
-    if name == MODEL_WEIGHTS and (path / SHARDS).is_file():
-        return [SHARDS, *sorted(set(_read(path / SHARDS)["weight_map"].values()))]
-    pickles = sorted(file.name for file in path.iterdir() if file.suffix in PICKLES)
-    if pickles:
-        raise ValueError(
-            f"`folder`: the only weights in {path} are pickled ({', '.join(pickles)}), and can run code where they "
-            "are loaded. Load them where you trust them, and `save_pretrained` them as safetensors."
-        )
-    raise ValueError(f"`folder`: {path} holds no weights ({name}).")
+    raise ValueError(no_weights(path, name, "folder"))
 
 
 def _reason(path: Path, kind: str) -> str:

@@ -15,19 +15,21 @@ from transformers.image_processing_utils import BaseImageProcessor
 from .patches import cut_patches
 from .pictures import as_picture, pixel_levels
 
+MAX_HEIGHT = 4096  # pixels: no line of text needs more, and a file that asks for more would fill the memory
+
 
 class TrOCRGSAImageProcessor(BaseImageProcessor):
     """Resize, standardise, pad and cut lines.
 
     Args:
-        line_height: pixels of the short side, a multiple of `patch_size`.
+        line_height: pixels of the short side, a multiple of `patch_size`, at most 4096.
         patch_size: side of a patch, pixels.
         num_channels: 1 for grey, 3 for colour.
         max_patches: patches above which a line is refused rather than read badly.
 
     Raises:
-        ValueError: if `line_height` is no multiple of `patch_size`, `patch_size` is odd (both ends could not be padded
-            alike), or `num_channels` is neither 1 nor 3.
+        ValueError: if `line_height` is no multiple of `patch_size`, or too large; `patch_size` is odd (both ends could
+            not be padded alike), or `num_channels` is neither 1 nor 3.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
@@ -42,8 +44,11 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
             )
         if num_channels not in (1, 3):
             raise ValueError(f"`num_channels` must be 1 (grey) or 3 (colour), got {num_channels}.")
-        if line_height < 1 or line_height % patch_size:
-            raise ValueError(f"`line_height` must be a multiple of `patch_size` = {patch_size}, got {line_height}.")
+        if not 1 <= line_height <= MAX_HEIGHT or line_height % patch_size:
+            raise ValueError(
+                f"`line_height` must be a multiple of `patch_size` = {patch_size}, at most {MAX_HEIGHT} pixels, got "
+                f"{line_height}."
+            )
         self.line_height = line_height
         self.patch_size = patch_size
         self.num_channels = num_channels

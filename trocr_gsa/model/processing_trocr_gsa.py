@@ -9,6 +9,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from .image_processing_square import SquareImageProcessor
 from .stock_trocr import square_side
+from .weight_files import told_in_one_line
 
 
 class TrOCRGSAProcessor(ProcessorMixin):
@@ -34,9 +35,12 @@ class TrOCRGSAProcessor(ProcessorMixin):
             ValueError: if there is no TrOCR, its tokenizer's vocabulary is missing, or its pictures are cropped, not
                 resized, or no squares.
         """
+        loading = {"trust_remote_code": False} | loading
         try:
-            stock: Any = TrOCRProcessor.from_pretrained(str(path_or_hub_id), **loading)
-            patch_size = square_side(AutoConfig.from_pretrained(str(path_or_hub_id), **loading).encoder, "patch_size")
+            with told_in_one_line(path_or_hub_id, "path_or_hub_id"):
+                stock: Any = TrOCRProcessor.from_pretrained(str(path_or_hub_id), **loading)
+                config: Any = AutoConfig.from_pretrained(str(path_or_hub_id), **loading)
+            patch_size = square_side(config.encoder, "patch_size")
         except (AttributeError, OSError, ValueError) as error:
             raise ValueError(
                 f"`path_or_hub_id`: no TrOCR's processor and config.json could be loaded from {path_or_hub_id}. Give a "

@@ -1,23 +1,27 @@
 """Stock TrOCR checkpoints, loaded whole or refused: transformers draws at random what is missing, and goes on."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, VisionEncoderDecoderModel
 from transformers.utils import logging
 
+from .weight_files import check_numbers, read_json, read_shapes, refuse_not_finite, told_in_one_line, weight_files
+
+FIELD, CONFIG = "path_or_hub_id", "config.json"
 ENCODERS, DECODER = ("vit", "deit"), "trocr"
 # in the files of some checkpoints, and no weights of the reader
 NOT_USED = ("encoder.pooler.", "encoder.embeddings.mask_token", "position_ids", "embed_positions._float_tensor")
 
 
 def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
-    """Load a TrOCR as transformers has it, float32, with every weight from its file.
+    """Load a TrOCR as transformers has it, float32, with every weight from its file, in safetensors.
 
     Args:
         path_or_hub_id: a folder or a Hub id.
-        loading: for transformers' `from_pretrained`.
+        loading: for transformers' `from_pretrained`; code that comes with a model runs only if it holds
+            `trust_remote_code=True`.
 
     Returns: a VisionEncoderDecoderModel of a ViT or DeiT and a TrOCR decoder, in evaluation mode.
 
@@ -25,28 +29,27 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
         ValueError: if there is none, it is of other parts, its images are no squares, or a weight is missing, has
             another shape or no place; the tensor is named.
     """
-    field = f"`path_or_hub_id`: {path_or_hub_id}"
+    field = f"`{FIELD}`: {path_or_hub_id}"
+    loading = {"trust_remote_code": False} | loading
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # its report of the weights says less than ours, and says it of the pooler
     try:
-        config = _load_config(field, path_or_hub_id, loading)
-        _check_parts(field, config)
-        for side in ("image_size", "patch_size"):
-            square_side(config.encoder, side)
-        loaded: Any = VisionEncoderDecoderModel.from_pretrained(
-            path_or_hub_id,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # they are told below, by name
-            output_loading_info=True,
-            **loading,
-        )
-    except OSError as error:
-        raise ValueError(
-            f"{field} could not be loaded: {error} Give a folder with config.json and model.safetensors, or owner/name "
-            "on the Hub; without network, one that has been loaded before."
-        ) from error
-    except SafetensorError as error:
-        raise ValueError(f"{field} holds a damaged weight file: {error}. Fetch it again.") from error
+        with told_in_one_line(path_or_hub_id, FIELD):
+            settings = _read_settings(path_or_hub_id)
+            config = _load_config(field, path_or_hub_id, loading)
+            _check_parts(field, config)
+            for side in ("image_size", "patch_size"):
+                square_side(config.encoder, side)
+            if settings is not None:
+                _check_weights(path_or_hub_id, settings)
+            loaded: Any = VisionEncoderDecoderModel.from_pretrained(
+                path_or_hub_id,
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are told below, by name
+                output_loading_info=True,
+                **loading,
+            )
     finally:
         logging.set_verbosity(verbosity)
     model, found = loaded
@@ -61,13 +64,34 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
                 f"{field}: {len(names)} tensors are {problem}, the first is {names[0]}. Put the config.json beside the "
                 "weights that they were saved with."
             )
+    refuse_not_finite(model.named_parameters(), path_or_hub_id, FIELD)
     return model.eval()
+
+
+def _read_settings(folder: str) -> dict[str, Any] | None:
+    """Return a folder's config.json; None for a name on the Hub, whose files transformers fetches."""
+    if not Path(folder).is_dir():
+        return None
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise OSError(f"there is no {CONFIG}.")
+    return read_json(path, FIELD)
+
+
+def _check_weights(folder: str, settings: dict[str, Any]) -> None:
+    """Look at a folder's weights before anything is built of them."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder, FIELD):
+        shapes |= read_shapes(file, FIELD, no_weights=NOT_USED)
+    check_numbers(settings, shapes, Path(folder) / CONFIG, FIELD)
 
 
 def _load_config(field: str, path_or_hub_id: str, loading: dict[str, Any]) -> Any:
     try:
         return AutoConfig.from_pretrained(path_or_hub_id, **loading)
     except ValueError as error:  # no type of model, or none that transformers knows
+        if "trust_remote_code" in str(error):
+            raise
         raise ValueError(f"{field} is no TrOCR: {error}") from error
 
 

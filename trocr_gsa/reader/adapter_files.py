@@ -1,32 +1,33 @@
 """An adapter's files, and whether they belong to a model.
 
 What is unusual: an adapter knows the model it was trained on, by the SHA-256 of its weights (results.json) or else by
-its name, and is refused on another one, also where it would fit by its shapes alone. PEFT is imported with the first
-adapter.
+its name, and is refused on another one, also where it would fit by its shapes alone. Its files may come from anywhere:
+they are looked at before PEFT is, which is imported with the first adapter.
 """
 
 from __future__ import annotations
 
 import filecmp
-import pickle
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.weight_files import find_file, no_weights, read_json, read_shapes, refuse_not_finite
 from trocr_gsa.train.results import WEIGHTS_FILE, Results, weights_sha256
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
 
-ADAPTER_CONFIG = "adapter_config.json"
-UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError, pickle.UnpicklingError
-)  # fmt: skip
+from .adapter_config import checked_config, confined
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,40 +51,51 @@ class AdapterFiles:
         """Read an adapter from its folder or the Hub.
 
         Raises:
-            ValueError: if it holds no adapter, or files that cannot be read.
+            ValueError: if it holds no adapter, or files that are damaged, ask for more than an adapter may, or are no
+                safetensors.
         """
-        from peft import PeftConfig
-        from peft.utils import load_peft_weights
-
         try:
-            config = PeftConfig.from_pretrained(source)
-            if config.peft_type is None:
-                raise ValueError("the configuration names no `peft_type`.")
-            weights = load_peft_weights(source, device="cpu")
-        except UNREADABLE as error:
-            raise ValueError(f"`adapter`: {source} holds no adapter ({ADAPTER_CONFIG} and weights): {error}") from error
+            path, file = find_file(source, ADAPTER_CONFIG), find_file(source, ADAPTER_WEIGHTS)
+        except OSError as error:
+            raise ValueError(f"`adapter`: {source} holds no adapter that can be reached: {error}") from error
+        if path is None:
+            raise ValueError(f"`adapter`: {source} holds no adapter ({ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}).")
+        if file is None:
+            raise ValueError(no_weights(source, ADAPTER_WEIGHTS, "adapter"))
+        config = checked_config(read_json(path, "adapter"), path, read_shapes(file, "adapter"))
+        weights = load_file(file)
+        refuse_not_finite(weights.items(), file, "adapter")
         return cls(source, config, weights, Results.read(source))
 
     def put_into(self, model: TrOCRGSAModel | PeftModel, name: str) -> PeftModel:
         """Put the adapter into the layers of a model, beside others if there are any.
 
         Raises:
-            ValueError: if it was trained on another model.
+            ValueError: if it was trained on another model, or names its layers by an expression that cannot be used.
         """
         from peft import PeftModel
         from peft.utils import set_peft_model_state_dict
 
         if self._is_of_another(model.name_or_path):
             raise self._wrong_base(model)
+        inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        config = confined(self.config, self.source, [path for path, _ in inner.named_modules()])
         try:
             if isinstance(model, PeftModel):
                 adapted = model
-                adapted.add_adapter(name, self.config)
+                adapted.add_adapter(name, config)
             else:
-                adapted = PeftModel(model, self.config, name)
+                adapted = PeftModel(model, config, name)
             loaded = set_peft_model_state_dict(adapted, self.weights, name)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
         except (RuntimeError, ValueError) as error:  # shapes differ; no module is named as the adapter says
             raise self._wrong_base(model) from error
+        except KeyError as error:
+            raise ValueError(f"`adapter`: {self.source} lacks weights that its configuration names: {error}") from error
+        except Exception as error:  # a configuration that contradicts itself: PEFT has many ways to say so
+            kind = type(error).__name__
+            raise ValueError(f"`adapter`: {self.source} cannot be used as it is ({kind}): {error}") from error
         own = re.compile(rf"\.(lora_\w+|modules_to_save)\.{re.escape(name)}(\.|$)")
         if loaded.unexpected_keys or any(own.search(key) for key in loaded.missing_keys):
             raise self._wrong_base(model)
@@ -111,6 +123,7 @@ def _is_another_model(trained_on: str | None, name: str | None) -> bool:
     if trained_on is None or name is None or trained_on == name:
         return False
     folders = [Path(trained_on), Path(name)]
-    if all((folder / WEIGHTS_FILE).is_file() for folder in folders):
-        return not filecmp.cmp(folders[0] / WEIGHTS_FILE, folders[1] / WEIGHTS_FILE, shallow=False)
-    return not any(folder.is_absolute() or folder.is_dir() for folder in folders)
+    files = [folder / WEIGHTS_FILE for folder in folders]
+    if all(map(os.path.isfile, files)):  # where Path.is_file raises, on names that are too long, this says no
+        return not filecmp.cmp(*files, shallow=False)
+    return not any(folder.is_absolute() or os.path.isdir(folder) for folder in folders)

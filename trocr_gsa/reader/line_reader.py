@@ -74,6 +74,7 @@ class LineReader:
         adapter: Adapters | None = None,
         device: str | None = None,
         precision: Precision = "fp32",
+        trust_remote_code: bool = False,
     ) -> Self:
         """Load a reader.
 
@@ -84,12 +85,14 @@ class LineReader:
                 {"fr": "runs/fr/best", …}: they stay apart, and `read` says which one reads which line.
             device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
             precision: "fp32"; "bf16" where the device multiplies in it; "int8" for a CPU, with one adapter at most.
+            trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it; without it,
+                such a checkpoint is refused.
 
         Raises:
             ValueError: if a folder or device is missing, or the parts do not belong together.
         """
         check_precision(precision, choose_device(device), isinstance(adapter, Mapping))
-        model, processor = load_reader(path, adapter, device)
+        model, processor = load_reader(path, adapter, device, trust_remote_code)
         merged = None if adapter is None or isinstance(adapter, Mapping) else str(adapter)
         if merged:
             model = cast("PeftModel", model).merge_and_unload()  # pyright: ignore[reportCallIssue]

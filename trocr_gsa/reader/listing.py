@@ -36,12 +36,15 @@ class ListedAdapter:
     fits: bool | None
 
 
-def list_adapters(folder: Path, model: str | None = None) -> tuple[list[ListedAdapter], list[str]]:
+def list_adapters(
+    folder: Path, model: str | None = None, trust_remote_code: bool = False
+) -> tuple[list[ListedAdapter], list[str]]:
     """List the adapters below a folder; hidden folders, where checkpoints are being written, are passed over.
 
     Args:
         folder: where to look; may be an adapter itself.
         model: a checkpoint's folder or Hub id; None: do not ask what fits.
+        trust_remote_code: run Python code that comes with that checkpoint.
 
     Returns: the adapters by path, and of those that cannot be read what is wrong.
 
@@ -53,7 +56,7 @@ def list_adapters(folder: Path, model: str | None = None) -> tuple[list[ListedAd
     paths = sorted(_folders(folder))
     if not paths:
         raise ValueError(f"`folder`: there is no adapter ({ADAPTER_CONFIG}) in {folder} or below.")
-    base = None if model is None else load_model(model)[0]
+    base = None if model is None else load_model(model, trust_remote_code)[0]
     found, problems = [], []
     for path in paths:
         try:

@@ -21,7 +21,10 @@ Adapters = str | Path | Mapping[str, str | Path]
 
 
 def load_reader(
-    path: str | Path | None = None, adapter: Adapters | None = None, device: str | torch.device | None = None
+    path: str | Path | None = None,
+    adapter: Adapters | None = None,
+    device: str | torch.device | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[TrOCRGSAModel | PeftModel, Any]:
     """Load a model, with the adapters around it that are named, and its processor.
 
@@ -29,6 +32,8 @@ def load_reader(
         path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
         adapter: an adapter's folder or Hub id, or the name of a packaged one; or several by names of your own.
         device: where to read; None: CUDA where there is some, else the CPU.
+        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it; without it,
+            such a checkpoint is refused.
 
     Returns: the model, float32, in evaluation mode, and the processor. Of several adapters the first is active.
 
@@ -42,7 +47,7 @@ def load_reader(
     sources = named or ({} if adapter is None or isinstance(adapter, Mapping) else {"default": adapter})
     sources = {name: find_adapter(source) for name, source in sources.items()}
     _check_names(sources)
-    model, processor = load_model(None if path is None else str(path))
+    model, processor = load_model(None if path is None else str(path), trust_remote_code)
     reader: TrOCRGSAModel | PeftModel = model
     for name, source in sources.items():
         files = AdapterFiles.read(str(source))

@@ -92,6 +92,7 @@ class TrainingArguments:
     patience: int | None = bounded(None, 1)  # evaluations without a better CER before the run stops
     log_every: int = bounded(20, 1)
     tensorboard: bool = False
+    trust_remote_code: bool = False  # run Python code that comes with the model, where its processor needs it
 
     def __post_init__(self) -> None:
         """Check every value, on its own and beside the others."""

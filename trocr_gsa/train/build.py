@@ -9,7 +9,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
+from transformers import AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
@@ -17,9 +17,11 @@ from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
+from trocr_gsa.model.weight_files import read_shapes, refuse_not_finite, told_in_one_line
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.checks import split_architecture
 from trocr_gsa.train.lora import lora_config
+from trocr_gsa.train.model_folder import check_model_folder
 from trocr_gsa.train.size import check_size
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,9 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
     Raises:
         ValueError: if the checkpoint cannot be loaded, or the settings of a new model are impossible.
     """
-    reader, processor = new_model(arguments) if arguments.architecture else load_model(arguments.model)
+    reader, processor = (
+        new_model(arguments) if arguments.architecture else load_model(arguments.model, arguments.trust_remote_code)
+    )
     reader.encoder.set_attn_implementation(arguments.attn_implementation)
     if arguments.gradient_checkpointing:
         # transformers renamed it on the way from 5.17 to 5.23
@@ -86,7 +90,8 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         model = TrOCRGSAModel.from_encoder_decoder(
             encoder, arguments.pretrained_decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
         )
-        tokenizer = AutoTokenizer.from_pretrained(arguments.pretrained_decoder)
+        with told_in_one_line(arguments.pretrained_decoder, "pretrained_decoder"):
+            tokenizer = AutoTokenizer.from_pretrained(arguments.pretrained_decoder, trust_remote_code=False)
     else:
         tokenizer = ByT5Tokenizer(extra_ids=0)
         model = _new_reader(encoder, decoder_settings, tokenizer, arguments.ctc_steps_per_patch, copies)
@@ -99,12 +104,14 @@ def take_weights(model: nn.Module, folder: str) -> None:
     """Give a new model every weight of a checkpoint whose name and shape agree; the log says how many they are.
 
     Raises:
-        ValueError: if the folder holds no weights, or none that agree.
+        ValueError: if the folder holds no weights, damaged ones, or none that agree.
     """
     path = Path(folder) / SAFE_WEIGHTS_NAME
     if not path.is_file():
         raise ValueError(f"`warm_start`: there is no {SAFE_WEIGHTS_NAME} in {folder}. Give a model's folder.")
+    read_shapes(path, "warm_start")
     own, found = model.state_dict(), load_file(path)
+    refuse_not_finite(found.items(), path, "warm_start")
     agreeing = {name: weight for name, weight in found.items() if name in own and weight.shape == own[name].shape}
     if not agreeing:
         raise ValueError(f"`warm_start`: no weight in {path} has the name and shape of one of the new model's.")
@@ -141,46 +148,50 @@ def _new_reader(
     return model
 
 
-def load_model(path: str | None) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
+def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
     """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
 
+    Args:
+        path: folder or Hub id; a folder's name becomes absolute, so that it means the same everywhere.
+        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it.
+
     Raises:
-        ValueError: if the folder is an adapter or an export, holds no checkpoint, or weights of another configuration.
+        ValueError: if the folder is an adapter or an export, holds no checkpoint, a damaged one, or weights of another
+            configuration; or if it needs code of its own, and is not trusted.
     """
     source = str(PACKAGED_CHECKPOINT) if path is None else path
+    if Path(source).is_dir():
+        source = str(Path(source).absolute())
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / "encoder.onnx").exists():
         raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
-    _check_configuration(source)
-    try:
-        loaded: Any = TrOCRGSAModel.from_pretrained(
+    with told_in_one_line(source, "model"):
+        check_model_folder(source)
+        model: Any = TrOCRGSAModel.from_pretrained(
             source,
             dtype=torch.float32,  # however the weights are stored
-            ignore_mismatched_sizes=True,  # they are told below, by name
-            output_loading_info=True,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
         )
-        processor = AutoProcessor.from_pretrained(source)
-    except OSError as error:
-        raise ValueError(f"`model`: no checkpoint could be loaded from {source}: {error}") from error
-    model, found = loaded
-    if wrong := [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]:
-        raise ValueError(
-            f"`model`: the weights in {source} are not those of its config.json (group {model.encoder.config.group}): "
-            f"{min(wrong)} is missing or of another shape. Put the config.json beside them that they were saved with; "
-            "a group cannot be changed after training."
-        )
+        processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
+    _check_processor(source, processor, model.encoder.config)
+    refuse_not_finite(model.named_parameters(), source, "model")
     return model, processor
 
 
-def _check_configuration(source: str) -> None:
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError):  # told when the model is loaded
-        return
-    except StrictDataclassError as error:
-        raise ValueError(f"`model`: config.json of {source} is damaged: {shorten(str(error), 300)}") from error
-    if isinstance(config, TrOCRGSAConfig):
-        check_size(cast(GSANetConfig, config.encoder), cast(TrOCRConfig, config.decoder), "model")
-    if config.model_type == "vision-encoder-decoder":
-        raise ValueError(f"`model`: {source} is a stock TrOCR. Convert it first: trocr-gsa convert {source} OUT.")
+def _check_processor(source: str, processor: Any, encoder: Any) -> None:
+    """Refuse a processor that prepares pictures or texts for another model."""
+    pictures = getattr(processor, "image_processor", None)
+    if pictures is None or getattr(processor, "tokenizer", None) is None:
+        raise ValueError(
+            f"`model`: {source} holds no reader's processor, but a {type(processor).__name__}. Put the "
+            "processor_config.json and tokenizer_config.json there that were saved with the model."
+        )
+    for field in ("patch_size", "num_channels"):
+        found, expected = getattr(pictures, field, None), getattr(encoder, field)
+        if found is not None and found != expected:
+            raise ValueError(
+                f"`model`: `{field}` of the processor in {source} must be {expected}, the encoder's, got {found}. Put "
+                "the processor_config.json there that was saved with the model."
+            )

@@ -76,6 +76,11 @@ def lora_config(
     )
 
 
+def is_preset(pattern: str) -> bool:
+    """Whether an expression is one of `target_pattern`, and so known to be matched in no time."""
+    return any(pattern == target_pattern(half, name) for half in TARGETS for name in ENCODER_LAYERS)
+
+
 def target_pattern(targets: str, projections: str) -> str:
     """Return the expression that the names of the layers match whole, as `lora_config` takes its presets."""
     encoder = rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})"

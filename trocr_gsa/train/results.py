@@ -4,17 +4,19 @@ What is unusual: the base is named by its weights too, by their SHA-256, so that
 """
 
 import hashlib
-import json
+import os
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from trocr_gsa.atomic import write_json
+from trocr_gsa.model.weight_files import find_file, read_json
 from trocr_gsa.train.evaluation import SummaryRow
+from trocr_gsa.train.typed import check_types
 
 RESULTS_FILE = "results.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -56,11 +58,15 @@ class Results:
         path = _find(source)
         if path is None:
             return None
+        values = _known(cls, read_json(path, "results"))
         try:
-            values = _known(cls, json.loads(path.read_text(encoding="utf-8")))
-            values["rows"] = [SummaryRow(**_known(SummaryRow, row)) for row in values["rows"]]
+            rows = [_known(SummaryRow, row) for row in values["rows"]]
+            for row in rows:
+                check_types(SummaryRow, row, path, "results")
+            values["rows"] = [SummaryRow(**row) for row in rows]
+            check_types(cls, values, path, "results")
             return cls(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"`results`: {path} is not what a training writes. Delete it, or train again.") from error
 
 
@@ -75,8 +81,8 @@ def weights_sha256(source: str | None) -> str | None:
     if not source:
         return None
     path = Path(source) / WEIGHTS_FILE
-    if not path.is_file():
-        cached = None if Path(source).is_dir() else _in_cache(source)
+    if not os.path.isfile(path):  # Path.is_file raises on names that are too long
+        cached = None if os.path.isdir(source) else _in_cache(source)
         if cached is None:
             return None
         path = cached
@@ -100,12 +106,9 @@ def _in_cache(name: str) -> Path | None:
 
 
 def _find(source: str) -> Path | None:
-    if Path(source).is_dir():
-        path = Path(source) / RESULTS_FILE
-        return path if path.is_file() else None
     try:
-        return Path(hf_hub_download(source, RESULTS_FILE))
-    except (EntryNotFoundError, RepositoryNotFoundError, HFValidationError):
+        return find_file(source, RESULTS_FILE)
+    except OSError:  # no such repository, or it cannot be asked
         return None
 
 

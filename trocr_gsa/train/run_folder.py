@@ -13,7 +13,7 @@ from trocr_gsa.train.arguments import TrainingArguments, read_config
 
 FREE_ON_RESUME = {
     "resume", "max_steps", "max_minutes", "eval_every", "log_every", "patience", "num_workers", "output", "device",
-    "tensorboard", "save_minutes",
+    "tensorboard", "save_minutes", "trust_remote_code",
 }  # fmt: skip
 RECORDED_PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "Pillow")
 

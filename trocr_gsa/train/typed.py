@@ -1,0 +1,48 @@
+"""Values from a file, held against the types that a dataclass gives its fields."""
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from huggingface_hub.dataclasses import type_validator
+
+
+def check_types(kind: type, values: dict[str, Any], path: Path, field: str) -> None:
+    """Refuse values of other types than a dataclass declares; whole numbers and others stand for one another.
+
+    Args:
+        kind: the dataclass.
+        values: by the names of its fields; other names are passed over.
+        path: of the file that they come from.
+        field: what to call it in an error.
+
+    Raises:
+        ValueError: if a value is of another type; the field is named.
+    """
+    hints = get_type_hints(kind)
+    for spec in fields(kind):
+        if spec.name not in values or (values[spec.name] is None and spec.default in (None, MISSING)):
+            continue
+        value = values[spec.name]
+        if not any(_fits(spec.name, each, hints[spec.name]) for each in _readings(value)):
+            hint = hints[spec.name]
+            wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+            raise ValueError(
+                f"`{field}`: `{spec.name}` in {path} must be of type {wanted}, got {repr(value)[:60]}. Correct it, or "
+                "fetch the file again."
+            )
+
+
+def _readings(value: Any) -> list[Any]:
+    """Return a number as it may be meant: JSON does not tell 1 from 1.0 as Python does."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return [value]
+    return [value, float(value), *([int(value)] if value == value and abs(value) < float("inf") else [])]
+
+
+def _fits(name: str, value: Any, hint: Any) -> bool:
+    try:
+        type_validator(name, value, hint)
+    except TypeError:
+        return False
+    return True
