@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -104,3 +105,24 @@ def test_texts_to_render_are_read_with_a_mark_and_named_in_another_encoding(call
     result = call("render", tmp_path / "other", "--count", "1", "--text", text)
     assert result.exit_code == 2
     assert f"{text} line 2 is not UTF-8. Save it as UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize("key", ["train", "validation"])
+def test_a_bad_row_is_named_and_the_rest_learnt_from(call, lines, tmp_path, key):
+    bad = tmp_path / "bad"
+    shutil.copytree(lines, bad)
+    with (bad / "metadata.jsonl").open("a") as metadata:
+        metadata.write('{"file_name": "gone.png", "text": "a"}\n{"file_name": "one.png"}\n')
+    words = [
+        f"train={lines}",
+        f"{key}={bad}",
+        f"output={tmp_path / 'run'}",
+        "max_steps=1",
+        "eval_every=1",
+        "device=cpu",
+    ]
+    result = call("finetune", *words)
+    assert result.exit_code == 1
+    assert "1 steps in" in result.stdout
+    assert f"left out: {bad}: gone.png: no such file" in result.stderr
+    assert f"left out: {bad}: metadata.jsonl line 5: the field 'text' is missing" in result.stderr

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .messages import LEFT_OUT, say, silence_libraries, user_errors
+from .messages import LEFT_OUT, report_left_out, say, silence_libraries, user_errors
 
 FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: keys of the configuration, read further down
 
@@ -20,16 +20,20 @@ def finetune(
         ),
     ] = None,
 ) -> None:
-    """Train a LoRA adapter, or a whole model, on your lines; configs/ holds tried settings."""
+    """Train an adapter or a whole model on your lines; configs/ holds tried settings. Exit code 1: rows left out."""
     from trocr_gsa.train.arguments import TrainingArguments
     from trocr_gsa.train.finetune import finetune
     from trocr_gsa.train.finite import TrainingStoppedError
 
     silence_libraries()
     arguments = TrainingArguments.from_command_line(words or [])
+    left_out: list[str] = []
     try:
-        state = finetune(arguments)
+        state = finetune(arguments, left_out)
     except TrainingStoppedError as error:
         say(f"error: {error}")
         raise typer.Exit(LEFT_OUT) from None
     typer.echo(f"{state.summary()}: {arguments.output}/best")
+    report_left_out(left_out)
+    if left_out:
+        raise typer.Exit(LEFT_OUT)

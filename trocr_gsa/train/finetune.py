@@ -18,8 +18,12 @@ from trocr_gsa.train.validation import Validation
 OTHER_SHARDS = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
-def finetune(arguments: TrainingArguments) -> RunState:
+def finetune(arguments: TrainingArguments, left_out: list[str] | None = None) -> RunState:
     """Train an adapter or a whole model as the arguments say.
+
+    Args:
+        arguments: of the run.
+        left_out: takes up, a line each, the rows of the sources that cannot be used.
 
     Returns: where the run ended: steps, seconds, best CER. `<output>/best` holds the best checkpoint, `<output>/last`
         the last one with all that is needed to continue.
@@ -34,16 +38,18 @@ def finetune(arguments: TrainingArguments) -> RunState:
     folder = RunFolder(arguments)
     accelerator = make_accelerator(arguments)
     try:
-        return _run(arguments, accelerator, folder)
+        return _run(arguments, accelerator, folder, left_out)
     finally:
         accelerator.end_training()
         AcceleratorState._reset_state(reset_partial_state=True)  # the next run may have another precision
 
 
-def _run(arguments: TrainingArguments, accelerator: Accelerator, folder: RunFolder) -> RunState:
+def _run(
+    arguments: TrainingArguments, accelerator: Accelerator, folder: RunFolder, left_out: list[str] | None
+) -> RunState:
     set_seed(arguments.seed)
     model, reader, processor = build(arguments)
-    sets = validation_sets(arguments)
+    sets = validation_sets(arguments, left_out)
     validation = Validation(processor, sets, arguments.angles) if sets else None
     accelerator.wait_for_everyone()  # every process must have looked at the folder before one writes there
     if accelerator.is_main_process:
@@ -51,7 +57,7 @@ def _run(arguments: TrainingArguments, accelerator: Accelerator, folder: RunFold
     if arguments.tensorboard:
         accelerator.init_trackers("tensorboard")
     loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
-    return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step))
+    return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step, left_out))
 
 
 def make_accelerator(arguments: TrainingArguments) -> Accelerator:

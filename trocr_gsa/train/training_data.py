@@ -23,15 +23,20 @@ logger = logging.getLogger(__name__)
 
 
 def training_batches(
-    arguments: TrainingArguments, processor: Any, reader: TrOCRGSAModel, accelerator: Accelerator, step: int
+    arguments: TrainingArguments,
+    processor: Any,
+    reader: TrOCRGSAModel,
+    accelerator: Accelerator,
+    step: int,
+    left_out: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Return the endless batches of this process, from optimizer step `step` on.
+    """Return the endless batches of this process, from optimizer step `step` on; `left_out` takes up the bad rows.
 
     Raises:
         ValueError: if a source cannot be opened, or has no line that the reader can learn from.
     """
     longest = reader.decoder.config.max_position_embeddings
-    lines = training_lines(arguments, LineFit(processor, longest))
+    lines = training_lines(arguments, LineFit(processor, longest), left_out)
     batches = BucketBatchSampler(
         lines,
         processor.image_processor.num_patches,
@@ -44,18 +49,23 @@ def training_batches(
     return endless_batches(lines, dealt, LineCollator(processor, longest, reader.encoder.group), arguments.num_workers)
 
 
-def training_lines(arguments: TrainingArguments, fit: LineFit) -> LineDataset:
+def training_lines(arguments: TrainingArguments, fit: LineFit, left_out: list[str] | None = None) -> LineDataset:
     """Return the lines of all training sources, mixed by weight and, if so asked, augmented.
+
+    Args:
+        arguments: of the run.
+        fit: what the reader takes; lines that do not fit are logged.
+        left_out: takes up the rows of the sources that cannot be used.
 
     Raises:
         ValueError: if a source cannot be opened, or has no line that fits.
     """
     paths, weights = zip(*map(split_source, arguments.train), strict=True)
-    datasets = [
-        FittingLines(_open(path, "train", arguments), fit, arguments.train_lines, arguments.seed) for path in paths
-    ]
-    for path, dataset in zip(paths, datasets, strict=True):
-        _report(path, dataset)
+    datasets = []
+    for path in paths:
+        source = _open(path, "train", arguments, left_out)
+        datasets.append(FittingLines(source, fit, arguments.train_lines, arguments.seed))
+        _report(path, datasets[-1].problems[len(source.problems) :], len(datasets[-1]))
     lines: LineDataset = Mixture(datasets, _mixed(datasets, weights, arguments.mixture_power), seed=arguments.seed)
     return AugmentedLines(lines, seed=arguments.seed) if arguments.augment else lines
 
@@ -72,29 +82,34 @@ def _mixed(datasets: Sequence[LineDataset], weights: Sequence[float | None], pow
     ]
 
 
-def validation_sets(arguments: TrainingArguments) -> dict[str, list[LineSample]]:
+def validation_sets(arguments: TrainingArguments, left_out: list[str] | None = None) -> dict[str, list[LineSample]]:
     """Return at most `validation_lines` lines of each validation source, always the same ones, by the source's name.
+
+    Args:
+        arguments: of the run.
+        left_out: takes up the rows of the sources that cannot be used.
 
     Raises:
         ValueError: if a source cannot be opened.
     """
     sets = {}
     for path in arguments.validation:
-        dataset = _open(path, "validation", arguments)
-        _report(path, dataset)
+        dataset = _open(path, "validation", arguments, left_out)
         chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.validation_lines]
         sets[path] = dataset.__getitems__(chosen.tolist())
     return sets
 
 
-def _open(path: str, split: str, arguments: TrainingArguments) -> LineDataset:
-    return open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
-
-
-def _report(path: str, dataset: LineDataset) -> None:
+def _open(path: str, split: str, arguments: TrainingArguments, left_out: list[str] | None) -> LineDataset:
+    dataset = open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
     for note in dataset.notes:
         logger.warning("%s: %s", path, note)
-    if dataset.problems:
-        logger.warning(
-            "%s: %d lines left out, %d kept. First: %s", path, len(dataset.problems), len(dataset), dataset.problems[0]
-        )
+    _report(path, dataset.problems, len(dataset))
+    if left_out is not None:
+        left_out += [f"{path}: {problem}" for problem in dataset.problems]
+    return dataset
+
+
+def _report(path: str, problems: Sequence[str], kept: int) -> None:
+    if problems:
+        logger.warning("%s: %d lines left out, %d kept. First: %s", path, len(problems), kept, problems[0])
