@@ -5,7 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from line_makers import picture
+from line_makers import lines_in_memory, picture
 
 from trocr_gsa.data import compile_lines, open_source
 from trocr_gsa.data.stored import embedded
@@ -116,3 +116,10 @@ def test_a_saved_dataset_that_is_damaged_is_named(tmp_path):
     (tmp_path / "dataset_info.json").write_text("{")
     with pytest.raises(ValueError, match=r"`source`: .* cannot be loaded as a saved dataset"):
         open_source(tmp_path)
+
+
+def test_a_letter_that_changed_on_the_disk_is_not_read(tmp_path):
+    path = compile_lines(lines_in_memory(["the first line"]), tmp_path / "lines.parquet").path
+    path.write_bytes(path.read_bytes().replace(b"the first line", b"the fxrst line", 1))
+    with pytest.raises(ValueError, match=r"lines\.parquet is damaged .*checksum"):
+        open_source(path)

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 SECONDS = 20  # of the processor; on the clock ten times that, for machines that do other work
 KILOBYTES = 2_000_000
 
@@ -33,3 +35,15 @@ def limited(what: str) -> Iterator[None]:
             signal.signal(sign, signal.SIG_DFL)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after == before or after < KILOBYTES, f"{what}: {after / 1e6:.1f} GB"
+
+
+def shares(few: int, many: int, share: int) -> list:
+    """Where each test begins: those of the normal run, and behind `slow` the others."""
+    starts = range(0, many, share)
+    return [start if start < few else pytest.param(start, marks=pytest.mark.slow) for start in starts]
+
+
+def named(error: Exception) -> str:
+    """What became of an input that is refused; its message must say something, and not much."""
+    assert 10 < len(str(error)) < 1500
+    return "named"

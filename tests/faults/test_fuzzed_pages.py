@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from limits import limited
+from limits import limited, shares
 from lxml import etree
 from mutations import mutated
 from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv, page_line, page_xml
@@ -65,12 +65,6 @@ def folder(tmp_path_factory) -> Path:
     make_folder(folder / "good", "page", [["one", "two"]], transcribed=True)
     IMAGE.save(folder / "0001.png")
     return folder
-
-
-def shares(few: int, many: int, share: int) -> list:
-    """Where each test begins: those of the normal run, and behind `slow` the others."""
-    starts = range(0, many, share)
-    return [start if start < few else pytest.param(start, marks=pytest.mark.slow) for start in starts]
 
 
 def outcome(folder: Path, name: str) -> str:

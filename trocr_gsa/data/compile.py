@@ -72,7 +72,7 @@ def compile_lines(
         raise ValueError(f"`line_height` must be at least 16 pixels, got {line_height}. The reader's default is 48.")
     problems, lines = list(source.problems), 0
     with open_atomically(out, "wb") as stream:
-        with pq.ParquetWriter(stream, SCHEMA, compression="none") as writer:
+        with pq.ParquetWriter(stream, SCHEMA, compression="none", write_page_checksum=True) as writer:
             for rows in _groups(source, line_height, quality, problems):
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
                 lines += len(rows)

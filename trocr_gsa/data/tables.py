@@ -146,7 +146,7 @@ def _known(names: Sequence[str], columns: Columns) -> list[str]:
 
 def _values(path: Path, column: str) -> list[Any]:
     """Return a column's values; one that is not what its type says becomes the error that tells so."""
-    read = pq.read_table(path, columns=[column])[column]
+    read = pq.read_table(path, columns=[column], page_checksum_verification=True)[column]
     try:
         return read.to_pylist()
     except ValueError:  # bytes that are not UTF-8, a date that Python does not know
