@@ -104,9 +104,9 @@ def test_a_snapshot_of_the_hub_may_link_to_its_blobs(tmp_path):
 
 @pytest.mark.parametrize("name", ["a/" * 1_000_000 + "b.png", "../" * 1_000_000, "x" * 5_000_000])
 def test_a_name_of_megabytes_is_not_followed(folder, name):
-    start = time.perf_counter()
+    start = time.process_time()
     assert FolderNames(folder).find(folder, name) is None
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_names_that_are_not_utf8_are_found_and_shown(folder):

@@ -110,8 +110,9 @@ def _dropped(one, other, random):
 
 
 def _copied(one, other, random):
+    copy = etree.tostring(one, with_tail=False)  # once: the other may lie inside of it, and it would grow and grow
     for _ in range(random.choice((1, 1, 3, 200))):
-        other.append(etree.fromstring(etree.tostring(one, with_tail=False)))
+        other.append(etree.fromstring(copy))
 
 
 def _moved(one, other, random):

@@ -165,3 +165,20 @@ def test_what_lies_beside_pages_is_passed_over(tmp_path):
     (named,) = find_pages(path)
     with pytest.raises(PageError, match=r"mets\.xml: is neither PAGE nor ALTO: its root is mets"):
         named.read()
+
+
+@pytest.mark.parametrize("height", ["nan", "inf", "-300", "0", "1e7", "x", ""])
+def test_a_page_size_that_is_none_is_none(tmp_path, height):
+    """Not even where the other side is one: a NaN is neither too small nor too large."""
+    xml = page_xml(page_line(1, LINES[0])).replace('imageHeight="300"', f'imageHeight="{height}"')
+    page = described(tmp_path, xml)
+    assert page.size is None
+    assert np.isfinite(page.scaled_to((400, 300)).lines[0].polygon).all()
+
+
+def test_what_a_file_says_is_not_repeated_at_length(tmp_path):
+    no_size = alto_xml("", unit="x" * 9000).replace("WIDTH", "W")
+    for xml in (f"<PcGts xmlns='{'x y' * 5000}'", f"<{'x' * 9000}/>", no_size):
+        with pytest.raises(PageError) as raised:
+            described(tmp_path, xml)
+        assert len(str(raised.value)) < 400

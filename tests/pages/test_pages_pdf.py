@@ -145,12 +145,12 @@ def test_a_count_of_pages_that_are_not_there_is_refused_at_once(scan, count, com
     content, found = re.subn(rb"/Count 2", b"/Count %d" % count, scan.read_bytes())
     assert found == 1
     scan.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     scans, (problem,) = find_scans(scan)
     assert scans == []
     assert problem.startswith(f"scan.pdf: says that it has {count:,} pages, ")
     assert complaint in problem
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_single_page_that_is_not_there_is_named_when_its_turn_comes(scan):

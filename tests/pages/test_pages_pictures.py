@@ -112,10 +112,10 @@ def test_a_reference_that_is_none_is_named(folder, reference):
 
 @pytest.mark.parametrize("reference", ["a/" * 1_000_000 + "b.png", "x" * 2_000_000, "../" * 500_000, "%41" * 500_000])
 def test_a_reference_of_megabytes_takes_no_time_and_is_not_repeated(folder, reference):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PageError) as raised:
         found(folder, reference)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert len(str(raised.value)) < 1000
 
 

@@ -5,8 +5,9 @@ import time
 import pytest
 from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 
-from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
+from trocr_gsa.data.pages import LineReading, PageError, PageFile, XmlDocument
 from trocr_gsa.data.pages.listing import PAGE_ROOTS
+from trocr_gsa.data.pages.outputs import FORMATS
 from trocr_gsa.data.pages.xml import MAX_BYTES, MAX_PARTS
 
 _, LINES = draw_page(["one"])
@@ -24,10 +25,10 @@ def test_an_entity_bomb_does_not_go_off(place):
     content = with_doctype(f"[{BOMB}]", "&e11;" if place == "text" else "x")
     if place == "attribute":
         content = content.replace(b'id="r1"', b'id="&e11;"')
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PageError, match=r"^a\.xml: "):
         XmlDocument.parse(content, "a.xml")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -61,10 +62,10 @@ def test_what_is_nested_too_deep_or_too_long_is_refused():
 @pytest.mark.parametrize("inside", ["<a/>", "<a b='' c=''/>", "<a>x</a>"])
 def test_a_file_of_too_many_parts_is_not_made_a_tree(inside):
     content = b"<PcGts>" + inside.encode() * (MAX_PARTS // 2) + b"</PcGts>" + b"<" * (MAX_PARTS // 2)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PageError, match="tags and attributes"):
         XmlDocument.parse(content, "a.xml")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("kind", ["page", "alto"])
@@ -78,11 +79,11 @@ def test_a_reading_order_that_names_everything_again_and_again_takes_no_time(tmp
         body = '<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"/>' * 2000
         xml = alto_xml(body).replace("<Layout>", order + "<Layout>")
     (tmp_path / "a.xml").write_text(xml)
-    start = time.perf_counter()
+    start = time.process_time()
     page = PageFile(tmp_path / "a.xml", tmp_path, "a.xml").read()
     assert page is not None
     assert len(page.lines) == 2000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_what_nobody_thought_of_costs_its_page_alone(tmp_path, monkeypatch):
@@ -144,9 +145,12 @@ def test_ten_thousand_lines_are_read_and_written_in_seconds(tmp_path):
                       ("alto", alto_xml('<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"/>\n' * 10_000))):  # fmt: skip
         path = tmp_path / f"{kind}.xml"
         path.write_text(xml)
-        start = time.perf_counter()
+        start = time.process_time()
         page = PageFile(path, tmp_path, path.name).read()
         assert page is not None
         assert len(page.lines) == 10_000
         assert len(page.document.to_bytes()) == len(xml)
-        assert time.perf_counter() - start < 10
+        for format in ("text", "csv", "hocr", kind):
+            filled = FORMATS[format].write(page, [LineReading("read anew", 0.5, 90.0)] * 10_000)
+            assert filled.count(b"anew") == 10_000
+        assert time.process_time() - start < 10

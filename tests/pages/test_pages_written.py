@@ -285,6 +285,6 @@ def test_marks_on_words_and_regions_go_with_their_texts(tmp_path):
 def test_a_long_custom_attribute_takes_no_time(tmp_path):
     custom = "a" * 300_000 + " " * 300_000 + "{" * 300_000 + "orientation " * 30_000
     content = page_xml(page_line(1, LINES[0], page_equiv("ein"), f' custom="{custom}"'))
-    start = time.perf_counter()
+    start = time.process_time()
     assert b"zwei" in written(tmp_path, content, "page", [LineReading("zwei", 0.5, 0.0)])
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

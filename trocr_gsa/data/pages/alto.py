@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names import shown
 from .page import NESTED, Page, PageLine, box_points, nested_lines, parse_points, positive_size
 from .xml import PageError, XmlDocument, children, descendants, local_name
 
@@ -31,7 +32,8 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     size = positive_size(pages[0].get("WIDTH"), pages[0].get("HEIGHT"))
     unit = (root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
     if size is None and unit != "pixel":
-        raise PageError(f"{name}: measures in {unit}, and does not say how large the page is. Give Page WIDTH, HEIGHT.")
+        problem = f"measures in {shown(unit)}, and does not say how large the page is. Give Page WIDTH, HEIGHT."
+        raise PageError(f"{name}: {problem}")
     elements = descendants(root, "TextLine")
     nested = nested_lines(elements)
     lines = [_line(element, place, element in nested) for place, element in enumerate(elements)]

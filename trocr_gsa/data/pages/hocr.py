@@ -11,7 +11,7 @@ import numpy as np
 from ..names import writable
 from ..numbers import DIGITS
 from .page import LineReading, Page
-from .xml import add_child, html_bytes, new_html
+from .xml import append_child, html_bytes, new_html
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
 
@@ -42,7 +42,7 @@ def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
 
 
 def _add(parent: Any, tag: str, **attributes: str) -> Any:
-    child = add_child(parent, tag)
+    child = append_child(parent, tag)
     child.attrib.update(attributes)
     return child
 

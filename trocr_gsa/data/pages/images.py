@@ -129,7 +129,8 @@ def _parts(reference: str, name: str) -> tuple[str, str]:
     try:
         address = urlsplit(reference)
     except ValueError as error:
-        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none ({error}). Correct it.") from error
+        what = shown(str(error))
+        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none ({what}). Correct it.") from error
     is_local = address.scheme == "file" or "://" not in reference
     words = reference if is_local and address.scheme != "file" else unquote(address.path)
     if "\0" in unquote(words):

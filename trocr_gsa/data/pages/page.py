@@ -146,7 +146,7 @@ def positive_size(width: str | None, height: str | None) -> tuple[float, float] 
         size = float(width or 0), float(height or 0)
     except ValueError:
         return None
-    return size if min(size) > 0 and max(size) <= FARTHEST else None
+    return size if all(0 < side <= FARTHEST for side in size) else None
 
 
 def _times(points: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None:

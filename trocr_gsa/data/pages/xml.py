@@ -17,6 +17,8 @@ from typing import Any
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
 
+from ..names import shown
+
 MAX_BYTES = 100_000_000
 MAX_PARTS = 1_500_000  # tags and attributes: of a newspaper with a shape for every letter, 600,000; here, 0.8 GB
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -91,7 +93,8 @@ class XmlDocument:
         except etree.XMLSyntaxError as error:
             raise PageError(f"{name}: {_what_is_wrong(error)}") from error
         except (LookupError, UnicodeError) as error:
-            raise PageError(f"{name}: is not in the encoding that it declares ({error}). Save it as UTF-8.") from error
+            what = shown(str(error))
+            raise PageError(f"{name}: is not in the encoding that it declares ({what}). Save it as UTF-8.") from error
         if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
             raise PageError(f"{name}: has a document type (<!DOCTYPE …>), which no page needs. Remove it.")
         found = BEFORE_ROOT.match(text)
@@ -153,6 +156,11 @@ def add_child(parent: Any, name: str, before: frozenset[str] = frozenset()) -> A
     return added
 
 
+def append_child(parent: Any, name: str) -> Any:
+    """Add a child behind all others, in the same time however many there are."""
+    return etree.SubElement(parent, f"{{{namespace_of(parent)}}}{name}")
+
+
 def new_html() -> Any:
     """An empty XHTML document's root."""
     return etree.Element(f"{{{XHTML}}}html", nsmap={None: XHTML})
@@ -193,4 +201,4 @@ def _what_is_wrong(error: Exception) -> str:
     message = str(error)
     if re.search(r"HUGE|[Ee]xcessive depth|too (long|large)|amplification", message):
         return "is nested too deep or holds too much text to be a page. Split it into pages."
-    return f"is no well-formed XML ({message}). Export it again."
+    return f"is no well-formed XML ({shown(message)}). Export it again."
