@@ -94,6 +94,12 @@ def test_every_row_of_every_evaluation_stands_in_table_and_metadata(write, check
     assert len(card.data.to_dict()["model-index"][0]["results"]) == len(rows)
 
 
+def test_a_card_says_how_texts_were_folded(write, checkpoint, evaluation):
+    said = "(numbers.json, `--normalize letters`)"
+    assert said in write(checkpoint, evaluations=[evaluation(rows=[ROW | {"normalize": "letters"}])]).text
+    assert "--normalize" not in write(checkpoint, evaluations=[evaluation()]).text
+
+
 def test_training_and_evaluation_stand_apart(write, trained, evaluation):
     text = section(write(trained, evaluations=[evaluation()]), "How well it reads")
     assert text.index("while training") < text.index("`trocr-gsa evaluate` (numbers.json)")

@@ -61,7 +61,7 @@ def test_nothing_appears_before_all_is_read_and_the_next_run_reads_the_rest(run,
 
 def test_what_was_left_out_is_told_again_by_the_run_that_goes_on(run, pages, tmp_path):
     first = pages / "0001.xml"
-    first.write_text(first.read_text().replace("<TextLine id=\"l1\">", '<TextLine id="l1"><Coords points="1,1 2,2"/>'))
+    first.write_text(first.read_text().replace('<TextLine id="l1">', '<TextLine id="l1"><Coords points="1,1 2,2"/>'))
     words = [pages, "--output", tmp_path / "out.txt"]
     run(StoppedReader(), *words)
     first.unlink()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from trocr_gsa.reader import LineReader
     from trocr_gsa.report import About, SetReading
     from trocr_gsa.train.evaluation import SummaryRow
+
+FOLDED = {
+    "none": "compared as they are (composed, outer spaces aside)",
+    "policy": "compared by the transcription policy (--normalize policy)",
+    "letters": "compared by the transcription policy, with ſ, quotes and dashes folded (--normalize letters)",
+}
 
 
 @user_errors()
@@ -37,6 +43,10 @@ def evaluate(
     adapter: options.Adapters = None,
     device: options.Device = None,
     beams: options.Beams = 1,
+    normalize: Annotated[
+        Literal["none", "policy", "letters"],
+        typer.Option(help="Fold texts before comparing: spelling habits, or also ſ, quotes and dashes."),
+    ] = "none",
     translation: Annotated[bool, typer.Option("--translation", help="The texts are translations: add chrF, BLEU.")] = (
         False
     ),
@@ -83,15 +93,19 @@ def evaluate(
             measured[name], readings[name] = [], []
             for source in opened:
                 status.update(f"reading {source} {name or ''}")
-                found = list(evaluate(each.model, each.processor, source, samples[source], turns, beams, translation))
+                lines_of = samples[source]
+                found = list(
+                    evaluate(each.model, each.processor, source, lines_of, turns, beams, translation, normalize)
+                )
                 measured[name] += [row for row, _ in found]
                 readings[name].append(SetReading(source, samples[source], found))
-    show(table(measured))
+    show(table(measured, normalize))
     if json_file:
-        numbers = {"model": reader.model.name_or_path} | as_json(measured, adapters)
+        numbers = {"model": reader.model.name_or_path, "normalize": normalize} | as_json(measured, adapters)
         write_json(json_file, numbers)
     if report:
         settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
+        settings["Texts"] = FOLDED[normalize]
         named = model or "the packaged reader"
         write_report(report, by_name(readings, adapters), about(reader, named, adapters, settings, problems))
     report_left_out(problems)
@@ -171,12 +185,13 @@ def readable_lines(
     return samples, problems
 
 
-def table(measured: "Mapping[str | None, Sequence[SummaryRow]]") -> Table:
+def table(measured: "Mapping[str | None, Sequence[SummaryRow]]", normalize: str = "none") -> Table:
     """Return the rows by adapter as a table for people: adapters side by side, a line of its own between two sets."""
     rows = [pair for side in zip(*measured.values(), strict=True) for pair in zip(measured, side, strict=True)]
     translated, several = any(row.chrf is not None for _, row in rows), len(measured) > 1
     drawn = Table("set", "angle", *["adapter"] * several, "lines", "CER %", "WER %", "way up %", "lines/s",
-                  *(["chrF", "BLEU"] * translated))  # fmt: skip
+                  *(["chrF", "BLEU"] * translated),
+                  caption=None if normalize == "none" else f"texts {FOLDED[normalize]}")  # fmt: skip
     drawn.columns[0].overflow = "fold"
     for (name, row), (_, following) in zip(rows, [*rows[1:], (None, None)], strict=True):
         drawn.add_row(

@@ -24,6 +24,8 @@ class LineFit:
 
     def problem(self, text: str, size: tuple[int, int], name: str) -> str | None:
         """Why the line cannot be learnt from, in one clear line; None if it can."""
+        if not text:
+            return f"{name}: nothing is left of the text. Leave the line out."
         tokenizer = self.processor.tokenizer
         tokens = tokenizer(text)["input_ids"]
         if len(tokens) > self.max_label_length:

@@ -58,7 +58,7 @@ class Measurement:
                 task_name="Text line recognition",
                 dataset_type=NOT_IN_A_DATASET_ID.sub("-", row.name),
                 dataset_name=row.name,
-                dataset_config=f"turned by {row.angle:g} degrees",
+                dataset_config=f"turned by {row.angle:g} degrees{_folded([row])}",
                 dataset_split=self.split,
                 metric_type=metric,
                 metric_name=metric.upper(),
@@ -87,8 +87,14 @@ def read_measurements(source: Source, results: Results | None, evaluations: Sequ
             rows = [replace(row, name=public_name(row.name)) for row in rows]
         except (KeyError, TypeError, AttributeError) as error:
             raise _not_an_evaluation(path) from error
-        found.append(Measurement(f"By `trocr-gsa evaluate` ({path.name})", None, rows))
+        found.append(Measurement(f"By `trocr-gsa evaluate` ({path.name}{_folded(rows)})", None, rows))
     return found
+
+
+def _folded(rows: Sequence[SummaryRow]) -> str:
+    """Return how texts were folded before they were compared, if they were."""
+    ways = sorted({row.normalize for row in rows} - {"none"})
+    return f", `--normalize {' '.join(ways)}`" if ways else ""
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _matching(patterns: Sequence[tuple[str, str]], path: str, names: Sequence[st
     where = f"`adapter`: {fields_named} in {path}"
     if sum(len(pattern) for _, pattern in patterns) > LONGEST_EXPRESSION:
         raise ValueError(f"{where}: more than {LONGEST_EXPRESSION} letters. Give the names of the layers as a list.")
-    question = json.dumps([[pattern for _, pattern in patterns], list(names), MEMORY])
+    question = json.dumps([[pattern for _, pattern in patterns], list(names), MEMORY], allow_nan=False)
     try:
         run = subprocess.run(
             [sys.executable, "-I", "-S", "-c", MATCH], input=question, capture_output=True, text=True, timeout=SECONDS

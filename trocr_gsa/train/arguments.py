@@ -38,6 +38,8 @@ class TrainingArguments:
     angles: list[float] = field(default_factory=lambda: [0.0])  # degrees at which validation lines are read
     image_column: str = "image"
     text_column: str = "text"
+    # what texts are made into before they are learned and judged by: docs/transcription.md; nothing: as they are
+    normalize: Literal["none", "policy", "letters"] | None = None
     augment: bool = False  # what is around lines, and light affine, ink and noise changes, drawn anew in every epoch
     batch_patches: int = bounded(4096, 1, 10**8)  # patches in one process's batch, padding included
     num_workers: int = bounded(0, 0, 512)  # processes that prepare batches

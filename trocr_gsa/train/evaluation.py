@@ -6,8 +6,8 @@ lines are read in batches of like length; intervals resample documents.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,7 @@ from PIL import Image
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.images import paper
 from trocr_gsa.data.samples import LineSample
+from trocr_gsa.data.transcription import Normalization, normalize_text
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import metrics
 from trocr_gsa.train.reading import Reading, read_images
@@ -51,6 +52,16 @@ class LineRecord:
     confidence: float
     column_prediction: str | None = None
 
+    def normalized(self, how: Normalization) -> Self:
+        """Return the record with its texts folded, as `normalize_text` does it."""
+        columns = self.column_prediction
+        return replace(
+            self,
+            text=normalize_text(self.text, how),
+            prediction=normalize_text(self.prediction, how),
+            column_prediction=None if columns is None else normalize_text(columns, how),
+        )
+
     @property
     def is_way_up_right(self) -> bool:
         """Whether the orientation is right to within `WAY_UP_WITHIN`."""
@@ -59,7 +70,10 @@ class LineRecord:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """What was measured on one set at one angle; rates are fractions, intervals hold 95 % of resampled sets."""
+    """What was measured on one set at one angle; rates are fractions, intervals hold 95 % of resampled sets.
+
+    `normalize` says how texts were folded before they were compared.
+    """
 
     name: str
     angle: float
@@ -74,6 +88,7 @@ class SummaryRow:
     lines_per_second: float
     chrf: float | None = None
     bleu: float | None = None
+    normalize: str = "none"
 
 
 def rotate_image(image: Image.Image, angle: float) -> Image.Image:
@@ -165,6 +180,7 @@ def evaluate(
     angles: Iterable[float],
     num_beams: int = 1,
     translation: bool = False,
+    normalize: Normalization = "none",
 ) -> Iterator[tuple[SummaryRow, list[LineRecord]]]:
     """Read one set at each angle; yields the row and the records of each as soon as they are there.
 
@@ -176,11 +192,14 @@ def evaluate(
         angles: degrees counter-clockwise.
         num_beams: 1 reads greedily.
         translation: add chrF and BLEU.
+        normalize: fold texts before they are compared, as `normalize_text` does it; the records are then folded too.
     """
     for angle in angles:
         start = time.perf_counter()
         records = read_lines(model, processor, lines, angle, num_beams=num_beams)
-        yield summarise(name, records, time.perf_counter() - start, translation), records
+        seconds = time.perf_counter() - start
+        records = [record.normalized(normalize) for record in records]
+        yield replace(summarise(name, records, seconds, translation), normalize=normalize), records
 
 
 def _record(line: LineSample, angle: float, reading: Reading, temperature: float) -> LineRecord:

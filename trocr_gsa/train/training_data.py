@@ -14,6 +14,7 @@ from trocr_gsa.data.fit import FittingLines, LineFit
 from trocr_gsa.data.mixture import Mixture
 from trocr_gsa.data.samples import LineDataset, LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.data.transcription import NormalizedLines
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.batches import DealtBatches, endless_batches
@@ -96,12 +97,14 @@ def validation_sets(arguments: TrainingArguments, left_out: list[str] | None = N
     for path in arguments.validation:
         dataset = _open(path, "validation", arguments, left_out)
         chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.validation_lines]
-        sets[path] = dataset.__getitems__(chosen.tolist())
+        sets[path] = [line for line in dataset.__getitems__(chosen.tolist()) if line.text]
     return sets
 
 
 def _open(path: str, split: str, arguments: TrainingArguments, left_out: list[str] | None) -> LineDataset:
     dataset = open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
+    if arguments.normalize is not None:
+        dataset = NormalizedLines(dataset, arguments.normalize)
     for note in dataset.notes:
         logger.warning("%s: %s", path, note)
     _report(path, dataset.problems, len(dataset))
