@@ -1,4 +1,4 @@
-"""`trocr-gsa`: read, finetune, evaluate, adapters, check, convert, export, push, compile, render, serve."""
+"""`trocr-gsa`: read, finetune, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from .commands.adapters import adapters
 from .commands.check import check
 from .commands.compile import compile
 from .commands.convert import convert
+from .commands.doctor import doctor
 from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.finetune import FORWARDED, finetune
@@ -33,6 +34,6 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, adapters, check, convert, export, push, compile, render, serve):
+for command in (read, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve):
     app.command()(command)
 app.command(context_settings=FORWARDED)(finetune)

@@ -18,7 +18,7 @@ QUICK = ["max_steps=2", "eval_every=2", "warmup_steps=0", "device=cpu"]
 def test_help_names_every_command(call):
     result = call("--help")
     assert result.exit_code == 0
-    for name in ("read", "finetune", "evaluate", "adapters", "check", "compile", "render"):
+    for name in ("read", "finetune", "evaluate", "adapters", "check", "doctor", "compile", "render"):
         assert name in result.stdout
         assert call(name, "--help").exit_code == 0
 
