@@ -191,3 +191,10 @@ def test_letters_that_nobody_sees_are_told_once_for_a_set(folder):
 def test_letters_that_are_seen_are_not_told(folder):
     (folder / "labels.tsv").write_text("0.png\ta\u00a0b e\u0301 𝔄 ſ ½ —\n")
     assert list(open_source(folder).notes) == []
+
+
+def test_a_list_of_too_many_rows_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.data.lists.MOST_ROWS", 2)
+    (folder / "labels.tsv").write_text(TSV)
+    with pytest.raises(ValueError, match=r"labels\.tsv: has more than 2 rows\. Split it"):
+        open_source(folder)

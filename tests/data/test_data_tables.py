@@ -9,6 +9,7 @@ from line_makers import lines_in_memory, picture
 
 from trocr_gsa.data import compile_lines, open_source
 from trocr_gsa.data.stored import embedded
+from trocr_gsa.data.tables import _values
 
 BYTES = pa.binary()
 STRUCT = pa.struct({"bytes": pa.binary(), "path": pa.string()})
@@ -123,3 +124,12 @@ def test_a_letter_that_changed_on_the_disk_is_not_read(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"the first line", b"the fxrst line", 1))
     with pytest.raises(ValueError, match=r"lines\.parquet is damaged .*checksum"):
         open_source(path)
+
+
+def test_a_long_text_that_a_small_file_repeats_is_in_memory_once(tmp_path):
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["x" * 10_000_000]))
+    path = write(tmp_path / "lines.parquet", [png()] * 5000, text=text)
+    assert path.stat().st_size < 30_000_000
+    values = _values(path, "text")  # 50 GB, if each were its own
+    assert len(values) == 5000
+    assert len({id(value) for value in values}) < 10

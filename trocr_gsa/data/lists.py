@@ -26,6 +26,7 @@ METADATA_NAMES = (METADATA, "metadata.csv", "metadata.tsv")
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
 FILE_NAME = "file_name"
+MOST_ROWS = 10_000_000  # of one list or table: what a damaged or hostile file holds is not kept in memory
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
     records: list[Record] = []
     try:
         for number, fields in _rows(path, columns):
+            if number > MOST_ROWS:
+                raise ValueError(f"has more than {MOST_ROWS:,} rows. Split it.")
             try:
                 records.append(_record(fields(), columns, path.parent, names))
             except (ValueError, KeyError, RecursionError) as error:

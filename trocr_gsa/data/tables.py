@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .images import ImageSource
-from .lists import Columns
+from .lists import MOST_ROWS, Columns
 from .names import FolderNames, shown, writable
 from .stored import ParquetPictures, Record, StoredLines, embedded
-
-MOST_ROWS = 50_000_000  # of one file: what a damaged or hostile one claims is not allocated
 
 
 class TablePictures:
@@ -53,7 +52,7 @@ def open_parquet(path: Path, columns: Columns) -> StoredLines:
         metadata = pq.read_metadata(path)
         names = metadata.schema.to_arrow_schema().names
         rows = metadata.num_rows
-    except (OSError, ValueError, RuntimeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(
             f"`source`: {path} is no parquet file ({error}). Give a folder, or write one with `trocr-gsa compile`."
         ) from error
@@ -63,7 +62,9 @@ def open_parquet(path: Path, columns: Columns) -> StoredLines:
     try:
         table = {name: _values(path, name) for name in _known(names, columns)}
         pictures = ParquetPictures(str(path), columns.image)
-    except (OSError, ValueError, RuntimeError, NotImplementedError) as error:
+    except MemoryError as error:
+        raise ValueError(f"`source`: {path} does not fit into the memory. Split it.") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"`source`: {path} is damaged ({error}). Write it again.") from error
     problems: list[str] = []
     records = list(_records(table, columns, path.name, problems))
@@ -127,7 +128,7 @@ def _open_table(table: Any, columns: Columns, origin: str, folders: FolderNames)
     _require(table.column_names, columns, origin)
     try:
         texts = {name: list(table[name]) for name in _known(table.column_names, columns)}
-    except (OSError, ValueError, RuntimeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"`source`: {origin} is damaged ({_first_line(error)}). Write it again.") from error
     problems: list[str] = []
     records = list(_records(texts, columns, origin, problems))
@@ -145,12 +146,26 @@ def _known(names: Sequence[str], columns: Columns) -> list[str]:
 
 
 def _values(path: Path, column: str) -> list[Any]:
-    """Return a column's values; one that is not what its type says becomes the error that tells so."""
-    read = pq.read_table(path, columns=[column], page_checksum_verification=True)[column]
+    """Return a column's values; one that is not what its type says becomes the error that tells so.
+
+    Texts are read as numbers of a dictionary, so that a long one that a small file repeats is in memory once.
+    """
+    read = pq.read_table(path, columns=[column], read_dictionary=[column], page_checksum_verification=True)[column]
+    values: list[Any] = []
+    for chunk in read.chunks:
+        if isinstance(chunk, pa.DictionaryArray):
+            known = _plain(chunk.dictionary)
+            values += [None if number is None else known[number] for number in chunk.indices.to_pylist()]
+        else:
+            values += _plain(chunk)
+    return values
+
+
+def _plain(array: pa.Array) -> list[Any]:
     try:
-        return read.to_pylist()
+        return array.to_pylist()
     except ValueError:  # bytes that are not UTF-8, a date that Python does not know
-        return [_value(cell) for cell in read]
+        return [_value(cell) for cell in array]
 
 
 def _value(cell: Any) -> Any:
