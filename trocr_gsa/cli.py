@@ -23,7 +23,7 @@ class App(typer.Typer):
     """The commands, on streams that take any letter."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command that the words name."""
+        """Run the command that the words name; its help is written before any command begins."""
         let_streams_take_anything()
         return super().__call__(*args, **kwargs)
 

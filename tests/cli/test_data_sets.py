@@ -37,7 +37,12 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_compiled(call, lines, tm
     (folder / f"{name}.gt.txt").write_text("abc")
     result = call("compile", folder, tmp_path / "lines.parquet")
     assert (result.exit_code, result.stdout.split()[0]) == (0, "1")
-    assert call("evaluate", folder, "--angles", "0").exit_code == 0
+    written = ["--json", tmp_path / "x.json", "--report", tmp_path / "x.html"]
+    assert call("evaluate", folder, "--angles", "0", *written).exit_code == 0
+    assert r"L\\udce4nge" in (tmp_path / "x.json").read_text(encoding="utf-8")
+    for format in ("text", "jsonl", "csv"):
+        result = call("read", folder, "--format", format)
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2 if format == "csv" else 1)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ ESCAPE = "trocr_gsa.escape"  # how Python knows the handler of letters that a st
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Turn what the user can put right into one line and exit code 2; the rest stays a traceback, for it is ours."""
+    let_streams_take_anything()
     try:
         yield
     except BrokenPipeError:
