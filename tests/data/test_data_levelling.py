@@ -19,7 +19,7 @@ def draw(text: str = TEXT, size: int = 32, mode: str = "L") -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("tilt", [-40, -15, -5, 5, 10, 30, 44])
+@pytest.mark.parametrize("tilt", [-40, -15, -5, -3, -1, 1, 2, 4, 5, 10, 30, 44])
 def test_a_tilt_is_found_to_half_a_degree_and_undone(tilt):
     line = draw()
     found = level(rotate_image(line, tilt))
@@ -43,7 +43,7 @@ def crop(image: Image.Image, right: int, bottom: int) -> Image.Image:
     return image.crop((0, 0, image.width - right, image.height - bottom))
 
 
-@pytest.mark.parametrize("tilt", [-20.0, -1.8, 1.8, 2.2, 7.0, 45.0])
+@pytest.mark.parametrize("tilt", [-20.0, -1.8, -0.8, 1.0, 1.8, 2.2, 7.0, 45.0])
 @pytest.mark.parametrize("quarter", [90, 180, 270])
 @pytest.mark.parametrize("cut", [(0, 0), (1, 0), (0, 1), (1, 1)], ids=str)
 @pytest.mark.parametrize("mode", ["L", "RGB"])

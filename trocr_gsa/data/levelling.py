@@ -3,7 +3,7 @@
 A group of quarter turns sees to multiples of 90°; what is left between them is a matter of pictures, not of the model.
 
 What is unusual: it commutes with quarter turns, so that a reader behind it is as equivariant as without it; and a line
-is only touched where that makes it much flatter, so that one which was cut level stays as it is, bit for bit.
+is only touched where that makes it flatter, so that one which was cut level stays as it is, bit for bit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import Image
 from .grey import histogram, stands_out
 from .images import paper
 
-FLATTER = 0.7  # a line is levelled if it then takes less than this share of its height
+FLATTER = 0.95  # a line is levelled if it then takes less than this share of its height
 LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself
-LEAST = 1.5  # degrees; less is what readers are trained on
+LEAST = 0.6  # degrees; less is lost in how writing runs: the search goes by steps of a quarter
 MARGIN = 0.08  # blank kept around the ink, in the line's height: as much as lines have that readers are trained on
 OUTLIERS = 0.2  # percent of the ink, at either edge, that does not count as part of the line
 STEP, REACH = 0.25, 4.0  # degrees: of the search around the ink's main axis
