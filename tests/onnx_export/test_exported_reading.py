@@ -1,7 +1,7 @@
 """What is exported reads as the model does."""
 
 import shutil
-from dataclasses import astuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,11 @@ from trocr_gsa.reader import LineReader
 def told(lines) -> list:
     """All that is told of lines, confidences rounded."""
     return [
-        (line.text, round(line.confidence, 4), *astuple(line)[2:-1], [round(c, 3) for c in line.character_confidences])
+        replace(
+            line,
+            confidence=round(line.confidence, 4),
+            character_confidences=tuple(round(share, 3) for share in line.character_confidences),
+        )
         for line in lines
     ]
 
