@@ -15,8 +15,8 @@ from trocr_gsa.cli import app
 from trocr_gsa.reader import load_reader
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.finetune import finetune
-from trocr_gsa.train.finite import MOST_IN_A_ROW, TrainingStoppedError, lines_at_fault
+from trocr_gsa.train.finetune import finetune, make_accelerator
+from trocr_gsa.train.finite import MOST_IN_A_ROW, FiniteSteps, TrainingStoppedError, lines_at_fault
 from trocr_gsa.train.loop import TrainingLoop
 
 SHORT = {"max_steps": 4, "eval_every": 1, "log_every": 1, "warmup_steps": 0, "batch_patches": 80, "device": "cpu"}
@@ -113,6 +113,15 @@ def test_a_run_may_end_with_a_skipped_step(tmp_path, monkeypatch, source, checkp
     monkeypatch.setattr(step_loss, "weighted_loss", spoilt_loss({3}))
     values = SHORT | {"train": source, "model": checkpoint, "output": str(tmp_path / "run")}
     assert finetune(TrainingArguments.from_dict(values)).skipped == 1
+
+
+@pytest.mark.parametrize(("numbers", "expected"), [([1e30, 2.0], True), ([1e30, math.nan], False), ([math.inf], False)])
+def test_large_losses_are_numbers_all_the_same(tmp_path, numbers, expected):
+    arguments = TrainingArguments(train=["lines"], output=str(tmp_path), device="cpu")
+    finite = FiniteSteps(arguments, make_accelerator(arguments), None, None)
+    assert finite.are_finite([torch.tensor(number) for number in numbers]) == expected
+    assert finite.are_finite([torch.ones(3, 2), torch.empty(0), torch.ones(2).bfloat16()])
+    assert not finite.are_finite([torch.ones(3, 2), torch.tensor([1.0, math.nan])])
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])

@@ -102,7 +102,7 @@ class TrainingLoop:
                 self._take_step([next(batches) for _ in range(self.arguments.gradient_accumulation)])
                 bar.update()
                 if self.finite.has_given_up(self.state, is_over=False):
-                    raise self._stopped(f"{self.state.skipped_in_a_row} steps in a row were skipped")
+                    raise self._stopped(f"{self.state.skipped_in_a_row} steps in a row were skipped as not finite")
                 if self.state.step % self.arguments.log_every == 0:
                     self._log_losses(bar)
                 if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
@@ -112,7 +112,7 @@ class TrainingLoop:
                     self._save(gained=False)
         self._evaluate_and_save()
         if self.finite.has_given_up(self.state, is_over=True):
-            raise self._stopped(f"its last {self.state.skipped_in_a_row} steps were skipped")
+            raise self._stopped(f"its last {self.state.skipped_in_a_row} steps were skipped as not finite")
         return self.state
 
     def _take_step(self, batches: list[dict[str, Any]]) -> None:
