@@ -32,6 +32,8 @@ def folder(tmp_path):
         ("metadata.csv", CSV),
         ("metadata.csv", 'text;page;file_name\nMühe;7;0.png\n"er sagte: ""Ja""";8;1.png\ndrei;9;2.png'),
         ("metadata.csv", CSV.replace("file_name,text", "image,text")),
+        ("metadata.csv", CSV.replace("file_name,text", "path,text")),
+        ("labels.tsv", f"filename\ttext\n{TSV}"),
         ("lines.csv", CSV),
         ("labels.tsv", TSV),
         ("metadata.tsv", f"file_name\ttext\n{TSV}"),

@@ -26,6 +26,7 @@ METADATA_NAMES = (METADATA, "metadata.csv", "metadata.tsv")
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
 FILE_NAME = "file_name"
+PICTURE_HEADINGS = ("filename", "file", "path")  # of a table, beside file_name and what the user calls it
 MOST_ROWS = 10_000_000  # of one list or table: what a damaged or hostile file holds is not kept in memory
 
 
@@ -130,8 +131,9 @@ def _headings(first: str, columns: Columns, suffix: str) -> tuple[str, list[str]
     for separator in "\t" if suffix == ".tsv" else ",;\t":
         with suppress(ValueError):  # it is no heading, and told as a row
             headings = [cell.strip() for cell in _cells(usable(first), separator)]
-            if columns.text in headings and (FILE_NAME in headings or columns.image in headings):
-                return separator, headings
+            picture = next((name for name in (FILE_NAME, columns.image, *PICTURE_HEADINGS) if name in headings), None)
+            if columns.text in headings and picture is not None:
+                return separator, [FILE_NAME if name == picture else name for name in headings]
     return "\t", None
 
 
