@@ -11,7 +11,7 @@ from mutations import mutated
 from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv, page_line, page_xml
 from stub_reader import StubReader
 
-from trocr_gsa.data.pages import PageError, find_pages, find_scans, one_of_each
+from trocr_gsa.data.pages import PageError, find_pages, find_scans, one_of_each, pdf, pdf_worker
 from trocr_gsa.data.pages.listing import COMPANIONS
 from trocr_gsa.data.pages.outputs import FORMATS
 from trocr_gsa.data.pages.source import open_pages
@@ -126,8 +126,9 @@ def test_an_undamaged_page_is_read_whole(folder, kind):
 
 
 @pytest.mark.parametrize("start", shares(200, MANY, SHARE))
-def test_a_damaged_pdf_is_drawn_or_named(tmp_path, start):
+def test_a_damaged_pdf_is_drawn_or_named(tmp_path, start, monkeypatch):
     pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed")
+    monkeypatch.setattr(pdf, "_run", lambda words, _: pdf_worker.answer(words))  # not a process for each
     path = tmp_path / "a.pdf"
     image, other = (draw_page([text], size=(80, 60))[0] for text in ("a", "b"))
     image.save(path, save_all=True, append_images=[other], resolution=300)

@@ -47,6 +47,14 @@ def locked(content: bytes) -> bytes:
     return before + trailer + behind.replace(b"<<", encrypted, 1)
 
 
+def with_first_page(content: bytes, drawing: bytes) -> bytes:
+    """A PDF of Pillow's with another drawing on its first page, added behind, as PDFs are changed."""
+    before, place = int(content.rsplit(b"startxref", 1)[1].split()[0]), len(content) + 1
+    stream = b"3 0 obj<< /Length %d >>stream\n%b\nendstream endobj\n" % (len(drawing), drawing)
+    table = b"xref\n3 1\n%010d 00000 n \ntrailer << /Root 7 0 R /Size 10 /Prev %d >>\n" % (place, before)
+    return b"%b\n%b%bstartxref\n%d\n%%%%EOF" % (content, stream, table, place + len(stream))
+
+
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -196,3 +204,36 @@ def test_without_pypdfium2_one_line_says_how_to_get_it(call, tmp_path, monkeypat
     assert result.stderr.endswith("pip install 'trocr-gsa[pages]'\n")
     make_scans(tmp_path, {"0001.png": ["one"]})
     assert Scan(tmp_path / "0001.png", tmp_path, "0001.png").load().size == (400, 300)
+
+
+def test_a_page_that_takes_for_ever_to_draw_is_named_and_the_rest_is_drawn(scan, monkeypatch):
+    again_and_again = b"q 90 0 0 70 0 0 cm /image Do Q " * 300_000
+    scan.write_bytes(with_first_page(scan.read_bytes(), again_and_again))
+    monkeypatch.setattr("trocr_gsa.data.pages.pdf.SECONDS", 1)
+    scans, problems = find_scans(scan)
+    assert (len(scans), problems) == (2, [])
+    with pytest.raises(PageError, match=r"^scan\.pdf: takes more than 1 s or 2 GB"):
+        scans[0].load()
+    monkeypatch.setattr("trocr_gsa.data.pages.pdf.SECONDS", 20)
+    assert scans[1].load().size == (400, 300)
+
+
+def test_a_page_that_takes_too_much_memory_is_named(scan, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.data.pages.pdf.BYTES", 1_000_000)
+    scans, (problem,) = find_scans(scan)
+    assert (scans, problem.startswith("scan.pdf: takes more than 20 s or 0.001 GB")) == ([], True)
+
+
+def test_a_pdf_whose_name_is_not_utf8_is_drawn(scan):
+    scan = scan.rename(scan.with_name(os.fsdecode(b"bl\xe4tter.pdf")))
+    scans, problems = find_scans(scan)
+    assert (len(scans), problems) == (2, [])
+    assert scans[0].load().size == (400, 300)
+
+
+def test_what_only_looks_like_a_pdf_by_its_name_does_not_stop_a_folder(scan):
+    os.mkfifo(scan.with_name("pipe.pdf"))
+    scan.with_name("folder.pdf").mkdir()
+    scans, problems = find_scans(scan.parent)
+    assert len(scans) == 2
+    assert [problem.split(":")[0] for problem in problems] == ["folder.pdf", "pipe.pdf"]

@@ -1,34 +1,28 @@
-"""Pages of a PDF as pictures: one at a time, so that a book of thousands needs the memory of a page."""
+"""Pages of a PDF as pictures: one at a time, so that a book of thousands needs the memory of a page.
+
+What is unusual: each is drawn by a process of its own, `pdf_worker`, which may take 20 s and 2 GB. PDFs hold programs
+that draw, and those of strangers may never end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import json
+import subprocess
+import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from PIL import Image
 
+from . import pdf_worker
 from .xml import PageError
 
 RESOLUTION = 300  # dots per inch
 LONGEST = 4961  # pixels of a page's long side: A3 at that resolution; what claims to be larger is drawn more coarsely
-POINTS = 72  # of PDF, per inch
 MOST_PAGES = 10_000
-
-
-def import_pdfium() -> ModuleType:
-    """Return pypdfium2.
-
-    Raises:
-        ValueError: if it is not installed.
-    """
-    try:
-        import pypdfium2  # pyright: ignore[reportMissingImports]  # of an extra
-    except ImportError as error:
-        raise ValueError("PDF needs pypdfium2, which is not here: pip install 'trocr-gsa[pages]'") from error
-    return pypdfium2
+SECONDS = 20  # of the processor, for a page
+PATIENCE = 20  # times as long on the clock, for machines that do other work
+BYTES = 2_000_000_000  # of memory
 
 
 def count_pages(path: Path, name: str) -> int:
@@ -38,25 +32,17 @@ def count_pages(path: Path, name: str) -> int:
         PageError: if it is gone, damaged, locked, has none, or has far fewer than it says.
         ValueError: if pypdfium2 is not installed.
     """
-    with _opened(path, name) as document:
-        count = len(document)
-        if count > MOST_PAGES:
-            raise PageError(f"{name}: says that it has {count:,} pages, more than {MOST_PAGES:,}. Split the PDF.")
-        if count and not _is_there(document, count - 1):
-            there = sum(_is_there(document, place) for place in range(count))
-            if 2 * there < count:
-                raise PageError(f"{name}: says that it has {count:,} pages, and has {there:,}. Export the PDF again.")
-    if not count:
+    found, _ = _ask("count", path, name)
+    if "error" in found:
+        raise PageError(f"{name}: is no PDF that can be opened, or has no pages. Export it again.")
+    pages, there = found["pages"], found["there"]
+    if pages > MOST_PAGES:
+        raise PageError(f"{name}: says that it has {pages:,} pages, more than {MOST_PAGES:,}. Split the PDF.")
+    if 2 * there < pages:
+        raise PageError(f"{name}: says that it has {pages:,} pages, and has {there:,}. Export the PDF again.")
+    if not pages:
         raise PageError(f"{name}: the PDF has no pages. Export it again, or leave it out.")
-    return count
-
-
-def _is_there(document: Any, place: int) -> bool:
-    try:
-        document[place].close()
-    except import_pdfium().PdfiumError:
-        return False
-    return True
+    return pages
 
 
 def render_page(path: Path, number: int, name: str) -> Image.Image:
@@ -66,26 +52,41 @@ def render_page(path: Path, number: int, name: str) -> Image.Image:
         PageError: if it cannot be drawn.
         ValueError: if pypdfium2 is not installed.
     """
-    pdfium = import_pdfium()
-    with _opened(path, name) as document:
-        try:
-            with closing(document[number - 1]) as page:
-                scale = min(RESOLUTION / POINTS, LONGEST / max(*page.get_size(), 1))
-                return page.render(scale=scale).to_pil().convert("RGB")
-        except (pdfium.PdfiumError, ValueError, OverflowError) as error:
-            raise PageError(f"{name}: page {number} cannot be drawn ({error}). Export the PDF again.") from error
+    found, picture = _ask("draw", path, name, number, RESOLUTION, LONGEST)
+    if "error" in found:
+        raise PageError(f"{name}: page {number} cannot be drawn ({found['error']}). Export the PDF again.")
+    return Image.frombytes("RGB", (found["width"], found["height"]), picture)
 
 
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[Any]:
-    pdfium = import_pdfium()
+def _ask(task: str, path: Path, name: str, *numbers: int) -> tuple[dict[str, Any], bytes]:
+    """Have a PDF opened, and return the answer; see `pdf_worker`.
+
+    Raises:
+        PageError: if it is gone or locked, or the process was ended.
+        ValueError: if pypdfium2 is not installed.
+    """
     try:
-        document = pdfium.PdfDocument(path)
-    except OSError as error:
-        raise PageError(f"{name}: cannot be read ({error.strerror or 'no such file'}). Check the path.") from error
-    except pdfium.PdfiumError as error:
-        if error.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
-            raise PageError(f"{name}: the PDF is locked by a password. Save it without.") from error
-        raise PageError(f"{name}: is no PDF that can be opened, or has no pages. Export it again.") from error
-    with closing(document):
-        yield document
+        import pypdfium2  # noqa: F401  # pyright: ignore[reportMissingImports]  # of an extra
+    except ImportError as error:
+        raise ValueError("PDF needs pypdfium2, which is not here: pip install 'trocr-gsa[pages]'") from error
+    if not path.is_file():
+        raise PageError(f"{name}: cannot be read (no such file). Check the path.")
+    found, picture = _run([task, str(path), *map(str, numbers)], name)
+    if found.get("locked"):
+        raise PageError(f"{name}: the PDF is locked by a password. Save it without.")
+    return found, picture
+
+
+def _run(words: list[str], name: str) -> tuple[dict[str, Any], bytes]:
+    """Answer in a process of its own."""
+    command = [sys.executable, "-P", pdf_worker.__file__, str(SECONDS), str(BYTES), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE * SECONDS, check=False)
+        answer = done.stdout if not done.returncode else b""
+    except subprocess.TimeoutExpired:
+        answer = b""
+    head, _, picture = answer.partition(b"\n")
+    if not head:
+        limits = f"{SECONDS} s or {BYTES / 1e9:g} GB"
+        raise PageError(f"{name}: takes more than {limits}, or stops its reader. Export it again, or leave it out.")
+    return json.loads(head), picture
