@@ -88,15 +88,26 @@ class RelativeEncoding(nn.Module):
     Source: Schreiber 2023, §4–6; the Fourier form is ours, and any ρᴾ(Δ) on a bounded page is a limit of such sums.
     """
 
+    frequencies: Tensor
+    cosine: Tensor
+    sine: Tensor
+
     def __init__(self, group: PointGroup, hidden_size: int, num_frequencies: int, relative_pose: bool) -> None:
         super().__init__()
         self.group = group
         size = num_frequencies * len(orbit(group).representatives)
-        self.frequencies = nn.Parameter(initial_frequencies(group, num_frequencies))
-        self.cosine = nn.Parameter(torch.empty(size, hidden_size))
-        self.sine = nn.Parameter(torch.empty(size, hidden_size))
+        self._learn("frequencies", initial_frequencies(group, num_frequencies))
+        self._learn("cosine", torch.empty(size, hidden_size))
+        self._learn("sine", torch.empty(size, hidden_size))
         self.pose = nn.Parameter(torch.empty(group.order, hidden_size)) if relative_pose else None
         self.reset_parameters()
+
+    def _learn(self, name: str, values: Tensor) -> None:
+        """Keep a tensor as one to learn; without numbers as a buffer: parallel training would wait for its gradient."""
+        if values.numel():
+            self.register_parameter(name, nn.Parameter(values))
+        else:
+            self.register_buffer(name, values)
 
     def reset_parameters(self) -> None:
         """Draw the bases small beside a normalised feature, so that content leads at first and position is not lost."""

@@ -4,7 +4,7 @@ What is unusual, for a reader of transformers' ViT: there is no class token. The
 and their mean, weighted by p(pose), is what the classifier sees: turning the picture permutes the set and its weights.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
     logits = W Σ_(i,h) p(h)/N f(i,h) + b, over the N positions that are no padding
 
     With K < L there is only the chosen pose's field, and p is 1. The choice has no gradient, so the pose head then
-    learns nothing from `labels`, and stays as it started.
+    learns nothing from `labels`, and is frozen: parallel training waits for the gradient of every weight that is not.
 
     Args:
         config: the encoder's; `num_labels` classes.
@@ -38,6 +38,13 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         self.gsa_net = GSANetModel(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation, and freeze what cannot learn; transformers' loading ends with this, too."""
+        if len(self.gsa_net.layers):
+            self.gsa_net.pose_head.requires_grad_(False)
+        return super().train(mode)
 
     def forward(
         self,
