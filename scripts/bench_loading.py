@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--split", default="train")
     parser.add_argument("--lines", type=int, default=300)
     parser.add_argument("--height", type=int, default=150, help="pixels of a line in the JPEGs")
-    parser.add_argument("--config", default="configs/lora_packaged.yaml")
+    parser.add_argument("--config", default="lora_packaged")
     parser.add_argument("--model", default=None, help="a checkpoint; by default the packaged one")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=12, help="that count, of each run")

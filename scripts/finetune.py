@@ -1,4 +1,4 @@
-"""Fine-tune the reader: `accelerate launch scripts/finetune.py configs/lora_hand.yaml train=my_lines/ key=value …`."""
+"""Fine-tune the reader: `accelerate launch scripts/finetune.py lora_hand train=my_lines/ key=value …`."""
 
 import sys
 

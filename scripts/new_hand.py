@@ -5,7 +5,7 @@
     python scripts/new_hand.py runs/new_hand --share 1/2 --hand … & python scripts/new_hand.py … --share 2/2
 
 A hand is one document of a compiled file that no training line of the base came from. The last three tenths of its
-lines are read; of those before them an adapter learns 25, 50 or all, by `configs/lora_few_lines.yaml`, in as many steps
+lines are read; of those before them an adapter learns 25, 50 or all, by `lora_few_lines`, in as many steps
 whichever lines it gets: nothing is chosen by what is read. Where lines are drawn, they are drawn three times. Trainings
 and readings are kept, so a run that was stopped goes on. Some two minutes of one CPU core for each of the seven
 trainings of a hand.
@@ -28,7 +28,7 @@ from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
-CONFIG = Path(__file__).parents[1] / "configs" / "lora_few_lines.yaml"
+CONFIG = "lora_few_lines"
 COUNTS = (25, 50)  # lines learnt from, and then all of them
 DRAWS = 3  # of so many lines
 READ = 0.3  # share of a hand's lines, its last ones

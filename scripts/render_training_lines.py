@@ -1,6 +1,7 @@
 """Render the sets of training lines that a config describes, a parquet file each; the config says what they need.
 
-    python scripts/render_training_lines.py configs/rendering/lines.yaml --output rendered/ --folder fonts=fonts …
+    python scripts/render_training_lines.py trocr_gsa/configs/rendering/lines.yaml --output rendered/ \
+        --folder fonts=fonts …
 
 A set that is there already is left alone. Where a set's name appears in the output folder, its file is complete.
 """

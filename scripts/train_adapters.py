@@ -31,7 +31,7 @@ ADAPTERS = {
 FEWER_LINES = (50, 200, 800)
 FULL_LEARNING_RATE = 5.0e-4  # of every weight: a quarter of the adapters'
 LARGEST = 1_500_000  # bytes of a packaged adapter
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIG = "lora_packaged"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Run:
 
     def arguments(self, lines: Path, output: Path) -> TrainingArguments:
         """Return what the run is told."""
-        values = read_config(CONFIGS / "lora_packaged.yaml")
+        values = read_config(CONFIG)
         validation = [lines / f"{name}-validation.parquet" for name in self.sets]
         values |= {
             "train": [str(lines / f"{name}-train.parquet") for name in self.sets],

@@ -1,4 +1,4 @@
-"""Train a reader from nothing: `accelerate launch scripts/train_base.py configs/base_small.yaml train=…`.
+"""Train a reader from nothing: `accelerate launch scripts/train_base.py base_small train=…`.
 
 What makes it a new reader is the configuration's `encoder_*` and `decoder_*` keys; the loop is that of fine-tuning.
 """

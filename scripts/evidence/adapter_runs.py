@@ -28,7 +28,7 @@ from trocr_gsa.train.checkpoint import load_state
 from trocr_gsa.train.evaluation import read_lines
 from trocr_gsa.train.finetune import finetune
 
-CONFIG = Path(__file__).parents[2] / "configs" / "lora_packaged.yaml"
+CONFIG = "lora_packaged"
 BASE: str | None = None  # the packaged checkpoint
 ALL = slice(None)
 COMPARED = 4  # lines whose logits say whether an adapter is gone

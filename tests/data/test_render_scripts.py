@@ -12,7 +12,7 @@ from trocr_gsa.data.corpus import Corpus
 from trocr_gsa.data.words import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "configs" / "rendering" / "lines.yaml"
+CONFIG = ROOT / "trocr_gsa" / "configs" / "rendering" / "lines.yaml"
 TESTED_ON = {"Dancing Script", "DkgHandwriting", "Goudy Bookletter 1911", "Jessen", "Lato", "Vollkorn", "Carlito"}
 
 

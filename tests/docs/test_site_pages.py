@@ -88,9 +88,9 @@ def test_a_command_that_is_shown_exists_with_its_options_and_keys(words, monkeyp
         "trocr-gsa raed scans/",
         "trocr-gsa read scans/ --fromat csv",
         "trocr-gsa read scans/ --format docx",
-        "trocr-gsa finetune configs/lora_hand.yaml rnak=8",
-        "trocr-gsa finetune configs/lora_foot.yaml",
-        "accelerate launch scripts/finetune.py configs/lora_hand.yaml rnak=8",
+        "trocr-gsa finetune lora_hand rnak=8",
+        "trocr-gsa finetune lora_foot",
+        "accelerate launch scripts/finetune.py lora_hand rnak=8",
         "accelerate launch --num_processes 2 -m trocr_gsa read scans/ --fromat csv",
         "python scripts/calibrate_confidence.py my_model my_lines/ --spilt validation",
         "rm -rf runs/",
@@ -117,8 +117,7 @@ def test_an_option_or_key_named_in_the_text_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_file_or_an_extra_named_in_a_page_is_there(page):
-    named = re.findall(r"(?<!runs/)\b(?:configs|scripts|spaces|tests|trocr_gsa)/[\w/]+\.\w+", PAGES[page])
-    named += [f"configs/{name}" for name in re.findall(r"`(\w+\.yaml)`", PAGES[page]) if name != "config.yaml"]
+    named = re.findall(r"(?<!runs/)\b(?:scripts|spaces|tests|trocr_gsa)/[\w/]+\.\w+", PAGES[page])
     assert [path for path in named if not (ROOT / path).is_file()] == []
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert set(re.findall(r"'\.\[(\w+)\]'", PAGES[page])) <= set(extras)

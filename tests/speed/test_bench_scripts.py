@@ -138,9 +138,8 @@ def test_the_share_of_a_step_that_waits_for_lines_is_measured(lines, tmp_path, m
     import bench_loading
 
     page, out = page_for(tmp_path, "loading", "bench_loading.py"), tmp_path / "loading.json"
-    config = SCRIPTS.parent / "configs" / "lora_packaged.yaml"
     toy = ["--lines", 2, "--height", 20, "--workers", 0, "--steps", 1, "--rounds", 1]
-    run(monkeypatch, bench_loading, lines, page, "--config", config, *toy, "--json", out)
+    run(monkeypatch, bench_loading, lines, page, *toy, "--json", out)
     compiled, jpegs = json.loads(out.read_text())["rows"]
     for row in (compiled, jpegs):
         assert 0 < row["waiting"] < 1

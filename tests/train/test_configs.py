@@ -7,7 +7,7 @@ import pytest
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "trocr_gsa" / "configs").glob("*.yaml"))
 
 
 def test_there_are_configs():
@@ -36,7 +36,7 @@ def test_a_shipped_config_trains_two_steps(path, tmp_path, source, request):
 def test_a_shipped_config_opens_with_purpose_and_command(path):
     opening = path.read_text(encoding="utf-8").splitlines()
     assert opening[0].startswith("# ")
-    assert any(line.startswith("#   ") and "scripts/" in line and f"configs/{path.name}" in line for line in opening)
+    assert any(line.startswith("#   ") and f"finetune {path.stem}" in line for line in opening)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -17,7 +17,8 @@ from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune, make_accelerator
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "configs" / "accelerate").glob("*.yaml"))
+FOLDER = ROOT / "trocr_gsa" / "configs" / "accelerate"
+CONFIGS = sorted(FOLDER.glob("*.yaml"))
 LAUNCHER = [sys.executable, "-m", "accelerate.commands.launch"]
 
 
@@ -38,9 +39,8 @@ def test_a_shipped_file_is_one_of_accelerates_and_shards_as_the_loop_can_put_tog
 def test_a_shipped_file_opens_with_purpose_and_command(path):
     opening = path.read_text(encoding="utf-8").splitlines()
     assert opening[0].startswith("# ")
-    assert any(
-        line.startswith("#   accelerate launch") and f"configs/accelerate/{path.name}" in line for line in opening
-    )
+    shown = f"#   accelerate launch --config_file trocr_gsa/configs/accelerate/{path.name}"
+    assert any(line.startswith(shown) for line in opening)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def unused_port() -> int:
 
 
 def launch(config: str, *words: object) -> subprocess.Popen:
-    launcher = [*LAUNCHER, "--config_file", ROOT / "configs" / "accelerate" / config, "--num_processes", 2]
+    launcher = [*LAUNCHER, "--config_file", FOLDER / config, "--num_processes", 2]
     return subprocess.Popen(
         list(map(str, [*launcher, *words])),
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"},

@@ -14,13 +14,14 @@ def finetune(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG.yaml] [KEY=VALUE]…",
-            help="A configuration, and keys that overrule it, such as train=my_lines/ rank=16.",
+            metavar="[CONFIG] [KEY=VALUE]…",
+            help="A configuration (a YAML file, or the name of a packaged one, such as lora_hand), and keys that "
+            "overrule it, such as train=my_lines/ rank=16.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Train an adapter or a whole model on your lines; configs/ holds tried settings. Exit code 1: rows left out."""
+    """Train an adapter or a whole model on your lines. Exit code 1: rows left out."""
     from trocr_gsa.train.arguments import TrainingArguments
     from trocr_gsa.train.finetune import finetune
     from trocr_gsa.train.finite import TrainingStoppedError

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from trocr_gsa.data.names import shown
 from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.train.checks import check_arguments
+from trocr_gsa.train.packaged_configs import find_config
 from trocr_gsa.train.parsing import bounded, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
 from trocr_gsa.train.places import plain_places
 
@@ -21,7 +22,7 @@ MOST_LETTERS = 100_000  # of a configuration
 
 @dataclass(kw_only=True)
 class TrainingArguments:
-    """Every dial of a run; `configs/` holds sensible settings of them.
+    """Every dial of a run; `trocr_gsa/configs/` holds sensible settings of them.
 
     Raises:
         ValueError: if a value is out of range or two values contradict each other; the message names the field.
@@ -115,7 +116,7 @@ class TrainingArguments:
 
     @classmethod
     def from_command_line(cls, words: list[str]) -> Self:
-        """Read `[config.yaml] key=value … [--resume] [--max-minutes 5]`; later values win.
+        """Read `[config] key=value … [--resume] [--max-minutes 5]`; later values win.
 
         Raises:
             ValueError: if the file is no mapping, a key is unknown (the nearest known one is named) or a value wrong.
@@ -135,15 +136,16 @@ class TrainingArguments:
 def read_config(path: str | Path) -> dict[str, Any]:
     """Read one YAML mapping of keys; paths and words are taken as they are written.
 
+    Args:
+        path: a file, or the name of a packaged configuration (`find_config`).
+
     Raises:
         ValueError: if the file is missing, unreadable as YAML, or not a mapping.
     """
-    name, kinds = shown(str(path)), _kinds()
+    name, file, kinds = shown(str(path)), find_config(path), _kinds()
     try:
-        content = read_text(Path(path), MOST_LETTERS)
+        content = read_text(file, MOST_LETTERS)
         values = read_mapping(content, lambda key: is_text(kinds.get(key)))
-    except FileNotFoundError:
-        raise ValueError(f"`config`: there is no file {name}. Shipped ones lie in configs/.") from None
     except OSError as error:
         raise ValueError(f"`config`: {name} cannot be read ({error.strerror or error}).") from error
     except ValueError as error:

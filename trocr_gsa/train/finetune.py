@@ -78,6 +78,6 @@ def make_accelerator(arguments: TrainingArguments) -> Accelerator:
     if sharding in OTHER_SHARDS or (sharding == DistributedType.FSDP and not accelerator.is_fsdp2):
         raise ValueError(
             f"`distributed_type` {sharding.value} must be MULTI_GPU, or FSDP with `fsdp_version` 2: other shards are "
-            "not put together here to read the validation lines. configs/accelerate/ has files for both."
+            "not put together here to read the validation lines. trocr_gsa/configs/accelerate/ has files for both."
         )
     return accelerator
