@@ -9,12 +9,12 @@ from pathlib import Path
 from line_conditions import AS_CUT, CONDITIONS
 
 from trocr_gsa.atomic import write_json
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
+from trocr_gsa.checkpoints.results import weights_sha256
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.evaluation.evaluate import LineRecord, read_lines
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.build import PACKAGED_CHECKPOINT
-from trocr_gsa.train.evaluation import LineRecord, read_lines
-from trocr_gsa.train.results import weights_sha256
 
 Reads = Callable[[Sequence[LineSample], float], list[LineRecord]]
 

@@ -7,9 +7,10 @@ from itertools import islice
 from accuracy_readings import Contestant, Readings
 from marked_tables import markdown
 
-from trocr_gsa.train.confidence import cer_of_surest, confidence_bins, expected_calibration_error, fit_temperature
-from trocr_gsa.train.evaluation import LineRecord, SummaryRow, summarise
-from trocr_gsa.train.metrics import ErrorCount, count_character_errors, error_rate
+from trocr_gsa.evaluation.evaluate import LineRecord, summarise
+from trocr_gsa.metrics.confidence import cer_of_surest, confidence_bins, expected_calibration_error, fit_temperature
+from trocr_gsa.metrics.error_rates import ErrorCount, count_character_errors, error_rate
+from trocr_gsa.metrics.summary_row import SummaryRow
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
 TILTS = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 45.0)

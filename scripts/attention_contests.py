@@ -11,12 +11,12 @@ from literal_attention import LiteralGroupAttention
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTModel
 
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.model.attention import GroupSelfAttention
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.encoding import grid_positions
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.modeling_gsa_net import GSANetModel
-from trocr_gsa.train.build import PACKAGED_CHECKPOINT
 
 GROUP = PointGroup.from_name("C4")
 FORWARD, TRAINING = "forward", "forward and backward"

@@ -33,8 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.trocr.modeling_trocr import TrOCRDecoder, TrOCRDecoderLayer
 
 from trocr_gsa import lora_config
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.train.build import load_model
 from trocr_gsa.train.optimisation import make_optimizer
 from trocr_gsa.train.step import LossWeights, count, weighted_loss
 

@@ -23,7 +23,7 @@ from accelerate.state import AcceleratorState
 from marked_tables import markdown, write_between_markers
 from PIL import Image
 
-from trocr_gsa.commands.messages import silence_libraries
+from trocr_gsa.cli.messages import silence_libraries
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source

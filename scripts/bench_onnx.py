@@ -23,9 +23,9 @@ from PIL import Image
 
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
-from trocr_gsa.exported import OnnxLineReader, export_reader, round_weights
+from trocr_gsa.metrics.error_rates import cer
+from trocr_gsa.onnx import OnnxLineReader, export_reader, round_weights
 from trocr_gsa.reader import Line, LineReader
-from trocr_gsa.train.metrics import cer
 
 PYTORCH, ONNX, INT8 = "PyTorch", "onnxruntime", "onnxruntime, int8"
 ANGLES = (0, 90)

@@ -17,7 +17,7 @@ from PIL import Image
 from trocr_gsa.atomic import write_bytes
 from trocr_gsa.data import Corpus, LineRenderer, find_fonts
 from trocr_gsa.data.pages import find_pages, fit_picture, plan_cut
-from trocr_gsa.data.pages.outputs import FORMATS
+from trocr_gsa.data.pages.formats import FORMATS
 from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.pages import read_pages
 

@@ -33,9 +33,9 @@ from stock_reader import PAD, Shape, build_stock, squashed
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.metrics.error_rates import cer
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.metrics import cer
-from trocr_gsa.train.precision import multiplies_in_bf16
+from trocr_gsa.reader.precision import multiplies_in_bf16
 
 OURS = "trocr-gsa"
 STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)

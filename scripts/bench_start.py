@@ -23,7 +23,7 @@ from marked_tables import markdown, write_between_markers
 from trocr_gsa.data.numbers import to_json
 
 LINE = Path(__file__).parents[1] / "docs" / "line.png"
-COMMAND = "from trocr_gsa.cli import app; app()"
+COMMAND = "from trocr_gsa.cli.app import app; app()"
 ALONE, CLASS = "import transformers", "from transformers import VisionEncoderDecoderModel"
 PROCESSES = {
     ALONE: [ALONE],

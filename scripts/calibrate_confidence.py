@@ -15,10 +15,10 @@ from pathlib import Path
 from trocr_gsa.atomic import write_text
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.evaluation.evaluate import read_lines
+from trocr_gsa.metrics.confidence import confidence_bins, expected_calibration_error, fit_temperature
+from trocr_gsa.metrics.error_rates import count_character_errors
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.confidence import confidence_bins, expected_calibration_error, fit_temperature
-from trocr_gsa.train.evaluation import read_lines
-from trocr_gsa.train.metrics import count_character_errors
 
 
 @dataclass(frozen=True)

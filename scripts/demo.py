@@ -16,16 +16,17 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from trocr_gsa.commands.messages import silence_libraries
-from trocr_gsa.commands.render import write_lines
-from trocr_gsa.data.corpus import Corpus
-from trocr_gsa.data.fonts import BUILTIN_FAMILY, Font
-from trocr_gsa.data.ink import InkStyle, draw_line
-from trocr_gsa.data.page import PageStyle, print_page
+from trocr_gsa.cli.messages import silence_libraries
+from trocr_gsa.cli.render import write_lines
 from trocr_gsa.data.samples import LineSample
+from trocr_gsa.data.synthetic.corpus import Corpus
+from trocr_gsa.data.synthetic.fonts import BUILTIN_FAMILY, Font
+from trocr_gsa.data.synthetic.ink import InkStyle, draw_line
+from trocr_gsa.data.synthetic.paper import PageStyle, print_page
+from trocr_gsa.evaluation.evaluate import evaluate, rotate_image
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.reader import Line, LineReader
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.evaluation import SummaryRow, evaluate, rotate_image
 from trocr_gsa.train.finetune import finetune
 
 ANGLES = (0, 90, 180, 270)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from trocr_gsa.commands.doctor import LINES, KnownLine, find_mistakes
-from trocr_gsa.data.fonts import BUILTIN_FAMILY, Font
-from trocr_gsa.data.ink import InkStyle, draw_line
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
+from trocr_gsa.checkpoints.results import weights_sha256
+from trocr_gsa.cli.doctor import LINES, KnownLine, find_mistakes
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.data.page import PageStyle, print_page
+from trocr_gsa.data.synthetic.fonts import BUILTIN_FAMILY, Font
+from trocr_gsa.data.synthetic.ink import InkStyle, draw_line
+from trocr_gsa.data.synthetic.paper import PageStyle, print_page
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.build import PACKAGED_CHECKPOINT
-from trocr_gsa.train.results import weights_sha256
 
 TEXTS = {
     "question.png": "Which way up does this line hang?",

@@ -22,7 +22,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ByT5Tokenizer
 
-from trocr_gsa.data.augment import AugmentedLines
 from trocr_gsa.data.buckets import BucketBatchSampler
 from trocr_gsa.data.collate import LineCollator
 from trocr_gsa.data.fit import FittingLines, LineFit
@@ -30,14 +29,15 @@ from trocr_gsa.data.mixture import Mixture
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.data.synthetic.augmentation import AugmentedLines
+from trocr_gsa.metrics import error_rates as metrics
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.ctc import CTCHead
 from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from trocr_gsa.model.modeling_gsa_net import GSANetModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
-from trocr_gsa.train import metrics
-from trocr_gsa.train.batches import DealtBatches, endless_batches
 from trocr_gsa.train.optimisation import AveragedWeights, make_optimizer
+from trocr_gsa.train.training_data import DealtBatches, endless_batches
 
 NARROW = {"pose_hidden_size": 64, "pose_num_attention_heads": 2, "num_hidden_layers": 7}
 WIDE_256 = {"hidden_size": 256, "intermediate_size": 1024}

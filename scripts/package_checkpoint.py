@@ -15,8 +15,8 @@ import torch
 from transformers import AutoProcessor
 
 from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.train.build import PACKAGED_CHECKPOINT
 
 LARGEST = 16_000_000  # bytes
 

@@ -18,9 +18,9 @@ from browser import browser, save_seen
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
 from PIL import Image, ImageFilter
 
-from trocr_gsa.cli import app
-from trocr_gsa.data.fonts import Font, find_fonts, matches
-from trocr_gsa.data.ink import InkStyle, draw_line
+from trocr_gsa.cli.app import app
+from trocr_gsa.data.synthetic.fonts import Font, find_fonts, matches
+from trocr_gsa.data.synthetic.ink import InkStyle, draw_line
 
 FAMILIES = ("Old Standard TT", "Blankenburg_UNZ1A")  # a book face, and a Fraktur of free licence
 TEXT = (

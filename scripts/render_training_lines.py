@@ -27,9 +27,9 @@ from trocr_gsa.data import (
     find_fonts,
     open_source,
 )
-from trocr_gsa.data.corpus import TextCorpus, TextSource
-from trocr_gsa.data.passages import MixedCorpus, PassageCorpus
-from trocr_gsa.data.render import render_style
+from trocr_gsa.data.synthetic.corpus import TextCorpus, TextSource
+from trocr_gsa.data.synthetic.passages import MixedCorpus, PassageCorpus
+from trocr_gsa.data.synthetic.render import render_style
 
 MARKS = str.maketrans({"^": None, "¬": "-"})  # of transcribers, which no font draws
 JPEG_QUALITY = 75  # a line of 56 × 800 pixels is 8 KB

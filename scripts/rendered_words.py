@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trocr_gsa.data import Corpus, Font, InkStyle, LineRenderer, PageStyle, RenderedLines, RenderStyle, find_fonts
-from trocr_gsa.data.fonts import BUILTIN_FAMILY, matches
+from trocr_gsa.data.synthetic.fonts import BUILTIN_FAMILY, matches
 
 SEEN_FAMILIES = (
     "Carlito", "Charis SIL", "DejaVu Sans", "DejaVu Serif", "FreeSans", "FreeSerif", "Gentium Plus", "Lato",

@@ -26,11 +26,11 @@ from safetensors import safe_open
 from tesseract_peer import tesseract
 from train_adapters import RUNS, Run
 
+from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
+from trocr_gsa.checkpoints.results import Results
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.reader import load_reader
-from trocr_gsa.train.build import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
-from trocr_gsa.train.results import Results
 
 RENDERED = "rendered, unseen fonts"
 SETS = {

@@ -13,8 +13,8 @@ from pathlib import Path
 from browser import browser, save_seen
 from rendered_words import SEEN_FAMILIES, UNSEEN_FAMILIES, find_families
 
-from trocr_gsa.cli import app
-from trocr_gsa.commands.render import write_lines
+from trocr_gsa.cli.app import app
+from trocr_gsa.cli.render import write_lines
 from trocr_gsa.data import Corpus, LineRenderer, RenderedLines
 
 LINES = 60

@@ -24,9 +24,10 @@ from transformers import AutoProcessor, VisionEncoderDecoderModel
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.data import LineSample
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.train.calibrate import calibrate
-from trocr_gsa.train.evaluation import LineRecord, SummaryRow, rotate_image, summarise
-from trocr_gsa.train.reading import Reading, read_images
+from trocr_gsa.evaluation.evaluate import LineRecord, rotate_image, summarise
+from trocr_gsa.metrics.summary_row import SummaryRow
+from trocr_gsa.reader.decoding import Reading, read_images
+from trocr_gsa.train.teach_orientation import calibrate
 
 ANGLES = (0.0, 90.0, 180.0, 270.0)
 TEST_SEED, CALIBRATION_SEED = 1_000_000, 2_000_000  # far from what the stock reader was trained on

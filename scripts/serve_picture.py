@@ -11,10 +11,10 @@ from pathlib import Path
 from browser import browser, save_seen
 from selenium.webdriver.support.wait import WebDriverWait
 
-from trocr_gsa.commands.messages import silence_libraries
+from trocr_gsa.cli.messages import silence_libraries
 from trocr_gsa.demo import Desk, build_page
 from trocr_gsa.demo.examples import draw_examples
-from trocr_gsa.demo.page import launch
+from trocr_gsa.demo.web_page import launch
 from trocr_gsa.reader import LineReader
 
 LINE = Path(__file__).parents[1] / "docs" / "line.png"

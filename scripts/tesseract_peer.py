@@ -10,7 +10,7 @@ from pathlib import Path
 from accuracy_readings import Contestant, Reads
 
 from trocr_gsa.data.samples import LineSample
-from trocr_gsa.train.evaluation import LineRecord, rotate_image
+from trocr_gsa.evaluation.evaluate import LineRecord, rotate_image
 
 LINE_MODE, PAGE_MODE_WITH_ORIENTATION = 13, 1
 

@@ -17,11 +17,11 @@ from typing import Any, Literal
 from peft import PeftConfig
 from safetensors.torch import load_file, save_file
 
+from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS
+from trocr_gsa.checkpoints.results import Results
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
-from trocr_gsa.train.build import PACKAGED_ADAPTERS
 from trocr_gsa.train.finetune import finetune
-from trocr_gsa.train.results import Results
 
 ADAPTERS = {
     "de-fraktur-19": ("fraktur-19",),

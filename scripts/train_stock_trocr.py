@@ -20,8 +20,8 @@ from stock_reader import PAD, Shape, build_stock, read_stock, squashed
 from torch import Tensor, nn
 
 from trocr_gsa.data import LineSample
+from trocr_gsa.metrics.error_rates import cer
 from trocr_gsa.model.ctc import CTCHead
-from trocr_gsa.train.metrics import cer
 from trocr_gsa.train.optimisation import learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.step import IGNORED, noisy_decoder_inputs
 

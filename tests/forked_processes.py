@@ -13,7 +13,7 @@ from typing import cast
 
 from accelerate.state import AcceleratorState
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 
 @dataclass(frozen=True)

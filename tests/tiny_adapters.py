@@ -6,7 +6,7 @@ from pathlib import Path
 import peft
 import torch
 
-from trocr_gsa.train.build import load_model
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.train.lora import lora_config
 
 

@@ -17,15 +17,15 @@ from peft import PeftModel
 from safetensors.torch import save
 from torch import Tensor
 
+from trocr_gsa.checkpoints.training_state import load_state
 from trocr_gsa.data import compile_lines
 from trocr_gsa.data.samples import LineDataset, LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.evaluation.evaluate import read_lines
+from trocr_gsa.metrics import error_rates as metrics
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.reader import load_reader
-from trocr_gsa.train import metrics
 from trocr_gsa.train.arguments import TrainingArguments, read_config
-from trocr_gsa.train.checkpoint import load_state
-from trocr_gsa.train.evaluation import read_lines
 from trocr_gsa.train.finetune import finetune
 
 CONFIG = "lora_packaged"

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from line_sets import Line, batch, turned
 from torch import Tensor, nn
 
+from trocr_gsa.metrics.error_rates import cer
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.ctc import CTCHead
 from trocr_gsa.model.modeling_gsa_net import GSANetModel
-from trocr_gsa.train.metrics import cer
 from trocr_gsa.train.optimisation import learning_rate_factor, make_optimizer
 
 BLANK = 0

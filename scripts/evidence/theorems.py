@@ -21,6 +21,7 @@ from published_encodings import ENCODINGS, written_out
 from record import ROOT, markdown, publish
 from torch import Tensor, nn
 
+from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, load_model
 from trocr_gsa.equivariance import (
     describe,
     element_errors,
@@ -35,7 +36,6 @@ from trocr_gsa.model.encoding import grid_positions
 from trocr_gsa.model.extended_attention import ExtendedSelfAttention
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.train.build import PACKAGED_ADAPTERS, load_model
 
 PICTURE = ROOT / "docs" / "line.png"
 COLUMNS = 24  # patches of the picture that are looked at

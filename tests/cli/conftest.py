@@ -7,7 +7,7 @@ from click.testing import Result
 from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 TEXTS = {"one": "abc", "two": "defghijk", "three": "noon"}
 
@@ -19,7 +19,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _packaged(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", checkpoint)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", checkpoint)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 
+from trocr_gsa.checkpoints.results import Results, weights_sha256
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.evaluation import SummaryRow
-from trocr_gsa.train.results import Results, weights_sha256
 
 NAMES = ["one", "three", "two"]  # as a folder's files are sorted
 

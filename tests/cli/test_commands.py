@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line, save_checkpoint
 
-from trocr_gsa.data.fonts import find_fonts
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.data.synthetic.fonts import find_fonts
 from trocr_gsa.reader import LineReader
 
 QUICK = ["max_steps=2", "eval_every=2", "warmup_steps=0", "device=cpu"]
@@ -24,7 +24,7 @@ def test_help_names_every_command(call):
 
 
 def test_help_waits_for_no_data_and_no_training_library():
-    code = "import sys, trocr_gsa.cli; print([name for name in ('datasets', 'peft', 'jiwer') if name in sys.modules])"
+    code = "import sys, trocr_gsa.cli.app\nprint(sorted({'datasets', 'peft', 'jiwer'} & sys.modules.keys()))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
@@ -125,7 +125,7 @@ def test_compile_reports_what_it_left_out(call, lines, tmp_path):
 @pytest.fixture
 def _bare_system(monkeypatch):
     """A system without fonts: there the one inside Pillow serves, and nothing has to be searched."""
-    monkeypatch.setattr("trocr_gsa.data.fonts._scan_all", lambda folder: ())
+    monkeypatch.setattr("trocr_gsa.data.synthetic.fonts._scan_all", lambda folder: ())
 
 
 @pytest.mark.usefixtures("_bare_system")

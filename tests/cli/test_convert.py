@@ -8,7 +8,7 @@ from transformers import AutoProcessor
 from typer.testing import CliRunner
 
 from trocr_gsa import TrOCRGSAModel
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_compiled(call, lines, tm
 )
 def test_a_mistyped_folder_is_told_before_a_model_is_loaded(call, lines, monkeypatch, words, said):
     monkeypatch.chdir(lines.parent)
-    for loads in ("trocr_gsa.train.build.load_model", "trocr_gsa.reader.loading.load_model"):
+    for loads in ("trocr_gsa.checkpoints.models.load_model", "trocr_gsa.checkpoints.loading.load_model"):
         monkeypatch.setattr(loads, None)  # not called
     result = call(*(word.format(lines=lines) for word in words))
     assert result.exit_code == 2

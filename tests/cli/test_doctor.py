@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import trocr_gsa
-from trocr_gsa.commands import doctor
+from trocr_gsa.cli.app import doctor
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 PACKAGED = Path(trocr_gsa.__file__).parent / "checkpoint"
@@ -21,7 +21,7 @@ PACKAGED = Path(trocr_gsa.__file__).parent / "checkpoint"
 @pytest.fixture(autouse=True)
 def _as_installed(_packaged, monkeypatch):
     """The real checkpoint: the other tests' is a tiny one."""
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", PACKAGED)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", PACKAGED)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_weights_of_another_release_are_named(call, tmp_path, monkeypatch):
     weights = load_file(folder / "model.safetensors")
     weights["encoder.pose_layers.0.attention.q_proj.weight"].mul_(-1)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", folder)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", folder)
     result = call("doctor")
     assert result.exit_code == 1
     assert f"broken: the weights in {folder} are not those of this release" in last_line(result)
@@ -98,7 +98,7 @@ def test_damaged_weights_are_named(call, tmp_path, monkeypatch, damage):
     folder = Path(shutil.copytree(PACKAGED, tmp_path / "checkpoint"))
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000]) if damage == "truncated" else file.unlink()
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", folder)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", folder)
     result = call("doctor")
     assert result.exit_code == 1
     assert str(folder) in last_line(result)

@@ -126,7 +126,7 @@ def test_the_orientation_can_be_told(call, lines):
 
 
 def test_more_files_than_a_window_come_in_order(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.commands.read_lines.WINDOW", 2)
+    monkeypatch.setattr("trocr_gsa.cli.read_lines.WINDOW", 2)
     for number in range(5):
         draw_line("x" * number, 30 + 10 * number).save(tmp_path / f"{number}.png")
     result = call("read", tmp_path, "--format", "jsonl")

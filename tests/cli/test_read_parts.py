@@ -28,7 +28,7 @@ def readings(monkeypatch):
         seen.extend(files)
         return read(reader, files, *args, **kwargs)
 
-    monkeypatch.setattr("trocr_gsa.commands.read_lines.WINDOW", 2)
+    monkeypatch.setattr("trocr_gsa.cli.read_lines.WINDOW", 2)
     monkeypatch.setattr(LineReader, "read", counted)
     return seen
 

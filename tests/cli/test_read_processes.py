@@ -7,7 +7,7 @@ import pytest
 from forked_processes import run_together
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.commands import read_lines
+from trocr_gsa.cli.app import read_lines
 from trocr_gsa.reader import LineReader
 
 
@@ -76,7 +76,7 @@ def test_two_processes_keep_what_one_read_before_it_was_stopped(call, pictures, 
         return read(reader, files, *args, **kwargs)
 
     with monkeypatch.context() as patched:
-        patched.setattr("trocr_gsa.commands.read_lines.WINDOW", 4)
+        patched.setattr("trocr_gsa.cli.read_lines.WINDOW", 4)
         patched.setattr(LineReader, "read", read_or_stop)
         assert call(*words).exit_code == 130
     together = run_together(2, words, tmp_path / "logs")

@@ -7,7 +7,7 @@ import pytest
 from tiny_checkpoint import draw_line
 from typer.main import get_command
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

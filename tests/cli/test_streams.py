@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.reader import LineReader
 
 ODD = "ſchön — 😀"

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from trocr_gsa.data import Font, StoredLines
-from trocr_gsa.data.fonts import BUILTIN_FAMILY
 from trocr_gsa.data.stored import Record
+from trocr_gsa.data.synthetic.fonts import BUILTIN_FAMILY
 
 BUILTIN = Font("", BUILTIN_FAMILY)
 

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from trocr_gsa.data import AugmentedLines, LineAugmentation
-from trocr_gsa.data.surroundings import Surroundings
+from trocr_gsa.data.synthetic.surroundings import Surroundings
 
 ALONE = Surroundings(margin=0, neighbours=0, cut_out=0)
 STILL = LineAugmentation(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trocr_gsa.data.grey import DARK, FAINTEST, STRONGEST, ground, histogram, stands_out
+from trocr_gsa.reader.preparation.grey import DARK, FAINTEST, STRONGEST, ground, histogram, stands_out
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 7, 100, 101])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trocr_gsa.data.fields import cloud, sampled, wave
-from trocr_gsa.data.handwriting import HandStyle, Rows, shrunk_bodies, write_by_hand
+from trocr_gsa.data.synthetic.handwriting import HandStyle, Rows, shrunk_bodies, write_by_hand
+from trocr_gsa.data.synthetic.random_fields import cloud, sampled, wave
 
 ROWS = Rows(height=56, top=28, baseline=40, body=18, capitals=30)
 FONT = HandStyle(slant=0, skew=0, curve=0, body=0, width=0, uneven=0, elastic=0)

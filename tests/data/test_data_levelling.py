@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from trocr_gsa.data.levelling import LEAST, ink_places, level
-from trocr_gsa.train.evaluation import rotate_image
+from trocr_gsa.evaluation.evaluate import rotate_image
+from trocr_gsa.reader.preparation.levelling import LEAST, ink_places, level
 
 TEXT = "Ein Wort gab das andere, und keines hielt"
 QUARTERS = {0: None, 90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}

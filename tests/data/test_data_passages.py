@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trocr_gsa.data.corpus import TextCorpus
-from trocr_gsa.data.passages import MixedCorpus, PassageCorpus, break_line, read_passages
+from trocr_gsa.data.synthetic.corpus import TextCorpus
+from trocr_gsa.data.synthetic.passages import MixedCorpus, PassageCorpus, break_line, read_passages
 
 ASCII = frozenset(map(chr, range(32, 127)))
 PROSE = "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from trocr_gsa.data.polarity import dark_on_light
+from trocr_gsa.reader.preparation.polarity import dark_on_light
 
 
 def draw(paper: int, ink: int, mode: str = "L") -> Image.Image:

@@ -7,19 +7,11 @@ import pytest
 from line_makers import BUILTIN
 from PIL import ImageFont
 
-from trocr_gsa.data import (
-    Corpus,
-    Font,
-    LineRenderer,
-    RenderedLines,
-    RenderStyle,
-    TextCorpus,
-    find_fonts,
-    fonts,
-)
-from trocr_gsa.data.corpus import fit
-from trocr_gsa.data.words import LANGUAGES
-from trocr_gsa.data.writer import long_s
+from trocr_gsa.data import Corpus, Font, LineRenderer, RenderedLines, RenderStyle, TextCorpus, find_fonts
+from trocr_gsa.data.synthetic import fonts
+from trocr_gsa.data.synthetic.corpus import fit
+from trocr_gsa.data.synthetic.words import LANGUAGES
+from trocr_gsa.data.synthetic.writer import long_s
 
 NO_LISTS = Corpus(dictionaries="/no/word/lists")
 SEEDS = range(60)

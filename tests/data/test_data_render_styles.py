@@ -7,10 +7,10 @@ import pytest
 from line_makers import BUILTIN
 
 from trocr_gsa.data import Corpus, InkStyle, LineRenderer, PageStyle, RenderStyle
-from trocr_gsa.data.handwriting import HandStyle
-from trocr_gsa.data.ink import strike
-from trocr_gsa.data.page import other_side, pressed, stains
-from trocr_gsa.data.render import STYLES, render_style
+from trocr_gsa.data.synthetic.handwriting import HandStyle
+from trocr_gsa.data.synthetic.ink import strike
+from trocr_gsa.data.synthetic.paper import other_side, pressed, stains
+from trocr_gsa.data.synthetic.render import STYLES, render_style
 
 NO_LISTS = Corpus(dictionaries="/no/word/lists")
 SEEDS = range(60)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trocr_gsa.data.surroundings import Surroundings
+from trocr_gsa.data.synthetic.surroundings import Surroundings
 
 ROOMY = Surroundings(margin=1.0, neighbours=0, cut_out=0)
 SEEDS = range(60)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from trocr_gsa.data.levelling import ink_places
-from trocr_gsa.data.trimming import FILLS, LEFT, trim
+from trocr_gsa.reader.preparation.levelling import ink_places
+from trocr_gsa.reader.preparation.trimming import FILLS, LEFT, trim
 
 TEXT = "Ein Wort gab das andere"
 QUARTERS = [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270]

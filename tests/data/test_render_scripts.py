@@ -8,8 +8,8 @@ import yaml
 from PIL import ImageFont
 
 from trocr_gsa.data import Font, open_source
-from trocr_gsa.data.corpus import Corpus
-from trocr_gsa.data.words import LANGUAGES
+from trocr_gsa.data.synthetic.corpus import Corpus
+from trocr_gsa.data.synthetic.words import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "trocr_gsa" / "configs" / "rendering" / "lines.yaml"

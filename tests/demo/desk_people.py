@@ -19,7 +19,7 @@ def shown(*words: object) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from trocr_gsa.cli import app; app()", "serve", "--port", str(port)]
+    command = [sys.executable, "-c", "from trocr_gsa.cli.app import app; app()", "serve", "--port", str(port)]
     quiet = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen([*command, *map(str, words)], stderr=subprocess.PIPE, text=True, env=quiet) as server:
         try:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.demo.drawing import draw_looking, levelled
 from trocr_gsa.demo.examples import LINES, draw_examples
+from trocr_gsa.demo.overlays import draw_looking, levelled
 from trocr_gsa.reader import LetterPlaces, LineReader
 from trocr_gsa.reader.line import FIELDS
 

@@ -13,7 +13,7 @@ from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
 
 
 def test_an_adapter_of_another_base_is_refused_at_the_start(desk_checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.demo.page.import_gradio", lambda: None)
+    monkeypatch.setattr("trocr_gsa.demo.web_page.import_gradio", lambda: None)
     other = save_checkpoint(tmp_path / "other", encoder_hidden_size=16)
     adapter = save_adapter(other, tmp_path / "fr")
     result = run("--model", desk_checkpoint, "--adapter", f"fr={adapter}")

@@ -16,7 +16,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.train.arguments import TrainingArguments
 
 ROOT = Path(__file__).parents[2]
@@ -139,7 +139,7 @@ def workplace(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", workplace / "checkpoint")
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", workplace / "checkpoint")
     names: dict = {}
     for block in blocks(page, "python"):
         if ELSEWHERE.search(block.code):

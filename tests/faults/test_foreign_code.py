@@ -9,7 +9,7 @@ from stock_processors import make_stock_processor
 from stock_trocr import make_stock_model
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.reader import LineReader
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune

@@ -12,10 +12,10 @@ from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv,
 from stub_reader import StubReader
 
 from trocr_gsa.data.pages import PageError, find_pages, find_scans, one_of_each, pdf, pdf_worker
-from trocr_gsa.data.pages.listing import COMPANIONS
-from trocr_gsa.data.pages.outputs import FORMATS
-from trocr_gsa.data.pages.source import open_pages
-from trocr_gsa.data.pages.xml import root_name
+from trocr_gsa.data.pages.formats import FORMATS
+from trocr_gsa.data.pages.page_files import COMPANIONS
+from trocr_gsa.data.pages.page_lines import open_pages
+from trocr_gsa.data.pages.xml_files import root_name
 from trocr_gsa.reader.pages import ReadPage, read_pages
 
 IMAGE, LINES = draw_page(["abc def", "zweite Zeile", "hoch"], [3.0, 90.0, 180.0])

@@ -13,7 +13,7 @@ from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 
 @pytest.fixture(scope="session")

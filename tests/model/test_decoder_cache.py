@@ -14,8 +14,8 @@ from transformers import DynamicCache, EncoderDecoderCache, VisionEncoderDecoder
 
 from trocr_gsa.model import decoder_cache
 from trocr_gsa.model.decoder_cache import CACHE, SUPPORTED_TRANSFORMERS, UnsupportedTransformersError, decode
-from trocr_gsa.model.drafting import CachedDecoder
 from trocr_gsa.model.fused_decoder import FusedTrOCRAttention
+from trocr_gsa.reader.drafting import CachedDecoder
 
 NAMES = rf"transformers {re.escape(transformers.__version__)} .*{re.escape(SUPPORTED_TRANSFORMERS)}"
 LETTERS = torch.tensor([[0, 7, 9, 3, 5], [0, 4, 2, 2, 8]])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_models import as_set, noise, tiny_reader
 
-from trocr_gsa.model import drafting
 from trocr_gsa.model.ctc_prefix import CTCColumns, JointScores
-from trocr_gsa.model.drafting import CachedDecoder, read_drafts, write
+from trocr_gsa.reader import drafting
+from trocr_gsa.reader.drafting import CachedDecoder, read_drafts, write
 
 PAD, END = 0, 1
 

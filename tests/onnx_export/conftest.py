@@ -7,8 +7,8 @@ from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
-from trocr_gsa.exported import OnnxLineReader
+from trocr_gsa.cli.app import app
+from trocr_gsa.onnx import OnnxLineReader
 from trocr_gsa.reader import LineReader
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")

@@ -9,8 +9,8 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from transformers import GPT2Config, GPT2LMHeadModel
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
-from trocr_gsa.exported import OnnxLineReader, export_reader
+from trocr_gsa.cli.app import app
+from trocr_gsa.onnx import OnnxLineReader, export_reader
 from trocr_gsa.reader import LineReader
 
 

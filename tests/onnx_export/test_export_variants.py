@@ -9,8 +9,8 @@ from stock_trocr import make_stock_model
 from tiny_checkpoint import NARROW, save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
-from trocr_gsa.exported import OnnxLineReader, export_reader
 from trocr_gsa.model.gated_attention import HeadGate
+from trocr_gsa.onnx import OnnxLineReader, export_reader
 from trocr_gsa.reader import LineReader
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from PIL import Image
 from tiny_checkpoint import draw_line
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
-from trocr_gsa.exported import OnnxLineReader, open_reader, round_weights
+from trocr_gsa.cli.app import app
+from trocr_gsa.onnx import OnnxLineReader, open_reader, round_weights
 from trocr_gsa.reader import LineReader
 
 

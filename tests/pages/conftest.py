@@ -6,7 +6,7 @@ from click.testing import Result
 from tiny_checkpoint import save_checkpoint
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.reader import LineReader
 
 
@@ -23,7 +23,7 @@ def page_reader(page_checkpoint: Path) -> LineReader:
 @pytest.fixture
 def call(page_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run `trocr-gsa` with these words; what is not a mistake of the user's is raised."""
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", page_checkpoint)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", page_checkpoint)
 
     def run(*words: object) -> Result:
         return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)

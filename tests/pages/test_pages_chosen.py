@@ -11,7 +11,7 @@ from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv,
 from stub_reader import StubReader
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.data import open_source
 from trocr_gsa.data.pages import find_pages, holds_pages, holds_xml
 
@@ -23,7 +23,7 @@ ALTO = alto_xml(alto_line(1, LINES[0], '<String CONTENT="one"/>'))
 @pytest.fixture
 def read(monkeypatch) -> Callable[..., Result]:
     """Run `trocr-gsa read` with a reader that costs nothing."""
-    monkeypatch.setattr("trocr_gsa.exported.open_reader", lambda *_: StubReader())
+    monkeypatch.setattr("trocr_gsa.onnx.open_reader", lambda *_: StubReader())
     return lambda *words: CliRunner().invoke(app, ["read", *map(str, words)], catch_exceptions=False)
 
 

@@ -6,7 +6,7 @@ from page_makers import ALTO_4, PAGE_2019, alto_line, alto_xml, draw_page, page_
 from test_pages_described import described
 
 from trocr_gsa.data.pages import LineReading
-from trocr_gsa.data.pages.outputs import FORMATS
+from trocr_gsa.data.pages.formats import FORMATS
 
 _, LINES = draw_page(["one", "two"])
 STRING = '<String CONTENT="{}" HPOS="{}" VPOS="{}" WIDTH="{}" HEIGHT="{}"/>'

@@ -8,7 +8,7 @@ from page_makers import make_folder
 from stub_reader import StubReader
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 
 class StoppedReader(StubReader):
@@ -31,7 +31,7 @@ def run(monkeypatch):
     """Run `trocr-gsa read` with a reader of one's own."""
 
     def run(reader, *words):
-        monkeypatch.setattr("trocr_gsa.exported.open_reader", lambda *_: reader)
+        monkeypatch.setattr("trocr_gsa.onnx.open_reader", lambda *_: reader)
         return CliRunner().invoke(app, ["read", *map(str, words)], catch_exceptions=False)
 
     return run

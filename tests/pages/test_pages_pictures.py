@@ -9,7 +9,7 @@ from page_makers import alto_line, alto_xml, draw_page, page_line, page_xml
 from PIL import Image
 
 from trocr_gsa.data.pages import PageError, PageFile, PageLines, find_pages, fit_picture
-from trocr_gsa.data.pages.images import find_picture
+from trocr_gsa.data.pages.page_pictures import find_picture
 
 IMAGE, LINES = draw_page(["one"])
 

@@ -7,7 +7,7 @@ from lxml import etree
 from page_makers import draw_page, page_equiv, page_line, page_xml
 
 from trocr_gsa.data.pages import LineReading, PageFile
-from trocr_gsa.data.pages.outputs import FORMATS
+from trocr_gsa.data.pages.formats import FORMATS
 
 SCHEMA = Path(__file__).parent / "schemas" / "pagecontent-2019-07-15.xsd"
 _, LINES = draw_page(["one", "two"])

@@ -153,7 +153,7 @@ def test_characters_that_nobody_sees_are_told_once_for_all_pages(tmp_path, call)
 
 
 def test_lines_that_cover_their_page_many_times_over_are_not_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.pages.source.MOST_PIXELS", 0)
+    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.MOST_PIXELS", 0)
     image, (line,) = draw_page(["one"])
     image.save(tmp_path / "0001.png")
     line.polygon = np.array([[0, 0], [400, 0], [400, 300], [0, 300]])

@@ -6,9 +6,9 @@ import pytest
 from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 
 from trocr_gsa.data.pages import LineReading, PageError, PageFile, XmlDocument
-from trocr_gsa.data.pages.listing import PAGE_ROOTS
-from trocr_gsa.data.pages.outputs import FORMATS
-from trocr_gsa.data.pages.xml import MAX_BYTES, MAX_PARTS
+from trocr_gsa.data.pages.formats import FORMATS
+from trocr_gsa.data.pages.page_files import PAGE_ROOTS
+from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS
 
 _, LINES = draw_page(["one"])
 PAGE = page_xml(page_line(1, LINES[0], page_equiv("TEXT")))

@@ -12,7 +12,7 @@ from lxml import etree
 from page_makers import SIZE, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 
 from trocr_gsa.data.pages import LineReading, Page, PageFile
-from trocr_gsa.data.pages.outputs import FIELDS, FORMATS
+from trocr_gsa.data.pages.formats import FIELDS, FORMATS
 
 _, LINES = draw_page(["one", "two", "three"])
 OF_CHARACTERS = (0.5, 0.25, 0.0123456, 1.0)

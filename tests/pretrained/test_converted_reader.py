@@ -10,7 +10,7 @@ from transformers import TrOCRProcessor
 from typer.testing import CliRunner
 
 from trocr_gsa import LineReader, PointGroup
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 SIZES = [(180, 30), (65, 40), (301, 22)]
 

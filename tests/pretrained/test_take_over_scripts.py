@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoProcessor, VisionEncoderDecoderModel
 from typer.main import get_command
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 TOY = {"image_size": 32, "patch_size": 8, "hidden_size": 32, "heads": 2, "layers": 3, "longest": 40}

@@ -6,8 +6,8 @@ from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
 from trocr_gsa.reader import LineReader, load_reader
-from trocr_gsa.reader.library import AdapterLibrary
-from trocr_gsa.train.reading import read_images
+from trocr_gsa.reader.adapters import AdapterLibrary
+from trocr_gsa.reader.decoding import read_images
 
 PICTURES = [draw_line(text, width) for text, width in (("abc", 40), ("defghijk", 90), ("noon", 64), ("xyz w", 70))]
 MIXED = ["fr", None, "de", "fr"]

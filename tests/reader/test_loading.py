@@ -9,8 +9,8 @@ from stock_trocr import make_stock_model
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.reader import LineReader, load_reader
-from trocr_gsa.train.build import load_model
 
 PICTURES = [draw_line("abc", 40), draw_line("defghijk", 90)]
 
@@ -21,7 +21,7 @@ def adapter(checkpoint, tmp_path_factory):
 
 
 def test_the_packaged_checkpoint_is_the_default(checkpoint, reader, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", checkpoint)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", checkpoint)
     assert LineReader.from_pretrained(device="cpu").read(PICTURES) == reader.read(PICTURES)
 
 
@@ -81,7 +81,7 @@ def test_two_names_on_the_hub_are_two_models(checkpoint, adapter, tmp_path, monk
     LineReader.from_pretrained(checkpoint, elsewhere, device="cpu")  # the model may well be a download of owner/one
     model, processor = load_model(str(checkpoint))
     model.name_or_path = "owner/other"
-    monkeypatch.setattr("trocr_gsa.reader.loading.load_model", lambda *_: (model, processor))
+    monkeypatch.setattr("trocr_gsa.checkpoints.loading.load_model", lambda *_: (model, processor))
     with pytest.raises(ValueError, match=r"owner/one, not on owner/other"):
         LineReader.from_pretrained("owner/other", elsewhere, device="cpu")
 

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from trocr_gsa.checkpoints.loading import packaged_adapters
+from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
+from trocr_gsa.checkpoints.results import Results, weights_sha256
 from trocr_gsa.equivariance import report
 from trocr_gsa.reader import LineReader, list_adapters, load_reader
-from trocr_gsa.reader.loading import packaged_adapters
-from trocr_gsa.train.build import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
-from trocr_gsa.train.results import Results, weights_sha256
 
 ADAPTERS = ["de-fraktur-19", "fr-hand-19", "peraire"]
 

@@ -56,14 +56,14 @@ def test_files_bytes_arrays_and_pictures_are_read_alike(reader, tmp_path, uprigh
 
 
 def test_beams_look_at_the_picture_the_same_way_up_where_that_is_no_doubt(reader, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.train.reading.DOUBT", 1.0)
+    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)
     greedy, beams = reader.read(PICTURES), reader.read(PICTURES, num_beams=3)
     assert [line.orientation for line in beams] == [line.orientation for line in greedy]
     assert all(0 <= line.confidence <= 1 for line in beams)
 
 
 def test_confidence_is_the_geometric_mean_of_the_tokens_probabilities(reader, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.train.reading.DOUBT", 1.0)  # an untrained reader doubts every pose
+    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)  # an untrained reader doubts every pose
     model, processor = reader.model, reader.processor
     inputs = processor(images=[PICTURES[1]])
     ids = model.generate(**inputs, max_new_tokens=15)

@@ -7,8 +7,8 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
 from trocr_gsa import LineReader
-from trocr_gsa.cli import app
-from trocr_gsa.exported import OnnxLineReader
+from trocr_gsa.cli.app import app
+from trocr_gsa.onnx import OnnxLineReader
 
 PICTURES = [draw_line(text, width) for text, width in {"abc": 40, "defghijk": 90, "a longer line": 120}.items()]
 

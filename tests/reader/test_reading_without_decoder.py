@@ -6,7 +6,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
 from trocr_gsa import LineReader
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 PICTURES = [draw_line(text, width) for text, width in {"abc": 40, "defghijk": 90, "a longer line": 120}.items()]
 
@@ -22,7 +22,7 @@ def reader(folder):
 
 
 def test_the_text_is_the_heads_and_the_decoder_is_not_asked(reader, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.train.reading.DOUBT", 1.0)
+    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)
     model, processor = reader.model, reader.processor
     monkeypatch.setattr(model.decoder, "forward", None)
     with torch.inference_mode():

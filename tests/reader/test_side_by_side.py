@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.reader.side_by_side import even_size, side_by_side
+from trocr_gsa.reader.parallel import even_size, side_by_side
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 
 from trocr_gsa.demo import Desk
 from trocr_gsa.reader import LineReader, load_reader
-from trocr_gsa.reader.library import AdapterLibrary
+from trocr_gsa.reader.adapters import AdapterLibrary
 
 PICTURES = [draw_line("abc", 40), draw_line("noon", 64)]
 THREADS = 4

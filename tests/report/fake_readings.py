@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from PIL import Image
 
 from trocr_gsa.data.samples import LineSample
-from trocr_gsa.report import About, SetReading
-from trocr_gsa.train.evaluation import LineRecord, summarise
+from trocr_gsa.evaluation.evaluate import LineRecord, summarise
+from trocr_gsa.evaluation.report import About, SetReading
 
 ABOUT = About("my_model", "trocr-gsa evaluate lines", "C4", (0.0, 90.0, 180.0, 270.0), 1.0)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.train.evaluation import LineRecord
+from trocr_gsa.evaluation.evaluate import LineRecord
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.evaluation.evaluate import read_lines
 from trocr_gsa.reader import LineReader
-from trocr_gsa.train.evaluation import read_lines
 
 CONFIDENCES = {"one": 0.9, "two": 0.8, "three": 0.7}  # at temperature 1
 

@@ -8,13 +8,13 @@ import pytest
 from tiny_adapters import save_adapter
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 
 
 @pytest.fixture
 def call(checkpoint, monkeypatch):
     """Run `trocr-gsa evaluate` with the tiny reader."""
-    monkeypatch.setattr("trocr_gsa.train.build.PACKAGED_CHECKPOINT", checkpoint)
+    monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", checkpoint)
     return lambda *words: CliRunner().invoke(app, ["evaluate", *map(str, words)], catch_exceptions=False)
 
 

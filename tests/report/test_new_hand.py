@@ -9,7 +9,7 @@ import pytest
 
 from trocr_gsa.data.compile import SCHEMA, encode
 from trocr_gsa.data.sources import open_source
-from trocr_gsa.train.evaluation import LineRecord
+from trocr_gsa.evaluation.evaluate import LineRecord
 
 WRITTEN = "<!-- new-hand: written by scripts/new_hand.py -->"
 

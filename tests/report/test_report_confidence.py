@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from trocr_gsa.train import metrics
-from trocr_gsa.train.confidence import (
+from trocr_gsa.metrics import error_rates as metrics
+from trocr_gsa.metrics.confidence import (
     Bin,
     cer_of_surest,
     confidence_bins,
     expected_calibration_error,
     fit_temperature,
 )
-from trocr_gsa.train.metrics import ErrorCount
+from trocr_gsa.metrics.error_rates import ErrorCount
 
 RIGHT, WRONG = ErrorCount(0, 10), ErrorCount(5, 10)
 

@@ -10,12 +10,12 @@ import pytest
 from fake_readings import ABOUT, make_reading
 from PIL import Image
 
-from trocr_gsa.report import About
-from trocr_gsa.report.figures import Curve, polar
-from trocr_gsa.report.page import letter, render_report, shown, write_report
-from trocr_gsa.report.statistics import Rate
-from trocr_gsa.report.worst import PictureBudget, worst_lines
-from trocr_gsa.train.metrics import align_characters
+from trocr_gsa.evaluation.report import About
+from trocr_gsa.evaluation.report.figures import Curve, polar
+from trocr_gsa.evaluation.report.html import letter, render_report, shown, write_report
+from trocr_gsa.evaluation.report.statistics import Rate
+from trocr_gsa.evaluation.report.worst import PictureBudget, worst_lines
+from trocr_gsa.metrics.error_rates import align_characters
 
 READ = [("ſein Wort", "fein Wor t"), ("zum Anfang", "zum Anfang"), ("abc", "xyz")]
 VOID = {"meta", "img"}

@@ -3,8 +3,8 @@
 import pytest
 from fake_readings import make_reading
 
-from trocr_gsa.report.confusions import count_confusions
-from trocr_gsa.report.statistics import Rate, difference, summarise_documents, summarise_readings, trust
+from trocr_gsa.evaluation.report.confusions import count_confusions
+from trocr_gsa.evaluation.report.statistics import Rate, difference, summarise_documents, summarise_readings, trust
 
 POSES = (0.0, 90.0, 180.0, 270.0)
 

@@ -9,14 +9,14 @@ from tiny_checkpoint import draw_line
 
 HELP = """
 import sys
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 try:
     app(["--help"])
 except SystemExit:
     pass
 """
 READ = """
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 try:
     app(["read", {line!r}])
 except SystemExit:

@@ -8,8 +8,7 @@ import pytest
 import torch
 import yaml
 
-from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.checks import split_architecture, split_source
+from trocr_gsa.train.arguments import TrainingArguments, split_architecture, split_source
 
 
 def test_command_line_values_win_over_the_file(tmp_path):

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from trocr_gsa.train.batches import DealtBatches
+from trocr_gsa.train.training_data import DealtBatches
 
 
 class Batches:

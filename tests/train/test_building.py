@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoint import save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.data.fit import LineFit
 from trocr_gsa.train import training_data
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.build import build, load_model
+from trocr_gsa.train.build import build
 from trocr_gsa.train.training_data import training_lines, validation_sets
 
 

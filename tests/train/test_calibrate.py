@@ -9,7 +9,7 @@ from tiny_checkpoint import draw_line
 from trocr_gsa import LineReader, TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
-from trocr_gsa.train.calibrate import calibrate
+from trocr_gsa.train.teach_orientation import calibrate
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def words() -> list[Image.Image]:
 
 
 def test_the_way_up_is_learned_and_found_at_every_turn(reader, words, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.train.reading.DOUBT", 1.0)  # what an untrained decoder is surest of says nothing
+    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)  # what an untrained decoder is surest of says nothing
     model, processor = reader
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     result = calibrate(model, processor, words, max_steps=60, batch_size=8, learning_rate=3e-3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trocr_gsa.train.checkpoint import load_state, save_state
+from trocr_gsa.checkpoints.training_state import load_state, save_state
 from trocr_gsa.train.sharding import load_trainable_state
 
 

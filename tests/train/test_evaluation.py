@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trocr_gsa.train.evaluation import LineRecord, evaluate, read_lines, rotate_image, summarise
+from trocr_gsa.evaluation.evaluate import LineRecord, evaluate, read_lines, rotate_image, summarise
 
 
 def record(text, prediction, angle=0.0, orientation=0.0, document="book"):

@@ -11,7 +11,7 @@ from forked_processes import run_together
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from trocr_gsa.cli import app
+from trocr_gsa.cli.app import app
 from trocr_gsa.reader import load_reader
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments

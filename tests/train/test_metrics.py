@@ -5,8 +5,8 @@ from pathlib import Path
 import evaluate
 import pytest
 
-from trocr_gsa.train import metrics
-from trocr_gsa.train.metrics import ErrorCount
+from trocr_gsa.metrics import error_rates as metrics
+from trocr_gsa.metrics.error_rates import ErrorCount
 
 MODULES = Path(metrics.__file__).parent / "evaluate_modules"
 

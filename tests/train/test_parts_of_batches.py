@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.train import reading
+from trocr_gsa.reader import decoding as reading
+from trocr_gsa.reader.decoding import read_images
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import new_model
-from trocr_gsa.train.reading import read_images
 
 PICTURES = [draw_line("abcdefgh", 110), draw_line("ab", 30), draw_line("defghijk", 90), draw_line("fedcba", 70)]
 

@@ -5,7 +5,7 @@ import torch
 from PIL import ImageOps
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.train.reading import read_images
+from trocr_gsa.reader.decoding import read_images
 
 LINE = draw_line("abcdefghijklabcdefghijkl", 140)
 ROOMY = ImageOps.expand(LINE, 2 * LINE.height, 230)

@@ -8,11 +8,11 @@ import pytest
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 
+from trocr_gsa.checkpoints.results import Results, weights_sha256
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.reader import load_reader
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.finetune import finetune
-from trocr_gsa.train.results import Results, weights_sha256
 
 SHORT = {"max_steps": 2, "eval_every": 2, "warmup_steps": 1, "batch_patches": 80, "device": "cpu"}
 

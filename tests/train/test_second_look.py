@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.train import reading
-from trocr_gsa.train.reading import read_images
+from trocr_gsa.reader import decoding as reading
+from trocr_gsa.reader.decoding import read_images
 
 PICTURES = [draw_line("abc", 40), draw_line("defghijk", 90), draw_line("fedcba", 70)]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from trocr_gsa.checkpoints.model_size import _decoder_weights, _encoder_weights, check_size
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.build import load_model, new_model
-from trocr_gsa.train.size import _decoder_weights, _encoder_weights, check_size
+from trocr_gsa.train.build import new_model
 
 
 @pytest.mark.parametrize(

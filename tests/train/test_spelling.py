@@ -8,9 +8,9 @@ import pytest
 from stock_processors import make_stock_processor
 from transformers import ByT5Tokenizer, TrOCRProcessor
 
-from trocr_gsa.data.pages.xml import without_controls
+from trocr_gsa.data.pages.xml_files import without_controls
 from trocr_gsa.data.samples import clean_text
-from trocr_gsa.train.spelling import character_probabilities, cleaned, pieces
+from trocr_gsa.reader.spelling import character_probabilities, cleaned, pieces
 
 BYTES = ByT5Tokenizer()
 END, EXTRA = 1, 260

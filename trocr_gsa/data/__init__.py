@@ -7,18 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .augment import AugmentedLines, LineAugmentation
+    from trocr_gsa.data.synthetic.augmentation import AugmentedLines, LineAugmentation
+    from trocr_gsa.data.synthetic.corpus import Corpus, TextCorpus
+    from trocr_gsa.data.synthetic.fonts import Font, find_fonts
+    from trocr_gsa.data.synthetic.ink import InkStyle
+    from trocr_gsa.data.synthetic.paper import PageStyle
+    from trocr_gsa.data.synthetic.render import LineRenderer, RenderedLines, RenderStyle
+
     from .buckets import BucketBatchSampler
     from .collate import LineCollator
     from .compile import CompileReport, compile_lines
-    from .corpus import Corpus, TextCorpus
     from .fit import FittingLines, LineFit
-    from .fonts import Font, find_fonts
     from .images import ImageError, load_image, pages_of
-    from .ink import InkStyle
     from .mixture import Mixture
-    from .page import PageStyle
-    from .render import LineRenderer, RenderedLines, RenderStyle
     from .samples import LineDataset, LineSample
     from .sources import open_source
     from .stored import StoredLines

@@ -131,3 +131,17 @@ def _hub_blobs(root: Path) -> Path | None:
         if folder.parent.name == "snapshots" and blobs.is_dir():
             return Path(os.path.realpath(blobs))
     return None
+
+
+def check_folder(field: str, path: str | Path | None, else_give: str) -> None:
+    """Refuse what can only be meant as a folder and is none; any other name may be one on the Hub.
+
+    Raises:
+        ValueError: if there is no such folder; the message says what else to give.
+    """
+    if path is None or os.path.isdir(path):
+        return
+    if isinstance(path, Path) or not may_be_on_hub(path):
+        raise ValueError(
+            f"`{field}`: there is no folder {shown(str(path))}. Give {else_give}, or owner/name on the Hub."
+        )

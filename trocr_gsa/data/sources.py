@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trocr_gsa.data.pages.page_files import holds_pages, holds_xml
+from trocr_gsa.data.pages.page_lines import open_pages
+
 from .images import PICTURE_SUFFIXES
 from .lists import LIST_SUFFIXES, METADATA, Columns, find_list, find_table, open_list
 from .names import FolderNames, NameProblem, may_be_on_hub, shown, writable
-from .pages.listing import holds_pages, holds_xml
-from .pages.source import open_pages
 from .samples import LineDataset
 from .stored import FilePictures, Record, StoredLines
 from .tables import open_hub, open_parquet, open_saved

@@ -1,6 +1,6 @@
 """A page to try the reader on: needs the extra `demo`."""
 
 from .desk import Desk
-from .page import build_page, serve
+from .web_page import build_page, serve
 
 __all__ = ["Desk", "build_page", "serve"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from trocr_gsa.data.images import ImageError, load_image
 from trocr_gsa.data.numbers import to_json
+from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import Line, LineReader
-from trocr_gsa.train.evaluation import rotate_image
 
-from .drawing import draw_looking, draw_stage
+from .overlays import draw_looking, draw_stage
 
 NO_ADAPTER = "none"
 EMPTY = '<div class="stage"></div>'

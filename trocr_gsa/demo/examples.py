@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trocr_gsa.data.fonts import BUILTIN_FAMILY, Font
-from trocr_gsa.data.ink import InkStyle, draw_line
-from trocr_gsa.data.page import PageStyle, print_page
-from trocr_gsa.train.evaluation import rotate_image
+from trocr_gsa.data.synthetic.fonts import BUILTIN_FAMILY, Font
+from trocr_gsa.data.synthetic.ink import InkStyle, draw_line
+from trocr_gsa.data.synthetic.paper import PageStyle, print_page
+from trocr_gsa.evaluation.evaluate import rotate_image
 
 HEIGHT = 64  # pixels
 LINES = (("Turn the page, and the words stay.", 0), ("Which way up does this line hang?", 180), ("Up we go", 90))

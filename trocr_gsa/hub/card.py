@@ -8,13 +8,13 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from peft import PeftModel
 
+from trocr_gsa.checkpoints.lora_targets import TARGETS, target_pattern
+from trocr_gsa.checkpoints.results import Results
 from trocr_gsa.equivariance import Check
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.train.lora import TARGETS, target_pattern
-from trocr_gsa.train.results import Results
 
+from .folder import Source
 from .measurements import TASK, Measurement
-from .source import Source
 from .statement import Statement, is_hub_id
 
 TAGS = ("ocr", "htr", "trocr", "trocr-gsa", "equivariance")

@@ -9,11 +9,11 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from trocr_gsa.checkpoints.results import Results
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.weight_files import read_json
-from trocr_gsa.train.evaluation import SummaryRow
-from trocr_gsa.train.results import Results
 
-from .source import Source
+from .folder import Source
 from .statement import public_name
 
 TASK = "image-to-text"

@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from PIL import Image
 
+from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.images import ImageError, load_image, read_header
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
-from trocr_gsa.train.reading import Reading, read_images
 
-from .attention_maps import LetterPlaces, letter_places
+from .decoding import Reading, read_images
+from .letter_places import LetterPlaces, letter_places
 from .line import Line
-from .loading import Adapters, choose_device, load_reader
+from .parallel import even_size, side_by_side
 from .pictures import Picture, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
-from .side_by_side import even_size, side_by_side
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-    from .library import AdapterLibrary
+    from .adapters import AdapterLibrary
 
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
 
@@ -46,7 +46,7 @@ class LineReader:
     T is `confidence_temperature` of the model's configuration: the one number to fit where confidences shall be the
     share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's; of
     the CTC head alone, p(token | before) = ψ(before · token) / ψ(before) (`CTCHead.score`). A character is as probable
-    as its tokens together (`trocr_gsa.train.spelling`).
+    as its tokens together (`trocr_gsa.reader.spelling`).
 
     Args:
         model: the reader, in evaluation mode; inside adapters, each line is read with the one it asks for.
@@ -288,6 +288,6 @@ def _library_of(model: Any) -> AdapterLibrary | None:
     peft = sys.modules.get("peft")
     if peft is None or not isinstance(model, peft.PeftModel):
         return None
-    from .library import AdapterLibrary
+    from .adapters import AdapterLibrary
 
     return AdapterLibrary(model)

@@ -13,10 +13,10 @@ from PIL import Image
 from trocr_gsa.data.images import ImageError
 from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
-from trocr_gsa.train.spelling import cleaned
 
 from .line import Line
 from .line_reader import LineReader
+from .spelling import cleaned
 
 WINDOW = 256  # lines cut and not yet read
 PIXELS = 100_000_000  # of these lines

@@ -5,19 +5,28 @@ What is unusual:
 - sources carry their weight in a mixture as `path:weight`.
 """
 
+import math
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from trocr_gsa.data.names import shown
+import torch
+from transformers import TrOCRConfig
+
+from trocr_gsa.checkpoints.model_size import check_counts
+from trocr_gsa.data.names import check_folder, shown, without_slash
 from trocr_gsa.data.textfiles import read_text
-from trocr_gsa.train.checks import check_arguments
+from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.packaged_configs import find_config
 from trocr_gsa.train.parsing import bounded, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
-from trocr_gsa.train.places import plain_places
 
 ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
 MOST_LETTERS = 100_000  # of a configuration
+FOLDERS = ("model", "pretrained_decoder", "output")
+FOLDER_LISTS = ("warm_start",)
+SOURCES = ("train", "validation")
 
 
 @dataclass(kw_only=True)
@@ -174,3 +183,156 @@ def _architecture(values: Any) -> dict[str, Any]:
 
 def _is_architecture(key: Any) -> bool:
     return isinstance(key, str) and key.startswith(ARCHITECTURE_PREFIXES)
+
+
+def check_arguments(arguments: "TrainingArguments") -> None:
+    """Raise ValueError for the first impossible value or combination."""
+    _check_bounds(arguments)
+    _check_sources(arguments)
+    _check_schedule(arguments)
+    _check_device(arguments)
+    _check_new_model(arguments)
+
+
+def split_source(source: str) -> tuple[str, float | None]:
+    """Split `path:weight` into path and weight; without a weight, or where a folder is called so, it is None.
+
+    Raises:
+        ValueError: if the weight is not positive.
+    """
+    if os.path.exists(source):  # a folder may be called 12:30
+        return source, None
+    path, _, word = source.rpartition(":")
+    try:
+        weight = float(word)
+    except ValueError:
+        return source, None
+    if not path:
+        return source, None
+    if not 0 < weight < float("inf"):
+        raise ValueError(f"`train`: the weight of {path} must be positive, got {word}.")
+    return path, weight
+
+
+def _check_bounds(arguments: "TrainingArguments") -> None:
+    for spec in fields(arguments):
+        value = getattr(arguments, spec.name)
+        low, high = spec.metadata.get("low"), spec.metadata.get("high")
+        if value is None or not isinstance(value, (int, float)):
+            continue
+        if not math.isfinite(value):
+            raise ValueError(f"`{spec.name}` must be a finite number, got {value}.")
+        if low is not None and not value >= low:
+            raise ValueError(f"`{spec.name}` must be at least {low}, got {value}.")
+        if high is not None and not value <= high:
+            raise ValueError(f"`{spec.name}` must be at most {high}, got {value}.")
+
+
+def _check_sources(arguments: "TrainingArguments") -> None:
+    if not arguments.train:
+        raise ValueError("`train` must name at least one source of lines, such as train=my_lines/.")
+    for source in [*arguments.train, *arguments.validation]:
+        split_source(source)
+    if arguments.patience is not None and not arguments.validation:
+        raise ValueError("`patience` needs lines to validate on: set `validation`, or leave `patience` out.")
+    if not all(map(math.isfinite, arguments.angles)):
+        raise ValueError(f"`angles` must be finite numbers, in degrees, got {arguments.angles}.")
+    if arguments.validation and not arguments.angles:
+        raise ValueError("`angles` must name at least one angle in degrees, such as angles=[0].")
+
+
+def _check_schedule(arguments: "TrainingArguments") -> None:
+    if arguments.max_steps is None and arguments.max_minutes is None:
+        raise ValueError("`max_steps` or `max_minutes` must be set: one of them ends the run.")
+    if arguments.ema == 1 or arguments.adam_beta2 == 1:
+        name = "ema" if arguments.ema == 1 else "adam_beta2"
+        raise ValueError(f"`{name}` must be below 1, got 1: the average would never move.")
+
+
+def _check_device(arguments: "TrainingArguments") -> None:
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("`device` is cuda, but torch sees no CUDA device here. Use device=cpu or device=auto.")
+
+
+def _check_new_model(arguments: "TrainingArguments") -> None:
+    if not arguments.architecture:
+        if arguments.warm_start:
+            raise ValueError("`warm_start` needs a new model: give `encoder_*` keys, or start from `model`.")
+        if arguments.pretrained_decoder is not None:
+            raise ValueError(
+                f"`pretrained_decoder` = {arguments.pretrained_decoder} needs a new encoder: give `encoder_*` "
+                "keys, or take the whole model over with `trocr-gsa convert`."
+            )
+        return
+    fixed = [key for key in arguments.architecture if key.startswith("decoder_")]
+    if arguments.pretrained_decoder is not None and fixed:
+        raise ValueError(
+            f"`pretrained_decoder` = {arguments.pretrained_decoder} already fixes `{fixed[0]}`: give one or the other."
+        )
+    if arguments.model is not None:
+        key = next(iter(arguments.architecture))
+        raise ValueError(f"`model` = {arguments.model} already fixes `{key}`: give one or the other.")
+    if arguments.targets == "behind_pose":
+        raise ValueError("`targets` cannot be behind_pose for a new model: its first layers would stay random.")
+    if arguments.method != "full":
+        raise ValueError("`method` must be full for a new model: an adapter needs trained weights beneath it.")
+    refuse_unknown(arguments.architecture, architecture_keys())
+    check_counts(arguments.architecture)
+
+
+def architecture_keys() -> set[str]:
+    """Return the keys that describe a new model: every setting of the encoder and the decoder, prefixed once."""
+    encoder = {f"encoder_{spec.name}" for spec in fields(GSANetConfig)}
+    decoder = {f"decoder_{spec.name.removeprefix('decoder_')}" for spec in fields(TrOCRConfig)}
+    return encoder | decoder
+
+
+def split_architecture(architecture: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of the encoder and those of the decoder, named as their configurations name them."""
+    encoder = {key.removeprefix("encoder_"): value for key, value in architecture.items() if key.startswith("encoder_")}
+    named_with_prefix = {spec.name for spec in fields(TrOCRConfig) if spec.name.startswith("decoder_")}
+    decoder = {
+        key if key in named_with_prefix else key.removeprefix("decoder_"): value
+        for key, value in architecture.items()
+        if key.startswith("decoder_")
+    }
+    return encoder, decoder
+
+
+def plain_places(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that name folders, each by one name."""
+    plain: dict[str, Any] = {}
+    for key in FOLDERS:
+        if isinstance(values.get(key), str):
+            plain[key] = without_slash(values[key])
+    for key in (*FOLDER_LISTS, *SOURCES):
+        if isinstance(values.get(key), list):
+            plainly = _plain_source if key in SOURCES else without_slash
+            plain[key] = [plainly(word) if isinstance(word, str) else word for word in values[key]]
+    return plain
+
+
+def _plain_source(source: str) -> str:
+    path, weight = split_source(source)
+    return without_slash(path) if weight is None else without_slash(path) + source[len(path) :]
+
+
+def check_places(arguments: "TrainingArguments") -> None:
+    """Refuse folders that are not there.
+
+    Raises:
+        ValueError: for the first; the message names the field.
+    """
+    from trocr_gsa.data.sources import check_source  # whoever reads needs no tables
+
+    for key in SOURCES:
+        for source in getattr(arguments, key):
+            try:
+                check_source(split_source(source)[0], key)
+            except ValueError:  # what looks like a weight may be part of the name: 12:30
+                check_source(source, key)
+    for key in ("model", "pretrained_decoder"):
+        check_folder(key, getattr(arguments, key), "a checkpoint's folder")
+    for key in FOLDER_LISTS:
+        for word in getattr(arguments, key):
+            check_folder(key, Path(word), "a checkpoint's folder")

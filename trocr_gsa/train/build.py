@@ -9,9 +9,11 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoProcessor, AutoTokenizer, ByT5Tokenizer, TrOCRConfig
+from transformers import AutoTokenizer, ByT5Tokenizer, TrOCRConfig
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from trocr_gsa.checkpoints.model_size import check_size
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
@@ -19,16 +21,13 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.model.weight_files import read_shapes, refuse_not_finite, told_in_one_line
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.checks import split_architecture
 from trocr_gsa.train.lora import lora_config
-from trocr_gsa.train.model_folder import check_model_folder
-from trocr_gsa.train.size import check_size
+
+from .arguments import split_architecture
 
 logger = logging.getLogger(__name__)
 
 Config = TypeVar("Config", GSANetConfig, TrOCRConfig)
-PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
-PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
 
 
 def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCRGSAProcessor]:
@@ -148,50 +147,5 @@ def _new_reader(
     return model
 
 
-def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
-    """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
-
-    Args:
-        path: folder or Hub id; a folder's name becomes absolute, so that it means the same everywhere.
-        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it.
-
-    Raises:
-        ValueError: if the folder is an adapter or an export, holds no checkpoint, a damaged one, or weights of another
-            configuration; or if it needs code of its own, and is not trusted.
-    """
-    source = str(PACKAGED_CHECKPOINT) if path is None else path
-    if Path(source).is_dir():
-        source = str(Path(source).absolute())
-    if (Path(source) / "adapter_config.json").exists():
-        raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
-    if (Path(source) / "encoder.onnx").exists():
-        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
-    with told_in_one_line(source, "model"):
-        check_model_folder(source)
-        model: Any = TrOCRGSAModel.from_pretrained(
-            source,
-            dtype=torch.float32,  # however the weights are stored
-            use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-        )
-        processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
-    _check_processor(source, processor, model.encoder.config)
-    refuse_not_finite(model.named_parameters(), source, "model")
-    return model, processor
 
 
-def _check_processor(source: str, processor: Any, encoder: Any) -> None:
-    """Refuse a processor that prepares pictures or texts for another model."""
-    pictures = getattr(processor, "image_processor", None)
-    if pictures is None or getattr(processor, "tokenizer", None) is None:
-        raise ValueError(
-            f"`model`: {source} holds no reader's processor, but a {type(processor).__name__}. Put the "
-            "processor_config.json and tokenizer_config.json there that were saved with the model."
-        )
-    for field in ("patch_size", "num_channels"):
-        found, expected = getattr(pictures, field, None), getattr(encoder, field)
-        if found is not None and found != expected:
-            raise ValueError(
-                f"`model`: `{field}` of the processor in {source} must be {expected}, the encoder's, got {found}. Put "
-                "the processor_config.json there that was saved with the model."
-            )

@@ -6,14 +6,15 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, set_seed
 from transformers.utils import logging
 
+from trocr_gsa.reader.precision import multiplies_in_bf16
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
 from trocr_gsa.train.loop import RunState, TrainingLoop
-from trocr_gsa.train.places import check_places
-from trocr_gsa.train.precision import multiplies_in_bf16
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.training_data import training_batches, validation_sets
 from trocr_gsa.train.validation import Validation
+
+from .arguments import check_places
 
 OTHER_SHARDS = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.run_state import RunState
+
+from .run_folder import RunState
 
 logger = logging.getLogger(__name__)
 

@@ -21,18 +21,19 @@ from accelerate.utils import DistributedType, recursively_apply, tqdm
 from torch import Tensor, nn
 
 from trocr_gsa.atomic import write_folder
+from trocr_gsa.checkpoints.results import Results, weights_sha256
+from trocr_gsa.checkpoints.training_state import load_state, save_state
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.checkpoint import load_state, save_state
-from trocr_gsa.train.evaluation import SummaryRow
 from trocr_gsa.train.finite import FiniteSteps
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
-from trocr_gsa.train.results import Results, weights_sha256
 from trocr_gsa.train.run_folder import RunFolder
-from trocr_gsa.train.run_state import RunState
 from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
 from trocr_gsa.train.validation import Validation
+
+from .run_folder import RunState
 
 
 class TrainingLoop:

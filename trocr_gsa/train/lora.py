@@ -11,15 +11,9 @@ from torch import nn
 
 if TYPE_CHECKING:
     from peft import LoraConfig
+from trocr_gsa.checkpoints.lora_targets import ENCODER_LAYERS, TARGETS, target_pattern
 
-ENCODER_LAYERS = {
-    "qv": "q_proj|v_proj",
-    "qkvo": "q_proj|k_proj|v_proj|o_proj",
-    "all": "q_proj|k_proj|v_proj|o_proj|fc1|fc2",
-}
-DECODER_LAYERS = {name: layers.replace("o_proj", "out_proj") for name, layers in ENCODER_LAYERS.items()}
 POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
-TARGETS = ("encoder", "decoder", "both", "behind_pose")
 
 
 def lora_config(
@@ -76,19 +70,5 @@ def lora_config(
     )
 
 
-def is_preset(pattern: str) -> bool:
-    """Whether an expression is one of `target_pattern`, and so known to be matched in no time."""
-    return any(pattern == target_pattern(half, name) for half in TARGETS for name in ENCODER_LAYERS)
 
 
-def target_pattern(targets: str, projections: str) -> str:
-    """Return the expression that the names of the layers match whole, as `lora_config` takes its presets."""
-    encoder = rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})"
-    behind_pose = rf"(.*\.)?encoder\.layers\..*\.({ENCODER_LAYERS[projections]})"
-    decoder = rf"(.*\.)?decoder\..*\.({DECODER_LAYERS[projections]})"
-    return {
-        "encoder": encoder,
-        "decoder": decoder,
-        "both": f"({encoder})|({decoder})",
-        "behind_pose": f"({behind_pose})|({decoder})",
-    }[targets]

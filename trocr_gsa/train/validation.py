@@ -10,9 +10,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from trocr_gsa.data.samples import LineSample
+from trocr_gsa.evaluation.evaluate import LineRecord, read_lines, summarise
+from trocr_gsa.metrics import error_rates as metrics
+from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.train import metrics
-from trocr_gsa.train.evaluation import LineRecord, SummaryRow, read_lines, summarise
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Pages: PAGE XML and ALTO with their pictures, in and out; pictures and PDFs whose lines are yet to be found."""
 
 from .cutting import LineCut
-from .images import PagePicture, fit_picture
 from .kraken import KrakenSegmenter
-from .listing import PageFile, PageSource, find_pages, holds_pages, holds_xml, one_of_each
 from .page import LineReading, Page, PageLine
+from .page_files import PageFile, PageSource, find_pages, holds_pages, holds_xml, one_of_each
+from .page_lines import PageLines, plan_cut, plan_cuts
+from .page_pictures import PagePicture, fit_picture
 from .scans import Scan, find_scans
 from .segmenting import SegmentedPage, Segmenter, segmented_pages
-from .source import PageLines, plan_cut, plan_cuts
-from .xml import PageError, XmlDocument
+from .xml_files import PageError, XmlDocument
 
 __all__ = [
     "KrakenSegmenter",

@@ -11,7 +11,7 @@ import numpy as np
 from ..names import writable
 from ..numbers import DIGITS
 from .page import LineReading, Page
-from .xml import append_child, html_bytes, new_html
+from .xml_files import append_child, html_bytes, new_html
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
 

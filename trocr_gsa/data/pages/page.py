@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..names import shown
-from .xml import PageError, XmlDocument
+from .xml_files import PageError, XmlDocument
 
 MOST_POINTS = 10_000  # of a polygon or baseline; drawn ones have hundreds
 NESTED = "lies inside of another line or holds one. Export the page again."

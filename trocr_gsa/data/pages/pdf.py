@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from . import pdf_worker
-from .xml import PageError
+from .xml_files import PageError
 
 RESOLUTION = 300  # dots per inch
 LONGEST = 4961  # pixels of a page's long side: A3 at that resolution; what claims to be larger is drawn more coarsely

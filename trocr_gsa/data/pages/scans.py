@@ -10,7 +10,7 @@ from PIL import Image
 from ..frames import PicturePage
 from ..images import PICTURE_SUFFIXES, ImageError, load_image, pages_of
 from .pdf import count_pages, render_page
-from .xml import PageError
+from .xml_files import PageError
 
 PDF_SUFFIX = ".pdf"
 

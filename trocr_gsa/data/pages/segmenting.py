@@ -17,11 +17,11 @@ from typing import Protocol
 from trocr_gsa.atomic import write_bytes
 
 from ..images import ImageError, image_size
-from .images import PagePicture
-from .listing import PageFile
 from .page import Page
+from .page_files import PageFile
+from .page_pictures import PagePicture
 from .scans import Scan
-from .xml import PageError, namespace_of
+from .xml_files import PageError, namespace_of
 
 TOGETHER = 8  # pages handed to the segmenter at once: a program takes its time to start
 JPEG_QUALITY = 95

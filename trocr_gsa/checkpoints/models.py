@@ -1,0 +1,65 @@
+"""Loading a reader's model and processor from a folder or the Hub."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoProcessor
+
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
+from trocr_gsa.model.weight_files import refuse_not_finite, told_in_one_line
+
+from .model_folder import check_model_folder
+
+PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
+PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
+
+
+def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
+    """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
+
+    Args:
+        path: folder or Hub id; a folder's name becomes absolute, so that it means the same everywhere.
+        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it.
+
+    Raises:
+        ValueError: if the folder is an adapter or an export, holds no checkpoint, a damaged one, or weights of another
+            configuration; or if it needs code of its own, and is not trusted.
+    """
+    source = str(PACKAGED_CHECKPOINT) if path is None else path
+    if Path(source).is_dir():
+        source = str(Path(source).absolute())
+    if (Path(source) / "adapter_config.json").exists():
+        raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
+    if (Path(source) / "encoder.onnx").exists():
+        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
+    with told_in_one_line(source, "model"):
+        check_model_folder(source)
+        model: Any = TrOCRGSAModel.from_pretrained(
+            source,
+            dtype=torch.float32,  # however the weights are stored
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+        )
+        processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
+    _check_processor(source, processor, model.encoder.config)
+    refuse_not_finite(model.named_parameters(), source, "model")
+    return model, processor
+
+
+def _check_processor(source: str, processor: Any, encoder: Any) -> None:
+    """Refuse a processor that prepares pictures or texts for another model."""
+    pictures = getattr(processor, "image_processor", None)
+    if pictures is None or getattr(processor, "tokenizer", None) is None:
+        raise ValueError(
+            f"`model`: {source} holds no reader's processor, but a {type(processor).__name__}. Put the "
+            "processor_config.json and tokenizer_config.json there that were saved with the model."
+        )
+    for field in ("patch_size", "num_channels"):
+        found, expected = getattr(pictures, field, None), getattr(encoder, field)
+        if found is not None and found != expected:
+            raise ValueError(
+                f"`model`: `{field}` of the processor in {source} must be {expected}, the encoder's, got {found}. Put "
+                "the processor_config.json there that was saved with the model."
+            )

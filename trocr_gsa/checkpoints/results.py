@@ -1,0 +1,119 @@
+"""results.json: what stands beside a checkpoint's weights and says where they come from and how well they read.
+
+What is unusual: the base is named by its weights too, by their SHA-256, so that an adapter knows it under any path.
+"""
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+
+from trocr_gsa.atomic import write_json
+from trocr_gsa.metrics.summary_row import SummaryRow
+from trocr_gsa.model.weight_files import find_file, read_json
+
+from .typed_fields import check_types
+
+RESULTS_FILE = "results.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of one checkpoint.
+
+    Attributes:
+        base: name or path of the checkpoint that the training started from; None: it started from nothing.
+        base_sha256: of the base's model.safetensors, in hexadecimal; None where there is no such file.
+        train: the sources that it learnt from, as the training was given them.
+        settings: every key of the training's arguments.
+        steps: taken until here.
+        minutes: that these took.
+        rows: how it reads the validation lines, a row for each set and angle; empty where there were none.
+    """
+
+    base: str | None
+    base_sha256: str | None
+    train: list[str]
+    settings: dict[str, Any]
+    steps: int
+    minutes: float
+    rows: list[SummaryRow]
+
+    def write(self, folder: Path) -> None:
+        """Write results.json into a checkpoint being written."""
+        write_json(folder / RESULTS_FILE, asdict(self))
+
+    @classmethod
+    def read(cls, source: str) -> Self | None:
+        """Read a checkpoint's results from its folder or the Hub; None where it has none.
+
+        Raises:
+            ValueError: if the file holds something else.
+        """
+        path = _find(source)
+        if path is None:
+            return None
+        values = _known(cls, read_json(path, "results"))
+        try:
+            rows = [_known(SummaryRow, row) for row in values["rows"]]
+            for row in rows:
+                check_types(SummaryRow, row, path, "results")
+            values["rows"] = [SummaryRow(**row) for row in rows]
+            check_types(cls, values, path, "results")
+            return cls(**values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"`results`: {path} is not what a training writes. Delete it, or train again.") from error
+
+
+def weights_sha256(source: str | None) -> str | None:
+    """Return the SHA-256 of a checkpoint's model.safetensors, in hexadecimal.
+
+    Args:
+        source: a checkpoint's folder, or the Hub id of one that has been loaded here.
+
+    Returns: None where there is no such file: nothing is named, or the weights are stored in another way.
+    """
+    if not source:
+        return None
+    path = Path(source) / WEIGHTS_FILE
+    if not os.path.isfile(path):  # Path.is_file raises on names that are too long
+        cached = None if os.path.isdir(source) else _in_cache(source)
+        if cached is None:
+            return None
+        path = cached
+    state = path.stat()
+    return _sha256(path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, _modified: int, _size: int) -> str:
+    """Hash a file once for as long as it is not written anew."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_cache(name: str) -> Path | None:
+    try:
+        found = try_to_load_from_cache(name, WEIGHTS_FILE)
+    except HFValidationError:  # no name on the Hub
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def _find(source: str) -> Path | None:
+    try:
+        return find_file(source, RESULTS_FILE)
+    except OSError:  # no such repository, or it cannot be asked
+        return None
+
+
+def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that this version knows."""
+    names = {spec.name for spec in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}

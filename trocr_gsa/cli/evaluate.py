@@ -1,0 +1,213 @@
+"""`trocr-gsa evaluate`: how well a reader reads, on which set, at which angle."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import options
+from .messages import LEFT_OUT, report_left_out, report_notes, show, silence_libraries, user_errors
+
+if TYPE_CHECKING:
+    from trocr_gsa.data.samples import LineDataset, LineSample
+    from trocr_gsa.evaluation.report import About, SetReading
+    from trocr_gsa.metrics.summary_row import SummaryRow
+    from trocr_gsa.reader import LineReader
+
+FOLDED = {
+    "none": "compared as they are (composed, outer spaces aside)",
+    "policy": "compared by the transcription policy (--normalize policy)",
+    "letters": "compared by the transcription policy, with ſ, quotes and dashes folded (--normalize letters)",
+}
+
+
+@user_errors()
+def evaluate(
+    sources: Annotated[
+        list[str], typer.Argument(help="Folders of lines, .parquet files, datasets on the Hub.", show_default=False)
+    ],
+    split: options.Split = "test",
+    angles: Annotated[str, typer.Option(help="Degrees counter-clockwise by which every line is turned.")] = (
+        "0,90,180,270"
+    ),
+    lines: Annotated[
+        int | None, typer.Option(min=1, help="Lines of each source, drawn by chance.", show_default="all")
+    ] = None,
+    model: options.Model = None,
+    adapter: options.Adapters = None,
+    device: options.Device = None,
+    beams: options.Beams = 1,
+    normalize: Annotated[
+        Literal["none", "policy", "letters"],
+        typer.Option(help="Fold texts before comparing: spelling habits, or also ſ, quotes and dashes."),
+    ] = "none",
+    translation: Annotated[bool, typer.Option("--translation", help="The texts are translations: add chrF, BLEU.")] = (
+        False
+    ),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the numbers, unrounded.", dir_okay=False)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="HTML file for a page to look at: figures, documents, letters, worst lines.", dir_okay=False),
+    ] = None,
+    image_column: options.ImageColumn = "image",
+    text_column: options.TextColumn = "text",
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
+    """Read labelled lines at several angles: error rates with 95 % intervals, orientation, speed.
+
+    With adapters by name, the model alone and each of them, side by side.
+    """
+    from trocr_gsa.atomic import write_json
+    from trocr_gsa.data.names import without_slash, writable
+    from trocr_gsa.data.sources import open_source
+    from trocr_gsa.evaluation.evaluate import evaluate
+    from trocr_gsa.evaluation.report import SetReading, write_report
+    from trocr_gsa.reader import LineReader
+
+    silence_libraries()
+    turns, adapters = options.parse_angles(angles), options.parse_adapters(adapter)
+    options.check_parent("--json", json_file)
+    options.check_parent("--report", report)
+    named = {writable(without_slash(source)): source for source in sources}
+    opened = {name: open_source(source, split, image_column, text_column) for name, source in named.items()}
+    for source, dataset in opened.items():
+        report_notes(f"{source}: {note}" for note in dataset.notes)
+    reader = LineReader.from_pretrained(model, adapters, device, trust_remote_code=trust_remote_code)
+    samples: dict[str, list[LineSample]] = {}
+    problems: list[str] = []
+    for source, dataset in opened.items():
+        samples[source], unusable = readable_lines(dataset, lines, reader.processor.image_processor)
+        problems += [f"{source}: {problem}" for problem in unusable]
+    measured: dict[str | None, list[SummaryRow]] = {}
+    readings: dict[str | None, list[SetReading]] = {}
+    with Console(stderr=True).status("") as status:
+        for name, each in readers(reader):
+            measured[name], readings[name] = [], []
+            for source in opened:
+                status.update(f"reading {source} {name or ''}")
+                lines_of = samples[source]
+                found = list(
+                    evaluate(each.model, each.processor, source, lines_of, turns, beams, translation, normalize)
+                )
+                measured[name] += [row for row, _ in found]
+                readings[name].append(SetReading(source, samples[source], found))
+    show(table(measured, normalize))
+    if json_file:
+        numbers = {"model": reader.model.name_or_path, "normalize": normalize} | as_json(measured, adapters)
+        write_json(json_file, numbers)
+    if report:
+        settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
+        settings["Texts"] = FOLDED[normalize]
+        named = model or "the packaged reader"
+        write_report(report, by_name(readings, adapters), about(reader, named, adapters, settings, problems))
+    report_left_out(problems)
+    if problems:
+        raise typer.Exit(LEFT_OUT)
+
+
+def readers(reader: "LineReader") -> "Iterator[tuple[str | None, LineReader]]":
+    """Yield a reader as it reads by itself, and merged with each of its adapters, one after the other."""
+    yield None, reader
+    for name in reader.adapters:
+        yield name, reader.merged(name)
+
+
+def as_json(
+    measured: "Mapping[str | None, Sequence[SummaryRow]]", adapters: str | dict[str, str] | None
+) -> dict[str, Any]:
+    """Return `adapter` and `rows`, or, of adapters by name, a list of these under `adapters`, first the model alone."""
+    rows = {name: [asdict(row) for row in found] for name, found in measured.items()}
+    if not isinstance(adapters, dict):
+        return {"adapter": adapters, "rows": rows[None]}
+    sources = {None: None} | adapters
+    return {"adapters": [{"name": name, "adapter": sources[name], "rows": rows[name]} for name in rows]}
+
+
+def by_name(
+    readings: "Mapping[str | None, Sequence[SetReading]]", adapters: str | dict[str, str] | None
+) -> "dict[str, Sequence[SetReading]]":
+    """Return the readings by the names that a page calls the readers by."""
+    alone = f"with {adapters}" if isinstance(adapters, str) else "the model alone"
+    return {name or alone: each for name, each in readings.items()}
+
+
+def about(
+    reader: "LineReader",
+    model: str,
+    adapters: str | dict[str, str] | None,
+    settings: dict[str, str],
+    problems: Sequence[str],
+) -> "About":
+    """Return what the head of a page says."""
+    from trocr_gsa.evaluation.report import About
+
+    config, group = reader.model.config, reader.model.encoder.group
+    return About(
+        model=model,
+        command=shlex.join(["trocr-gsa", *sys.argv[1:]]),
+        group=group.name,
+        poses=group.angles,
+        temperature=config.confidence_temperature,
+        adapters=adapters if isinstance(adapters, dict) else {"": adapters} if adapters else {},
+        settings=settings | {"Device": str(reader.model.device)},
+        left_out=problems,
+    )
+
+
+def readable_lines(
+    dataset: "LineDataset", count: int | None, image_processor: Any
+) -> tuple[list["LineSample"], list[str]]:
+    """Return at most `count` of a dataset's lines, the same ones each time, and why others had to be left out."""
+    import numpy as np
+
+    from trocr_gsa.data.images import ImageError
+
+    chosen = np.random.default_rng(0).permutation(len(dataset))[:count] if count else np.arange(len(dataset))
+    samples, problems = [], list(dataset.problems)
+    for index in chosen.tolist():
+        try:
+            sample = dataset[index]
+        except ImageError as error:
+            problems.append(str(error))
+            continue
+        if image_processor.num_patches(*sample.image.size) > image_processor.max_patches:
+            problems.append(f"{sample.name}: the picture is too long for this reader. Cut the line.")
+        else:
+            samples.append(sample)
+    return samples, problems
+
+
+def table(measured: "Mapping[str | None, Sequence[SummaryRow]]", normalize: str = "none") -> Table:
+    """Return the rows by adapter as a table for people: adapters side by side, a line of its own between two sets."""
+    rows = [pair for side in zip(*measured.values(), strict=True) for pair in zip(measured, side, strict=True)]
+    translated, several = any(row.chrf is not None for _, row in rows), len(measured) > 1
+    drawn = Table("set", "angle", *["adapter"] * several, "lines", "CER %", "WER %", "way up %", "lines/s",
+                  *(["chrF", "BLEU"] * translated),
+                  caption=None if normalize == "none" else f"texts {FOLDED[normalize]}")  # fmt: skip
+    drawn.columns[0].overflow = "fold"
+    for (name, row), (_, following) in zip(rows, [*rows[1:], (None, None)], strict=True):
+        drawn.add_row(
+            row.name,
+            f"{row.angle:g}°",
+            *[name or "none"] * several,
+            str(row.lines),
+            _with_interval(row.cer, row.cer_low, row.cer_high),
+            _with_interval(row.wer, row.wer_low, row.wer_high),
+            f"{100 * row.orientation_accuracy:.1f}",
+            f"{row.lines_per_second:.1f}",
+            *(f"{score:.1f}" for score in (row.chrf, row.bleu) if score is not None),
+            end_section=following is None or following.name != row.name,
+        )
+    return drawn
+
+
+def _with_interval(rate: float, low: float, high: float) -> str:
+    return f"{100 * rate:.2f} ({100 * low:.1f}–{100 * high:.1f})"

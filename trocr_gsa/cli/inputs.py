@@ -1,0 +1,114 @@
+"""Which pages the words of `trocr-gsa read` mean, and whether they mean pages at all."""
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trocr_gsa.data.frames import PicturePage
+    from trocr_gsa.data.pages import PageFile, Scan
+
+PAGE_SUFFIXES = (".xml", ".alto", ".pdf")
+
+
+def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
+    """Yield the pictures that the words mean: a file itself, a folder's pictures, what matches a pattern.
+
+    A TIFF of several pages is as many pictures.
+
+    Raises:
+        ValueError: if a folder is not there or holds no picture, a pattern matches nothing, or a file is a PDF.
+    """
+    from trocr_gsa.data.images import PICTURE_SUFFIXES, pages_of
+
+    for word in words:
+        path = Path(word)
+        found = sorted(_files_in(path, PICTURE_SUFFIXES)) if path.is_dir() else files_named(word)
+        pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
+        if pdf is not None:
+            raise ValueError(f"`pictures`: {pdf} is of pages, not of one line. Add --segment, which finds its lines.")
+        if not found:
+            raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
+        yield from (page for name in found for page in pages_of(name))
+
+
+def files_named(word: str) -> list[str]:
+    """Return what matches a pattern, folders aside; a word that is no pattern stands for itself.
+
+    Raises:
+        ValueError: if a word can only be meant as a folder, and there is none; a missing file is left out later.
+    """
+    from trocr_gsa.data.images import PICTURE_SUFFIXES
+
+    if os.path.exists(word):
+        return [word]
+    if any(sign in word for sign in "*?["):
+        return sorted(name for name in glob(word, recursive=True) if not Path(name).is_dir())
+    if word.endswith("/") or Path(word).suffix.lower() not in (*PICTURE_SUFFIXES, *PAGE_SUFFIXES):
+        raise ValueError(f"`pictures`: there is no folder or file {word}. Check the path.")
+    return [word]
+
+
+def _files_in(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
+    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+
+
+@dataclass(frozen=True)
+class PageInputs:
+    """The pages that the words of a command mean, and what is to be said of them.
+
+    Args:
+        files: the pages; None: the words mean pictures of lines.
+        problems: what was left out already.
+        notes: what else should be known.
+    """
+
+    files: "Sequence[PageFile | Scan] | None"
+    problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def find_page_files(words: Sequence[str], format: str) -> PageInputs:
+    """Return the pages that the words mean.
+
+    A folder with any XML in it is of pages: whatever is wrong with that XML, its pictures are not of one line each.
+
+    Args:
+        words: files, folders and patterns.
+        format: that will be written: of pages that are there in two kinds, those are taken that it fills in.
+
+    Raises:
+        ValueError: if they mean both pages and pictures.
+    """
+    from trocr_gsa.data.pages import find_pages, holds_xml, one_of_each
+    from trocr_gsa.data.pages.formats import FORMATS
+
+    named = [name for word in words for name in files_named(word)]
+    holding = [name for name in named if holds_xml(Path(name))]
+    others = [name for name in named if name not in holding]
+    if holding and others:
+        raise ValueError(
+            f"`pictures`: {holding[0]} is of pages and {others[0]} is not. Read pages (PAGE, ALTO) and pictures of "
+            "lines one after the other; of a page, name the XML file: its picture is found."
+        )
+    if not holding:
+        return PageInputs(None)
+    found = [(name, list(find_pages(Path(name)))) for name in holding]
+    problems = [problem for name, files in found for problem in _without_pages(name, files)]
+    files, notes = one_of_each([file for _, files in found for file in files], FORMATS[format].kind or "PAGE")
+    return PageInputs(files, problems, notes)
+
+
+def _without_pages(name: str, files: "Sequence[PageFile]") -> list[str]:
+    """Say of a folder that it holds what lies beside pages, and no page; nothing of others."""
+    from trocr_gsa.data.pages.page_files import are_companions
+
+    if not are_companions(files):
+        return []
+    return [
+        f"{name}: {files[0].name} is there, as beside pages, and no PAGE or ALTO file that says where their lines are. "
+        f"Export these too, or add --segment; if each picture is of one line, name the pictures: '{name}/*.png'."
+    ]

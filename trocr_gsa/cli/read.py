@@ -1,0 +1,103 @@
+"""`trocr-gsa read`: text out of pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from . import options
+from .inputs import PageInputs, find_page_files, find_pictures
+from .messages import silence_libraries, user_errors
+from .options import adapter_of_each
+from .read_lines import LineJob, read_lines, weights_asked_for
+from .read_pages import PageOptions, find_scan_files, read_pages
+
+if TYPE_CHECKING:
+    from trocr_gsa.reader import LineReader
+
+
+@user_errors()
+def read(
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures of lines, or pages (PAGE, ALTO; with --segment also pictures and PDFs): files, folders, "
+            "patterns such as 'scans/**/*.png'.",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        Literal["text", "jsonl", "csv", "page", "alto", "hocr"],
+        typer.Option(
+            help="Bare text; or also source, confidence, orientation and adapter; of pages, the file itself, filled in."
+        ),
+    ] = "text",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write to; it appears when all is read, and a run that was stopped goes on.",
+            dir_okay=False,
+            show_default="standard output",
+        ),
+    ] = None,
+    model: options.Model = None,
+    adapter: options.Adapters = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN=NAME",
+            help="Files that a named adapter reads, such as 'letters/*=fr'; of several that match, the last. Other "
+            "files are read without. Not needed with one adapter: it reads all.",
+        ),
+    ] = None,
+    orientation: Annotated[
+        str,
+        typer.Option(help="any; upright; the angles that occur, 0,180; with their odds, 0:0.9,180:0.1."),
+    ] = "any",
+    device: options.Device = None,
+    beams: options.Beams = 1,
+    precision: options.Precision = "fp32",
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of pages: folder for a file a page. Pages that have theirs already are passed over.",
+            file_okay=False,
+        ),
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option(help="Ending of these files, such as .read.xml.", show_default="the format's")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Read again what was read before.")] = False,
+    segment: Annotated[
+        bool, typer.Option("--segment", help="Pictures are of pages: find their lines first, with kraken.")
+    ] = False,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
+    ] = 0.0,
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
+    """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
+    from trocr_gsa.onnx import open_reader
+
+    silence_libraries()
+    prior = options.parse_orientation(orientation)
+    options.check_parent("--output", output)
+    adapters = options.parse_adapters(adapter)
+    page_options = PageOptions(format, output, output_dir, suffix, overwrite, min_confidence)
+    page_options.check()
+
+    def load(own: str | None) -> "LineReader":
+        return open_reader(model, adapters, own, precision, trust_remote_code)
+
+    def asked() -> dict[str, Any]:
+        return weights_asked_for(model, adapters) | {"precision": precision}
+
+    pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, format)
+    if pages.files is not None:
+        read_pages(pages, page_options, use or (), adapters, load, asked, prior, beams, device)
+        return
+    page_options.refuse()
+    files = list(find_pictures(pictures))
+    chosen = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
+    job = LineJob(files, chosen, prior, beams, format, asked, load)
+    read_lines(job, output, overwrite, device)

@@ -1,0 +1,179 @@
+"""The part of `trocr-gsa read` for pictures of lines: to the screen as they come, or into a file by way of parts."""
+
+import csv
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from .messages import ESCAPE, LEFT_OUT, say
+from .processes import Processes, are_several, joined
+
+if TYPE_CHECKING:
+    from trocr_gsa.data.frames import PicturePage
+    from trocr_gsa.reader import Line, LineReader
+
+WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
+
+
+@dataclass(frozen=True)
+class LineJob:
+    """What shall be read, and how.
+
+    Args:
+        files: pictures of one line each.
+        adapters: that of each file; None: the model alone.
+        orientation: prior, as `LineReader.read` takes it.
+        beams: texts followed side by side.
+        format: text, jsonl or csv.
+        asked: () → what else tells one run from another, by the names of the options.
+        load: device → the reader, once it is known to be needed.
+    """
+
+    files: "Sequence[str | PicturePage]"
+    adapters: Sequence[str | None]
+    orientation: Any
+    beams: int
+    format: str
+    asked: Callable[[], dict[str, Any]]
+    load: "Callable[[str | None], LineReader]"
+
+    def run(self) -> dict[str, Any]:
+        """Return what makes two runs one and the same."""
+        names = "\0".join(map(str, self.files)).encode(errors="surrogateescape")
+        pictures = f"{len(self.files)} with SHA-256 {hashlib.sha256(names).hexdigest()[:16]}"
+        read_by = sorted({str(name) for name in self.adapters})
+        shares = hashlib.sha256("\0".join(map(str, self.adapters)).encode()).hexdigest()[:16]
+        return {
+            "pictures": pictures,
+            "adapters of the pictures": f"{', '.join(read_by)} with SHA-256 {shares}",
+            "orientation": self.orientation if isinstance(self.orientation, str) else list(self.orientation.items()),
+            "beams": self.beams,
+            "format": self.format,
+        } | self.asked()
+
+
+def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str | None) -> None:
+    """Read pictures of lines, in as many processes as there are, and write them in the order given.
+
+    Raises:
+        ValueError: if several processes have no file to write to, or it was begun by another run.
+    """
+    if output is not None and (output.is_file() or not output.exists()):
+        with joined(device) as processes:
+            left_out = _read_to_file(job, output, overwrite, processes)
+    elif are_several():
+        raise ValueError("`--output`: several processes would mix their lines. Add --output FILE.")
+    else:
+        left_out = _read_to_stream(job, output, device)
+    if left_out:
+        raise typer.Exit(LEFT_OUT)
+
+
+def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> int:
+    """Read and write at once; return how many pictures could not be read."""
+    reader = job.load(device)
+    left_out = 0
+    with output.open("w", encoding="utf-8", errors=ESCAPE) if output else nullcontext(sys.stdout) as stream:
+        write = writer(job.format, stream)
+        for lines in _windows(job, reader, range(len(job.files)), is_shown=False):
+            for line in lines.values():
+                if line.error is None:
+                    write(line)
+                else:
+                    left_out += 1
+    return left_out
+
+
+def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Processes) -> int:
+    """Read what no part holds yet, and merge the parts; return for how many pictures this process answers."""
+    from trocr_gsa.reader.parts import Parts
+
+    parts = Parts(output, job.run(), len(job.files))
+    if processes.is_first:
+        parts.begin(overwrite)
+    processes.wait()
+    parts.look()
+    processes.wait()  # nobody begins a part while another still counts what is there
+    missing = parts.missing()
+    if processes.is_first and len(missing) < len(job.files):
+        say(f"read before and kept: {len(job.files) - len(missing)} pictures; --overwrite reads them again")
+    if own := processes.share(missing):
+        with parts.kept_if_used():
+            reader = job.load(processes.device)
+        with parts.writer() as add:
+            for lines in _windows(job, reader, own, is_shown=processes.is_first):
+                add(lines)
+    processes.wait()
+    if not processes.is_first:
+        return 0
+    parts.look()
+    parts.merge(lambda stream: writer(job.format, stream))
+    return len(parts.problems)
+
+
+def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown: bool) -> "Iterator[dict[int, Line]]":
+    """Yield the lines of the pictures at some places, window by window, and say which could not be read."""
+    screen = Console(stderr=True)
+    starts = range(0, len(places), WINDOW)
+    for start in track(starts, "reading", console=screen, disable=not (is_shown and screen.is_terminal)):
+        window = places[start : start + WINDOW]
+        files, adapters = [job.files[place] for place in window], [job.adapters[place] for place in window]
+        lines = reader.read(files, job.orientation, job.beams, adapter=adapters)
+        for line in lines:
+            if line.error is not None:
+                say(f"left out: {line.error}")
+            elif line.note is not None:
+                say(f"note: {line.source}: {line.note}")
+        yield dict(zip(window, lines, strict=True))
+
+
+def weights_asked_for(model: str | None, adapters: str | dict[str, str] | None) -> dict[str, Any]:
+    """Return what was asked to read, by name and by weights: other weights under the same name are another reader.
+
+    Raises:
+        ValueError: if an adapter's folder is not there.
+    """
+    from trocr_gsa.checkpoints.loading import find_adapter
+    from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
+
+    named = {"": adapters} if isinstance(adapters, str) else adapters or {}
+    return {
+        "model": [model, _weights_of(PACKAGED_CHECKPOINT if model is None else model)],
+        "adapter": [[name, source, _weights_of(find_adapter(source))] for name, source in named.items()],
+    }
+
+
+def _weights_of(source: str | Path) -> str | None:
+    """Return a SHA-256 of the weights of a model, an adapter or an export; None where they are not here."""
+    from trocr_gsa.checkpoints.results import weights_sha256
+
+    if not Path(source).is_dir():
+        return weights_sha256(str(source))
+    digest = hashlib.sha256()
+    for path in sorted(Path(source).iterdir()):
+        if path.suffix in (".safetensors", ".onnx", ".data", ".bin"):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def writer(format: str, stream: Any) -> "Callable[[Line], object]":
+    """Return what writes a line in a format, once it has written what stands above all lines."""
+    from trocr_gsa.data.numbers import csv_row, to_json
+    from trocr_gsa.reader.line import FIELDS
+
+    if format == "text":
+        return lambda line: typer.echo(line.text, file=stream)
+    if format == "jsonl":
+        return lambda line: typer.echo(to_json(line.as_fields(), ensure_ascii=False), file=stream)
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(FIELDS)
+    return lambda line: table.writerow(csv_row(line.as_fields()))

@@ -1,0 +1,203 @@
+"""Pages as a source of lines: each file is read once for its texts and shapes, each picture when a line is asked for.
+
+What is unusual: the last pages stay decoded, so that reading in order (as `compile` and `evaluate` do) decodes each
+picture once. Training in random order decodes a page for every line: compile the folder first.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..doubtful import doubtful_characters
+from ..images import MAX_PIXELS, ImageError
+from ..samples import LineDataset, LineSample, clean_text
+from .cutting import LineCut
+from .page import Page, PageLine
+from .page_files import PageFile, find_pages, one_of_each
+from .page_pictures import PagePicture
+from .xml_files import PageError
+
+PAGES_KEPT = 2  # fewer where they are large together: a scan may take as much memory as there is
+MOST_PIXELS = 1_000_000_000  # of the lines of a page together, or
+MOST_PAGES = 20  # times the page's own: what is more is no segmentation, and would take hours to cut
+NAMED = 3  # pages in a note
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedLine:
+    """A line that can be used: its cut and text, and its page by number."""
+
+    page: int
+    name: str
+    text: str
+    cut: LineCut
+
+
+class PageLines(LineDataset):
+    """The transcribed lines of PAGE and ALTO files, in reading order, cut and levelled.
+
+    A line that lies sideways or on its head is labelled so, by the direction of its baseline; right-to-left writing,
+    whose baselines are drawn either way, is taken to be upright or to run up the margin.
+
+    Args:
+        files: pages, as `find_pages` lists them.
+        origin: the source, for messages.
+        notes: what is known of the files already.
+
+    Raises:
+        ValueError: if no line can be used.
+    """
+
+    def __init__(self, files: Iterable[PageFile], origin: str, notes: Iterable[str] = ()) -> None:
+        """Read every file, and every picture's header."""
+        self.problems: list[str] = []
+        self._pictures: list[PagePicture] = []
+        self._documents: list[str] = []
+        self._lines: list[IndexedLine] = []
+        self._kept: OrderedDict[int, Image.Image] = OrderedDict()
+        for file in files:
+            try:
+                self._lines += self._index(file)
+            except PageError as error:
+                self.problems.append(str(error))
+        if not self._lines:
+            first = f"First problem: {self.problems[0]}" if self.problems else "It holds no PAGE or ALTO file."
+            raise ValueError(f"{origin} has no line that can be used. {first}")
+        names_and_texts = ((line.name, line.text) for line in self._lines)
+        self.notes = [*notes, *self._backward_pages(), *doubtful_characters(names_and_texts)]
+
+    def _index(self, file: PageFile) -> Iterator[IndexedLine]:
+        opened = file.open()
+        if opened is None:
+            return
+        page, picture = opened
+        self._pictures.append(picture)
+        self._documents.append(page.name)
+        for line, cut in plan_cuts(page):
+            name = page.line_name(line)
+            try:
+                text = _text(line, name)
+            except ImageError as error:
+                self.problems.append(str(error))
+                continue
+            if isinstance(cut, ImageError):
+                self.problems.append(str(cut))
+            else:
+                yield IndexedLine(len(self._pictures) - 1, name, text, cut)
+
+    def _backward_pages(self) -> list[str]:
+        """Say on which pages most baselines run from right to left, though the writing does not."""
+        angles: dict[int, list[bool]] = {}
+        for line in self._lines:
+            if line.cut.has_direction:
+                angles.setdefault(line.page, []).append(written_angle(line) == 180)
+        backward = [self._documents[page] for page, turned in angles.items() if 2 * sum(turned) > len(turned)]
+        if not backward:
+            return []
+        names = ", ".join(backward[:NAMED]) + ", …" * (len(backward) > NAMED)
+        return [
+            f"on {len(backward)} pages most baselines run from right to left ({names}): these lines are taken to lie "
+            "upside down. If they do not, draw their baselines in the direction of writing."
+        ]
+
+    def __len__(self) -> int:
+        """Number of usable lines."""
+        return len(self._lines)
+
+    def __getitem__(self, index: int) -> LineSample:
+        """Cut line index mod len.
+
+        Raises:
+            ImageError: if the page's picture is gone or damaged.
+        """
+        line = self._lines[index % len(self._lines)]
+        image = line.cut.cut(self._page(line.page))
+        return LineSample(image, line.text, line.name, self._documents[line.page], written_angle(line))
+
+    def text(self, index: int) -> str:
+        """The text of line index mod len."""
+        return self._lines[index % len(self._lines)].text
+
+    def size(self, index: int) -> tuple[int, int]:
+        """The size that the line will have."""
+        return self._lines[index % len(self._lines)].cut.size
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process without pictures."""
+        return self.__dict__ | {"_kept": OrderedDict()}
+
+    def _page(self, number: int) -> Image.Image:
+        if number not in self._kept:
+            while len(self._kept) >= PAGES_KEPT or _pixels(self._kept.values()) > MAX_PIXELS:
+                self._kept.popitem(last=False)
+            try:
+                self._kept[number] = self._pictures[number].load()
+            except PageError as error:
+                raise ImageError(str(error)) from error
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+
+def _pixels(pictures: Iterable[Image.Image]) -> int:
+    return sum(picture.width * picture.height for picture in pictures)
+
+
+def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
+    """Yield the lines of a page, in pixels of its picture, with their cuts, or with why they cannot be cut."""
+    width, height = page.size or (0, 0)
+    left = max(MOST_PIXELS, MOST_PAGES * width * height)
+    for line in page.lines:
+        name = page.line_name(line)
+        try:
+            cut = plan_cut(line, page.size, name)
+            left -= math.prod(cut.size)
+            if left < 0:
+                raise ImageError(f"{name}: the page's other lines cover it many times over. Segment the page again.")
+        except ImageError as error:
+            yield line, error
+        else:
+            yield line, cut
+
+
+def plan_cut(line: PageLine, size: tuple[float, float] | None, name: str) -> LineCut:
+    """Plan the cut of a line whose points are pixels of a picture of that size.
+
+    Raises:
+        ImageError: if it cannot be cut.
+    """
+    if line.problem is not None or size is None:
+        raise ImageError(f"{name}: {line.problem}")
+    return LineCut.of(line.polygon, line.baseline, (int(size[0]), int(size[1])), name)
+
+
+def written_angle(line: IndexedLine) -> float:
+    """Degrees by which a line's writing is turned counter-clockwise, by its baseline's direction."""
+    if not line.cut.has_direction:
+        return 0.0
+    backwards = sum(unicodedata.bidirectional(letter) in ("R", "AL") for letter in line.text)
+    return 90.0 * (line.cut.quarter % 2 if 2 * backwards > len(line.text) else line.cut.quarter)
+
+
+def _text(line: PageLine, name: str) -> str:
+    text = clean_text(line.text)
+    if not text:
+        raise ImageError(f"{name}: the text is empty. Transcribe the line, or remove it.")
+    return text
+
+
+def open_pages(path: Path) -> PageLines:
+    """Open a PAGE or ALTO file, or a folder of them.
+
+    Raises:
+        ValueError: if no line can be used.
+    """
+    files, notes = one_of_each(find_pages(path))
+    return PageLines(files, str(path), notes)

@@ -1,0 +1,144 @@
+"""Finding a page's picture, and never one outside of the folder that was given.
+
+What is unusual: the name in the file is often that of another machine (a path of kraken's, a URL of a server). It is
+followed where it stays inside the folder; otherwise the picture is looked for by its name, and by the page's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote, urlsplit
+
+from PIL import Image
+
+from ..images import PICTURE_SUFFIXES, ImageError, load_image, read_header
+from ..names import LONGEST_PATH, FolderNames, NameProblem, shown
+from .page import Page
+from .xml_files import PageError
+
+NEIGHBOURS = ("", "images", "image", "img")
+# What undoes the camera's orientation, for pages that were measured on the pixels as they are stored.
+UNDO = {
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@dataclass(frozen=True)
+class PagePicture:
+    """A page's picture, not yet decoded.
+
+    Args:
+        path: the file.
+        name: what to call it in messages.
+        undo: the exchange of sides that leads back to the stored pixels; None: as a viewer shows it.
+    """
+
+    path: Path
+    name: str
+    undo: Image.Transpose | None = None
+
+    def load(self) -> Image.Image:
+        """Decode the picture.
+
+        Raises:
+            PageError: if it is gone or damaged.
+        """
+        try:
+            picture = load_image(self.path, self.name, True)
+        except ImageError as error:
+            raise PageError(str(error)) from error
+        return picture if self.undo is None else picture.transpose(self.undo)
+
+
+def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = None) -> tuple[Page, PagePicture]:
+    """Find a page's picture, and scale the page's points to its pixels.
+
+    Args:
+        page: as its file describes it.
+        path: the file.
+        root: the folder outside of which nothing is looked at.
+        names: what is known of that folder already.
+
+    Raises:
+        PageError: if there is no picture, or it is not the page's.
+    """
+    found = find_picture(path, page.image, root, page.name, names)
+    name = f"{page.name}: {found.name}"
+    try:
+        header = read_header(found, name, is_scan=True)
+    except ImageError as error:
+        raise PageError(str(error)) from error
+    width, height = header.size
+    undo = UNDO.get(header.orientation) if width != height and page.size == (height, width) else None
+    return page.scaled_to((width, height) if undo is None else (height, width)), PagePicture(found, name, undo)
+
+
+def find_picture(path: Path, reference: str, root: Path, name: str, names: FolderNames | None = None) -> Path:
+    """Find the picture that a file speaks of: by its path, else by its name, else by the file's own name.
+
+    Raises:
+        PageError: if there is none inside `root`, or two are meant alike, or the reference is no path and no address.
+    """
+    names = names or FolderNames(root)
+    called = shown(reference) or path.stem
+    outside = False
+    for folder, candidate in _candidates(path, reference, root, name):
+        if not names.holds(folder / candidate):
+            outside = True
+            continue
+        try:
+            found = names.find(folder, candidate)
+        except NameProblem as problem:
+            raise PageError(f"{name}: its picture {called!r} {problem}") from problem
+        if found is not None:
+            return found
+    if outside:
+        raise PageError(
+            f"{name}: its picture {called!r} leads outside of {root}, and is not followed. "
+            "Put the picture into the folder."
+        )
+    raise PageError(f"{name}: there is no picture {called!r} in {root}. Put it beside the page.")
+
+
+def _candidates(path: Path, reference: str, root: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield where to look, the likeliest first: folders, and names in them."""
+    followed, base = _parts(reference, name)
+    folders = _up_to(path.parent, root)
+    places = [place for folder in folders for neighbour in NEIGHBOURS if (place := folder / neighbour).is_dir()]
+    if followed:
+        yield from ((folder, followed) for folder in folders)
+    if base:
+        yield from ((place, base) for place in places)
+    stems = dict.fromkeys([path.stem, PurePosixPath(base).stem or path.stem, path.name.split(".")[0]])
+    yield from ((place, f"{stem}{suffix}") for place in places for stem in stems for suffix in PICTURE_SUFFIXES)
+
+
+def _parts(reference: str, name: str) -> tuple[str, str]:
+    """Return the path to follow, which is empty for an address elsewhere, and the picture's name.
+
+    Raises:
+        PageError: if the reference is neither path nor address.
+    """
+    if len(reference) > LONGEST_PATH:
+        return "", ""
+    try:
+        address = urlsplit(reference)
+    except ValueError as error:
+        what = shown(str(error))
+        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none ({what}). Correct it.") from error
+    is_local = address.scheme == "file" or "://" not in reference
+    words = reference if is_local and address.scheme != "file" else unquote(address.path)
+    if "\0" in unquote(words):
+        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none (it holds a NUL). Correct it.")
+    return words if is_local else "", PureWindowsPath(words).name
+
+
+def _up_to(folder: Path, root: Path) -> list[Path]:
+    """Return the folder and those above it, up to the root."""
+    above = [folder, *folder.parents]
+    return above[: above.index(root) + 1] if root in above else [folder]

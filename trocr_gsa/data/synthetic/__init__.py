@@ -1,0 +1,1 @@
+"""Rendered lines: texts, fonts, ink, paper, and the augmentation of real ones."""

@@ -1,0 +1,156 @@
+"""Lines of text to render: words of a dictionary strung together as a book, a letter or a register would.
+
+The words come from the system's word lists (`/usr/share/dict`), mixed with each language's commonest words, so that a
+reader learns spelling and rhythm; where no list is installed, the common words alone serve. Old spelling writes the
+long s (ſ) inside words. Everything is drawn from the generator that is passed in.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from trocr_gsa.data.samples import clean_text
+from trocr_gsa.data.textfiles import text_rows, usable
+
+from .words import LANGUAGES, Language
+from .writer import LineWriter
+
+DICTIONARIES = Path("/usr/share/dict")
+PLAIN_WORD = re.compile(r"[^\W\d_]+")
+FOLDED = {
+    **{"ſ": "s", "ẞ": "SS", "ß": "ss", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE", "ø": "o", "Ø": "O", "…": "..."},
+    **dict.fromkeys("„“”«»", '"'),
+    **dict.fromkeys("‘’", "'"),
+    **dict(zip("łŁđĐı", "lLdDi", strict=True)),
+    **dict.fromkeys("–—⸗¬", "-"),
+}
+# The lines of a seed stay what they are: a language that comes later is drawn when it is named.
+DEFAULT_LANGUAGES = ("german", "german-old", "french", "english", "italian", "latin")
+
+
+class TextSource(Protocol):
+    """What the renderer asks for a text."""
+
+    def line(self, rng: np.random.Generator, charset: Collection[str], /) -> str:
+        """One line, at least one character long, with the characters of `charset` only."""
+        ...
+
+
+@lru_cache(maxsize=16)
+def load_words(path: str) -> tuple[str, ...]:
+    """The plain words of a word list, one a line: letters only, no shouted abbreviations."""
+    text = Path(path).read_text(encoding="utf-8", errors="ignore")
+    words = (line.strip() for line in text.splitlines())
+    return tuple(w for w in words if 1 < len(w) < 19 and PLAIN_WORD.fullmatch(w) and (w[1:].islower()))
+
+
+def fit(text: str, charset: Collection[str]) -> str:
+    """Rewrite `text` with the characters of `charset` only: ſ → s, é → e, „ → ", else left out."""
+    kept = []
+    for char in text:
+        if char in charset:
+            kept.append(char)
+            continue
+        plain = FOLDED.get(char) or "".join(
+            c for c in unicodedata.normalize("NFD", char) if not unicodedata.combining(c)
+        )
+        kept.extend(c for c in plain if c in charset)
+    return " ".join("".join(kept).split())
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Endless lines of text in several languages.
+
+    Args:
+        languages: names of `LANGUAGES`, drawn by their weights.
+        max_length: the longest line, in characters.
+        dictionaries: the folder with the word lists.
+    """
+
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
+    max_length: int = 90
+    dictionaries: str = str(DICTIONARIES)
+
+    def __post_init__(self) -> None:
+        """Refuse languages that are not known."""
+        for name in self.languages:
+            if name not in LANGUAGES:
+                raise ValueError(f"`languages` must be among {sorted(LANGUAGES)}, got {name!r}.")
+        if not self.languages or self.max_length < 1:
+            raise ValueError(
+                f"`languages` and `max_length` must not be empty, got {self.languages} and {self.max_length}."
+            )
+
+    def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
+        """One line, at least one character long, with the characters of `charset` only.
+
+        Raises:
+            ValueError: if `charset` has too few letters to write anything.
+        """
+        weights = np.array([LANGUAGES[name].weight for name in self.languages])
+        for _ in range(20):
+            language = LANGUAGES[self.languages[rng.choice(len(weights), p=weights / weights.sum())]]
+            writer = LineWriter(language, self.words(language), rng)
+            text = fit(writer.line(self.max_length), charset)[: self.max_length].strip()
+            if text and not unicodedata.combining(text[0]):
+                return text
+        raise ValueError("`charset` must have the small letters a to z. Choose fonts with Latin letters.")
+
+    def words(self, language: Language) -> Sequence[str]:
+        """The language's dictionary, or its common words where none is installed."""
+        path = Path(self.dictionaries) / language.dictionary
+        return load_words(str(path)) if language.dictionary and path.is_file() else language.common
+
+
+@dataclass(frozen=True)
+class TextCorpus:
+    """Lines of the user's own, drawn evenly.
+
+    Args:
+        lines: texts; what a font lacks is rewritten or left out.
+
+    Raises:
+        ValueError: if no line has a character.
+    """
+
+    lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse texts without a line."""
+        if not any(line.strip() for line in self.lines):
+            raise ValueError("`lines` must hold at least one line of text, got none.")
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> TextCorpus:
+        """The lines of a text file that are not blank.
+
+        Raises:
+            ValueError: if a line is not UTF-8, or no line has a character.
+        """
+        lines: list[str] = []
+        for number, row in text_rows(Path(path)):
+            try:
+                lines.append(clean_text(usable(row)))
+            except ValueError as error:
+                raise ValueError(f"`text`: {path} line {number} {error}") from error
+        return cls(tuple(filter(None, lines)))
+
+    def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
+        """One of the lines, with the characters of `charset` only.
+
+        Raises:
+            ValueError: if twenty lines in a row have none of them.
+        """
+        for _ in range(20):
+            if text := fit(self.lines[rng.integers(len(self.lines))], charset):
+                return text
+        raise ValueError("`lines`: the font has none of their characters. Choose other fonts.")

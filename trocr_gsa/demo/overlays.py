@@ -1,0 +1,123 @@
+"""What the page shows of a reading, as HTML that needs no script: a letter under the mouse lights its patches up.
+
+What is unusual: the picture lies as it was turned, the strip below it as it is read, so that turning moves the patches
+and leaves the strip as it was.
+"""
+
+import base64
+import html
+import io
+import math
+from collections.abc import Iterator
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trocr_gsa.evaluation.evaluate import rotate_image
+from trocr_gsa.reader import LetterPlaces
+
+SHOWN_SIDE = 1600  # pixels of the longer side that the browser gets
+FAINT = 0.12  # of a letter's largest weight; patches below it are not drawn
+STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 150.0  # of the picture in the strip, at most, in its own units
+THREADS, FOOT = 46.0, 34.0  # heights between picture and letters, and of the letters
+
+
+def draw_looking(picture: Image.Image, places: LetterPlaces, orientation: float) -> str:
+    """Return the picture with the patches of each letter, and the strip that spells them out.
+
+    Args:
+        picture: as it was read.
+        places: of its letters.
+        orientation: degrees by which it is turned counter-clockwise from upright.
+    """
+    count = len(places.letters)
+    lit = "".join(
+        f".looking:has(.t{i}:hover) .p{i},.looking:not(:has(.t:hover)):has(.t{i}:focus) .p{i}{{opacity:1!important}}"
+        for i in range(count)
+    )
+    return (
+        f'<style>{lit}</style><div class="looking">{draw_stage(picture, places)}'
+        f"{_strip(picture, places, orientation) if count else ''}</div>"
+    )
+
+
+def draw_stage(picture: Image.Image, places: LetterPlaces | None = None) -> str:
+    """Return the picture on its desk, with patches or, where nothing was read, without."""
+    patches = "".join(_patches(places)) if places else ""
+    return (
+        f'<div class="stage"><svg viewBox="0 0 {picture.width} {picture.height}" role="img" '
+        f'aria-label="the picture">{_image(picture, picture.width, picture.height)}{patches}</svg></div>'
+    )
+
+
+def hue(index: int, count: int) -> str:
+    """Return the colour of a letter: from blue over red to orange along the line."""
+    return f"hsl({(205 + 185 * index / max(count - 1, 1)) % 360:.0f} 60% 45%)"
+
+
+def _image(picture: Image.Image, width: float, height: float) -> str:
+    shown = picture.copy()
+    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    stream = io.BytesIO()
+    shown.save(stream, "JPEG", quality=90)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return (
+        f'<image href="data:image/jpeg;base64,{data}" width="{width:.2f}" height="{height:.2f}" '
+        'preserveAspectRatio="none"/>'
+    )
+
+
+def _patches(places: LetterPlaces) -> Iterator[str]:
+    """Yield a group of patches a letter, the stronger the more it was looked at."""
+    count = len(places.letters)
+    boxes = places.boxes.tolist()
+    for index, weights in enumerate(places.weights):
+        strength = (weights / weights.max()).tolist()
+        drawn = "".join(
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+            f'fill-opacity="{0.6 * share:.2f}"/>'
+            for (left, top, right, bottom), share in zip(boxes, strength, strict=True)
+            if share > FAINT
+        )
+        yield f'<g class="p p{index}" fill="{hue(index, count)}">{drawn}</g>'
+
+
+def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> str:
+    """Return the line as it is read, with a thread from each place to its letter."""
+    upright = rotate_image(picture, -orientation)
+    scale = min(STRIP_WIDTH / upright.width, STRIP_HEIGHT / upright.height)
+    width, height = upright.width * scale, upright.height * scale
+    seen = levelled(places.centres, orientation, picture.size, upright.size) * scale
+    count = len(places.letters)
+    pitch = STRIP_WIDTH / count
+    left, size = (STRIP_WIDTH - width) / 2, min(26.0, 1.5 * pitch)
+    total = height + THREADS + FOOT
+    parts = []
+    for index, (letter, (x, y)) in enumerate(zip(places.letters, seen.tolist(), strict=True)):
+        foot, bend = (index + 0.5) * pitch, height + THREADS / 2
+        parts.append(
+            f'<g class="t t{index}" tabindex="0" fill="{hue(index, count)}" stroke="{hue(index, count)}">'
+            f'<path d="M{left + x:.1f} {height:.1f}C{left + x:.1f} {bend:.1f} {foot:.1f} {bend:.1f} '
+            f'{foot:.1f} {total - FOOT:.1f}"/><circle cx="{left + x:.1f}" cy="{y:.1f}" r="3.5"/>'
+            f'<rect class="hit" x="{foot - pitch / 2:.1f}" y="{height:.1f}" width="{pitch:.1f}" '
+            f'height="{total - height:.1f}"/>'
+            f'<text x="{foot:.1f}" y="{total - 8:.1f}" font-size="{size:.1f}">'
+            f"{html.escape(letter if letter.strip() else '·')}</text></g>"
+        )
+    return (
+        f'<svg class="strip" viewBox="0 0 {STRIP_WIDTH:.0f} {total:.0f}" role="group" '
+        f'aria-label="where each letter was looked for"><g transform="translate({left:.1f} 0)">'
+        f"{_image(upright, width, height)}</g>{''.join(parts)}</svg>"
+    )
+
+
+def levelled(points: Tensor, orientation: float, size: tuple[int, int], upright: tuple[int, int]) -> Tensor:
+    """Return points (…, 2) of a picture turned counter-clockwise by `orientation`, on the picture turned back.
+
+    Both turn about their middles; y points down, so that turning back is [[cos, −sin], [sin, cos]].
+    """
+    angle = math.radians(orientation)
+    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=points.dtype)
+    middle, upright_middle = (torch.tensor(sides, dtype=points.dtype) / 2 for sides in (size, upright))
+    return (points - middle) @ turn.T + upright_middle

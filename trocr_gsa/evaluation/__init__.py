@@ -1,0 +1,1 @@
+"""Reading labelled lines and telling how well: `evaluate`, and the report."""

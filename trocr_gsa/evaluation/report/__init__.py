@@ -1,0 +1,6 @@
+"""What was measured, as one page to look at: a single HTML file without scripts, which needs no network."""
+
+from .aligned import SetReading
+from .html import About, write_report
+
+__all__ = ["About", "SetReading", "write_report"]

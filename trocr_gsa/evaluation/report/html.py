@@ -1,0 +1,211 @@
+"""The page: everything put into one HTML file that carries its figures and pictures inside itself.
+
+What is unusual: the page has no script and forbids any, so that nothing in a text or a name can run when it is opened.
+"""
+
+import platform
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from trocr_gsa.atomic import write_text
+from trocr_gsa.metrics.error_rates import Edit
+
+from . import figures, statistics
+from .aligned import SetReading
+from .confusions import count_confusions
+from .statistics import KEPT, LONG, Rate
+from .worst import PictureBudget, worst_lines
+
+PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "jiwer")
+LONGEST_TEXT = 600  # letters of a line that are shown
+
+
+@dataclass(frozen=True)
+class About:
+    """What was done, for the head of the page.
+
+    Attributes:
+        model: name or folder of the model.
+        adapters: folder of each adapter by the name that its readings go by.
+        command: that made the page.
+        group: name of the model's group.
+        poses: degrees that the model can say.
+        temperature: of its confidence.
+        settings: what else was chosen, as words.
+        left_out: why lines could not be read, a line each.
+        written: when.
+    """
+
+    model: str
+    command: str
+    group: str
+    poses: Sequence[float]
+    temperature: float
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    written: datetime = field(default_factory=lambda: datetime.now().astimezone())
+
+
+def write_report(path: Path, readings: Mapping[str, Sequence[SetReading]], about: About) -> None:
+    """Write the page.
+
+    Args:
+        path: of the HTML file.
+        readings: of each reader, by its name, the same sets at the same angles in the same order; the first reader is
+            the one that others are compared with.
+        about: what was done.
+
+    Raises:
+        ValueError: if there is no reading.
+        OSError: if the file cannot be written.
+    """
+    # A file's name can hold what is no letter in any encoding: written as an escape, it spoils no page.
+    write_text(path, render_report(readings, about), errors="backslashreplace")
+
+
+def render_report(readings: Mapping[str, Sequence[SetReading]], about: About) -> str:
+    """Return the page as text; see `write_report`."""
+    if not readings or not all(readings.values()):
+        raise ValueError("`readings` are empty: there is nothing to report.")
+    environment = Environment(
+        loader=PackageLoader("trocr_gsa.evaluation.report", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"percent": percent, "interval": interval, "letter": letter, "letter_name": letter_name}
+    environment.globals |= {"bar": figures.bar, "shown": shown}
+    budget = PictureBudget()
+    versions = {"Python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
+    return environment.get_template("report.html.jinja").render(
+        about=about,
+        versions=versions,
+        readers=[_reader(name, sets, about.poses, budget) for name, sets in readings.items()],
+        comparison=_comparison(readings) if len(readings) > 1 else None,
+        kept=KEPT,
+        long=LONG,
+    )
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a fraction as per cent; a dash for None."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def interval(rate: Rate, signed: bool = False) -> str:
+    """Return an interval in per cent; nothing where there is none."""
+    if rate.low is None or rate.high is None:
+        return ""
+    sign = "+" if signed else ""
+    return f"{100 * rate.low:{sign}.1f} … {100 * rate.high:{sign}.1f}"
+
+
+def letter(text: str) -> str:
+    """Return a letter so that it can be seen: ␣ for a space, ◌ under a lone mark, its number where it has no form."""
+    if text == " ":
+        return "␣"
+    kind = unicodedata.category(text) if text else ""
+    if kind.startswith("M"):
+        return "◌" + text
+    return f"U+{ord(text):04X}" if kind[:1] in ("C", "Z") else text
+
+
+def letter_name(text: str) -> str:
+    """Return a letter's name in Unicode."""
+    return unicodedata.name(text, f"U+{ord(text):04X}").lower() if text else ""
+
+
+def shown(edits: Sequence[Edit], side: str) -> Iterator[tuple[str, str]]:
+    """Yield (kind, text) of one side of an alignment: what stands there, or what was read; at most `LONGEST_TEXT`.
+
+    Args:
+        edits: the alignment.
+        side: "reference" or "prediction".
+    """
+    room = LONGEST_TEXT
+    for edit in edits:
+        text = getattr(edit, side)
+        changed = "sub" if edit.reference and edit.prediction else "del" if edit.reference else "ins"
+        if text and room > 0:
+            yield "same" if edit.agrees else changed, text[:room]
+        room -= len(text)
+    if room < 0:
+        yield "more", f" … {-room} more"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "from its sources"
+
+
+def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budget: PictureBudget) -> dict[str, Any]:
+    """Return what the page says of one reader."""
+    every = [line for each in sets for line in each.readings]
+    described = [_set(each, poses) for each in sets]
+    curves = [
+        figures.Curve(each["name"], [(row.angle, rate.cer) for row, rate in each["angles"]]) for each in described
+    ]
+    return {
+        "name": name,
+        "sets": described,
+        "polar": figures.polar("CER over the angle of the line", curves),
+        "aside": figures.set_aside("CER left when lines are set aside", [(e["name"], e["trust"]) for e in described]),
+        "confusions": count_confusions(every),
+        "readings": len(every),
+        "worst": worst_lines(sets, budget),
+        "highest": max(each["all"].cer.top for each in described),
+    }
+
+
+def _set(reading: SetReading, poses: Sequence[float]) -> dict[str, Any]:
+    """Return what the page says of one set as one reader read it."""
+    trust = statistics.trust(reading.readings)
+    angles = [
+        (row, statistics.summarise_readings([lines], poses))
+        for (row, _), lines in zip(reading.runs, reading.by_angle, strict=True)
+    ]
+    documents = statistics.summarise_documents(reading, poses) if reading.names_documents else []
+    return {
+        "name": reading.name,
+        "all": statistics.summarise_readings(reading.by_angle, poses),
+        "angles": angles,
+        "trust": trust,
+        "calibration": figures.calibration(f"Confidence on {reading.name}", trust),
+        "documents": documents,
+        "worst_document": max((summary.cer.top for _, summary in documents), default=0.0),
+        "units": len(set(reading.documents)) if reading.names_documents else None,
+    }
+
+
+def _comparison(readings: Mapping[str, Sequence[SetReading]]) -> list[dict[str, Any]]:
+    """Return, for each set, every reader beside the first."""
+    found = []
+    for sides in zip(*readings.values(), strict=True):
+        named = dict(zip(readings, sides, strict=True))
+        base = sides[0]
+        rows = []
+        for name, each in named.items():
+            cer = statistics.summarise_readings(each.by_angle, ()).cer
+            rows.append((name, cer, None if each is base else statistics.difference(base.by_angle, each.by_angle)))
+        curves = [
+            figures.Curve(
+                name,
+                [
+                    (row.angle, Rate(row.cer, row.cer_low, row.cer_high) if row.lines > 1 else Rate(row.cer))
+                    for row, _ in each.runs
+                ],
+            )
+            for name, each in named.items()
+        ]
+        span = max((max(abs(d.value), abs(d.low or 0), abs(d.high or 0)) for _, _, d in rows if d), default=0.0)
+        polar = figures.polar(f"CER on {base.name} over the angle of the line", curves)
+        found.append({"name": base.name, "rows": rows, "span": span, "polar": polar})
+    return found

@@ -1,0 +1,90 @@
+"""The folder that is to be published: a model's or an adapter's, and which of its files are weights.
+
+What is unusual: a pickle can run code where it is loaded, so none is published, and a folder of only such is refused.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trocr_gsa.checkpoints.training_state import STATE_FILE
+from trocr_gsa.model.weight_files import INDEX, no_weights, read_json, weight_files
+
+ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
+ADAPTER_WEIGHTS, MODEL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+MODEL_TYPE = "trocr-gsa"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder that can be published.
+
+    Attributes:
+        path: of the folder.
+        kind: what it holds.
+        config: its config.json or adapter_config.json.
+        weights: names of its files of weights.
+    """
+
+    path: Path
+    kind: Literal["model", "adapter"]
+    config: dict[str, Any]
+    weights: list[str]
+
+    @classmethod
+    def open(cls, path: Path) -> "Source":
+        """Look at a folder.
+
+        Raises:
+            ValueError: if it is no folder, holds neither a model nor an adapter, another kind of model, or no weights
+                in safetensors.
+        """
+        if not path.is_dir():
+            raise ValueError(f"`folder`: there is no folder {path}. Give a model's or an adapter's.")
+        if (path / ADAPTER_CONFIG).is_file():
+            config = read_json(path / ADAPTER_CONFIG, "folder")
+            if not isinstance(config.get("base_model_name_or_path"), str | None):
+                raise ValueError(f"`folder`: `base_model_name_or_path` in {path / ADAPTER_CONFIG} must be a name.")
+            return cls(path, "adapter", config, _weights(path, ADAPTER_WEIGHTS))
+        if (path / MODEL_CONFIG).is_file():
+            config = read_json(path / MODEL_CONFIG, "folder")
+            if config.get("model_type") != MODEL_TYPE:
+                raise ValueError(
+                    f"`folder`: {path} holds a model of type {config.get('model_type')}, not {MODEL_TYPE}. A stock "
+                    "TrOCR is taken over by `TrOCRGSAModel.from_trocr` first."
+                )
+            return cls(path, "model", config, _weights(path, MODEL_WEIGHTS))
+        run = next((f" Did you mean {path / name}?" for name in ("best", "last") if (path / name).is_dir()), "")
+        raise ValueError(
+            f"`folder`: {path} holds neither a model ({MODEL_CONFIG}, {MODEL_WEIGHTS}) nor an adapter "
+            f"({ADAPTER_CONFIG}, {ADAPTER_WEIGHTS}).{run}"
+        )
+
+    def left_out(self, published: Path) -> list[str]:
+        """Say of every file here that was not published why not."""
+        kept = {path.name for path in published.iterdir()} - {CARD}
+        other = [path for path in sorted(self.path.iterdir()) if path.name not in kept]
+        return [f"{path.name}: {_reason(path, self.kind)}" for path in other]
+
+
+def _weights(path: Path, name: str) -> list[str]:
+    if name == MODEL_WEIGHTS:
+        files = [file.name for file in weight_files(path, "folder")]
+        return files if files == [name] else [INDEX, *files]
+    if (path / name).is_file():
+        return [name]
+    raise ValueError(no_weights(path, name, "folder"))
+
+
+def _reason(path: Path, kind: str) -> str:
+    if path.is_dir():
+        return "a folder"
+    if path.name == CARD:
+        return "replaced by a card of what is known and measured"
+    if path.name == STATE_FILE:
+        return "the state of a run, optimizer included; pickled"
+    if path.suffix in PICKLES:
+        return "pickled, and could run code where it is loaded"
+    return f"no part of a {kind}"

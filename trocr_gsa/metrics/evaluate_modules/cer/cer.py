@@ -1,0 +1,23 @@
+"""Character error rate as an `evaluate` metric that needs no network: `evaluate.load("…/evaluate_modules/cer")`."""
+
+import datasets
+import evaluate
+
+from trocr_gsa.metrics import error_rates as metrics
+
+
+class CharacterErrorRate(evaluate.Metric):
+    """Σ edits / Σ reference length over a corpus, as `trocr_gsa.metrics.error_rates.cer` counts them."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Character error rate of a corpus; an empty reference has no length.",
+            citation="",
+            inputs_description="predictions and references: lists of str of the same length.",
+            features=datasets.Features(
+                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            ),
+        )
+
+    def _compute(self, *, predictions: list[str], references: list[str]) -> dict[str, float]:
+        return {"cer": metrics.cer(references, predictions)}

@@ -1,0 +1,76 @@
+"""What an exported folder holds, and how it is recognised."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+from trocr_gsa.atomic import write_json
+from trocr_gsa.checkpoints.typed_fields import check_types
+from trocr_gsa.model.weight_files import read_json
+
+ENCODER, DECODER, SETTINGS = "encoder.onnx", "decoder.onnx", "export.json"
+FORMAT = 1
+NEEDED = (ENCODER, DECODER, "config.json", "generation_config.json", "processor_config.json")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What an exported reader is, beside its configuration.
+
+    Attributes:
+        adapter: what the adapter in its weights is called; None: there is none.
+        format: of the folder; another is refused.
+    """
+
+    adapter: str | None = None
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write them into a folder."""
+        write_json(folder / SETTINGS, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> "ExportSettings":
+        """Read them from a folder.
+
+        Raises:
+            ValueError: if it is no export, a file is missing, or the export is of another format.
+        """
+        if not is_export(folder):
+            raise ValueError(f"`path`: {folder} holds no {SETTINGS}. Give a folder that `trocr-gsa export` wrote.")
+        for name in NEEDED:
+            if not (folder / name).is_file():
+                raise ValueError(f"`path`: {name} is missing in {folder}. Export again: an export is all of its files.")
+        for name in (SETTINGS, *NEEDED[2:]):
+            read_json(folder / name, "path")  # transformers goes on with its own defaults where one is damaged
+        settings = read_json(folder / SETTINGS, "path")
+        if settings.get("format") != FORMAT:
+            raise ValueError(
+                f"`path`: {folder} is an export of format {settings.get('format')!r}, this version reads {FORMAT}. "
+                "Export again."
+            )
+        check_types(cls, settings, folder / SETTINGS, "path")
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise ValueError(f"`path`: {folder / SETTINGS} cannot be understood ({error}). Export again.") from error
+
+
+def is_export(path: str | Path | None) -> bool:
+    """Whether `trocr-gsa export` wrote this folder."""
+    return path is not None and (Path(path) / SETTINGS).is_file()
+
+
+def import_onnxruntime() -> ModuleType:
+    """Return onnxruntime.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            "what is exported needs onnxruntime, which is not here: pip install 'trocr-gsa[onnx]'"
+        ) from error
+    return onnxruntime

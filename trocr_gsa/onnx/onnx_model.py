@@ -1,0 +1,197 @@
+"""An exported reader with the same few methods that reading lines needs of a TrOCRGSAModel.
+
+What is unusual: encoder and decoder run in onnxruntime, and their keys and values stay there from letter to letter.
+What is small stays in torch, as the code that everybody else uses: preparing pictures, weighing by CTC, confidence.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.utils.generic import ModelOutput
+
+from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
+from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
+from trocr_gsa.model.groups import PointGroup
+from trocr_gsa.model.orientation import Orientation, orientation_bias
+from trocr_gsa.model.patches import cut_patches
+from trocr_gsa.model.weight_files import told_in_one_line
+
+from .export_files import DECODER, ENCODER, import_onnxruntime
+
+
+@dataclass
+class OnnxEncoded(ModelOutput):
+    """What the encoder's graph returned, and the decoder's takes.
+
+    Attributes:
+        attention_mask: (batch, token), to be added to attention logits.
+        pose_logits: (batch, pose), log p(h), prior included.
+        pose: (batch,) long.
+        ctc_logits: (batch, step, vocab); None without a CTC head.
+        ctc_lengths: (batch,) long, steps of each line.
+        cross: keys and values by the names of the decoder's inputs, as onnxruntime holds them.
+    """
+
+    attention_mask: Tensor | None = None
+    pose_logits: Tensor | None = None
+    pose: Tensor | None = None
+    ctc_logits: Tensor | None = None
+    ctc_lengths: Tensor | None = None
+    cross: dict[str, Any] | None = None
+
+
+class OnnxGraph:
+    """A graph in onnxruntime, with as many threads as torch has.
+
+    Args:
+        path: of an ONNX file.
+
+    Raises:
+        ValueError: if onnxruntime is missing, or the file cannot be loaded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.runtime = import_onnxruntime()
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        # torch has its turn between two letters, on the same cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self.session = self.runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no other base
+            raise ValueError(f"`path`: {path} cannot be loaded: {str(error)[:200]} Export again.") from error
+        self.inputs = {each.name: each for each in self.session.get_inputs()}
+        self.outputs = [each.name for each in self.session.get_outputs()]
+
+    def value(self, tensor: Tensor) -> Any:
+        """Return a tensor as onnxruntime's."""
+        return self.runtime.OrtValue.ortvalue_from_numpy(tensor.contiguous().numpy())
+
+    def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Compute all outputs, of inputs that onnxruntime holds."""
+        return dict(zip(self.outputs, self.session.run_with_ort_values(self.outputs, inputs), strict=True))
+
+
+class OnnxEncoder:
+    """The encoder's graph, called as a GSANetModel is.
+
+    Args:
+        config: the reader's.
+        graph: its encoder.
+    """
+
+    def __init__(self, config: TrOCRGSAConfig, graph: OnnxGraph) -> None:
+        self.config: Any = config.encoder
+        self.group = PointGroup.from_name(self.config.group)
+        self.graph = graph
+
+    def __call__(
+        self,
+        pixel_values: Tensor,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        pose_bias: Tensor | None = None,
+        only_pose: int | None = None,
+    ) -> OnnxEncoded:
+        """Encode lines: arguments as for a GSANetModel."""
+        if spatial_shapes is None:
+            pixel_values, spatial_shapes = cut_patches(pixel_values, self.config.patch_size)
+        if pixel_attention_mask is None:
+            pixel_attention_mask = torch.ones(pixel_values.shape[:2], dtype=torch.bool)
+        bias = torch.zeros(()) if pose_bias is None else pose_bias.float()
+        if only_pose is not None:
+            bias = (torch.arange(self.group.order) == only_pose).float().log()
+        tensors = {
+            "pixel_values": pixel_values.float(),
+            "pixel_attention_mask": pixel_attention_mask.bool(),
+            "spatial_shapes": spatial_shapes,
+            "pose_bias": bias.expand(len(pixel_values), self.group.order),
+        }
+        found = self.graph({name: self.graph.value(tensor) for name, tensor in tensors.items()})
+        cross = {name: found.pop(name) for name in self.graph.outputs if name.startswith("cross")}
+        small = {name: torch.from_numpy(value.numpy()) for name, value in found.items()}
+        return OnnxEncoded(**small, cross=cross)
+
+
+class OnnxModel:
+    """An exported reader.
+
+    Args:
+        folder: as `trocr-gsa export` wrote it.
+
+    Raises:
+        ValueError: if a file cannot be loaded.
+    """
+
+    ctc_head = None  # in the encoder's graph: it is not asked for the columns alone
+    device = torch.device("cpu")
+
+    def __init__(self, folder: Path) -> None:
+        with told_in_one_line(folder, "path"):
+            self.config: Any = TrOCRGSAConfig.from_pretrained(folder)
+            self.generation_config = GenerationConfig.from_pretrained(folder)
+        self.encoder = OnnxEncoder(self.config, OnnxGraph(folder / ENCODER))
+        self.decoder = OnnxGraph(folder / DECODER)
+
+    def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Any) -> OnnxEncoded:
+        """Run the encoder under a prior over poses: arguments as for TrOCRGSAModel."""
+        return self.encoder(pixel_values, **inputs, pose_bias=orientation_bias(orientation, self.encoder.group))
+
+    def generate(self, encoder_outputs: OnnxEncoded, max_length: int, num_beams: int = 1, **_: Any) -> SimpleNamespace:
+        """Write the likeliest letter, by decoder and CTC head together, until every line has ended.
+
+        Args:
+            encoder_outputs: what `encode` returned.
+            max_length: most letters, the one that decoding starts from included.
+            num_beams: 1.
+
+        Returns: sequences (batch, letter) long, and scores, a tuple of (batch, vocab), as transformers' `generate`.
+
+        Raises:
+            ValueError: if `num_beams` is more than 1.
+        """
+        if num_beams != 1:
+            raise ValueError(f"`num_beams` must be 1: an exported reader reads greedily, got {num_beams}.")
+        ids: Any = self.generation_config
+        weigh = self._ctc_processor(encoder_outputs)
+        lines = len(encoder_outputs["pose"])
+        sequences = torch.full((lines, 1), ids.decoder_start_token_id)
+        fixed = {"attention_mask": self.decoder.value(encoder_outputs["attention_mask"]), **encoder_outputs["cross"]}
+        past = {name: self.decoder.value(_nothing(each.shape, lines)) for name, each in self._past_inputs.items()}
+        reading = torch.ones(lines, dtype=torch.bool)
+        scores = []
+        while sequences.shape[1] < max_length and reading.any():
+            found = self.decoder({"input_ids": self.decoder.value(sequences[:, -1:])} | fixed | past)
+            past = {name: found[name.replace("past", "present")] for name in past}
+            logits = torch.from_numpy(found["logits"].numpy())
+            scores.append(logits if weigh is None else weigh(sequences, logits))
+            letter = scores[-1].argmax(-1).where(reading, ids.pad_token_id)
+            sequences = torch.cat((sequences, letter[:, None]), dim=1)
+            reading &= letter != ids.eos_token_id
+        return SimpleNamespace(sequences=sequences, scores=tuple(scores))
+
+    def compute_transition_scores(self, sequences: Tensor, scores: tuple[Tensor, ...], *_: Any, **__: Any) -> Tensor:
+        """Return log p of every letter written, (batch, letter)."""
+        log_p = torch.stack(scores, dim=1).log_softmax(-1)
+        return log_p.gather(2, sequences[:, 1:, None])[..., 0]
+
+    @property
+    def _past_inputs(self) -> dict[str, Any]:
+        return {name: each for name, each in self.decoder.inputs.items() if name.startswith("past")}
+
+    def _ctc_processor(self, encoded: OnnxEncoded) -> CTCPrefixLogitsProcessor | None:
+        weight = self.config.ctc_decoding_weight
+        if encoded.ctc_logits is None or encoded.ctc_lengths is None or weight == 0:
+            return None
+        blank, eos = self.config.pad_token_id, self.config.eos_token_id
+        return CTCPrefixLogitsProcessor(encoded.ctc_logits, encoded.ctc_lengths, blank, eos, weight)
+
+
+def _nothing(shape: list, lines: int) -> Tensor:
+    """Return keys or values of no letters, for an input (batch, head, letter, d)."""
+    return torch.zeros(lines, shape[1], 0, shape[3])

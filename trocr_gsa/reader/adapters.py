@@ -1,0 +1,172 @@
+"""Several adapters on one base, none of them merged: each line is read with its own.
+
+What is unusual:
+- outside of `applied`, every layer computes as the base does, to the last bit;
+- lines of different adapters share a batch: PEFT's LoRA layers pick rows of dimension 0, which is the line in every
+  layer. The one exception, a key projection that maps the bases of the position encoding, is told to do so per line;
+- what PEFT cannot mix (DoRA, modules trained in whole) is active for a batch of its own;
+- PEFT switches adapters for a whole model, so that of several threads one computes at a time: a lock stands for the
+  model, whichever reader it is asked through.
+"""
+
+import copy
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from peft import LoraConfig, LoraModel, PeftModel
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from trocr_gsa.checkpoints.adapter_names import BASE, check_name
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+
+REPEATED_FOR_BEAMS = ("decoder.", "enc_to_dec_proj")
+LOCKS: WeakKeyDictionary[PeftModel, threading.RLock] = WeakKeyDictionary()  # a model that held its own has no copies
+
+
+class AdapterLibrary:
+    """The adapters inside a model.
+
+    Args:
+        model: a reader in its adapters, in evaluation mode.
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        self._adapted = model
+        self._lock = LOCKS.setdefault(model, threading.RLock())
+        with self._lock:
+            self._tuner.disable_adapter_layers()
+
+    @property
+    def _tuner(self) -> LoraModel:
+        return cast(LoraModel, self._adapted.base_model)
+
+    @property
+    def model(self) -> TrOCRGSAModel:
+        """The reader that the adapters are in; by itself it reads as the base."""
+        return cast(TrOCRGSAModel, self._adapted.get_base_model())
+
+    @property
+    def names(self) -> list[str]:
+        """Of the adapters, in the order in which they came."""
+        return list(self._adapted.peft_config)
+
+    def check(self, name: str) -> None:
+        """Refuse a name that no adapter has.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        if name not in self.names:
+            raise ValueError(f"`adapter`: there is no {name!r} here. There are {', '.join(self.names)}.")
+
+    def can_mix(self, name: str | None) -> bool:
+        """Whether PEFT can apply an adapter to some lines of a batch."""
+        if name is None:
+            return True
+        config: Any = self._adapted.peft_config[name]
+        more = (config.modules_to_save, config.trainable_token_indices, config.target_parameters, config.lora_bias)
+        return not any(more) and not any(name in layer.lora_variant for layer in self._layers())
+
+    @contextmanager
+    def applied(self, names: Sequence[str | None], num_beams: int) -> Iterator[None]:
+        """Read, inside, line i of a batch with adapter i, or with the base where that is None; other threads wait.
+
+        Args:
+            names: one a line; those that `can_mix` refuses stand alone.
+            num_beams: texts that the decoder follows for each line.
+        """
+        active = next((name for name in names if name is not None), None)
+        with self._lock:
+            if active is None:
+                yield
+                return
+            self._tuner.enable_adapter_layers()
+            try:
+                self._adapted.set_adapter(active, inference_mode=True)
+                with ExitStack() as stack:
+                    if len(set(names)) > 1:
+                        self._tell_layers(stack, [BASE if name is None else name for name in names], num_beams)
+                    yield
+            finally:
+                self._tuner.disable_adapter_layers()
+
+    def _layers(self) -> Iterator[LoraLayer]:
+        return (layer for layer in self._adapted.modules() if isinstance(layer, LoraLayer))
+
+    def _tell_layers(self, stack: ExitStack, names: list[str], num_beams: int) -> None:
+        """Have every layer told the adapters of its rows, until the stack is left."""
+        followed = [name for name in names for _ in range(num_beams)]
+        self.model.encoder.set_bases_per_line(True)
+        stack.callback(self.model.encoder.set_bases_per_line, False)
+        for path, layer in self.model.named_modules():
+            if isinstance(layer, LoraLayer) and isinstance(layer, nn.Module):
+                rows = followed if path.startswith(REPEATED_FOR_BEAMS) else names
+                hook = layer.register_forward_pre_hook(partial(_with_rows, rows), with_kwargs=True)
+                stack.callback(hook.remove)
+
+    def merged(self, name: str) -> TrOCRGSAModel:
+        """Return a copy of the reader with one adapter merged into its weights, and no other.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        self.check(name)
+        with self._lock:  # a copy made while another thread reads would be one with its adapter applied
+            other = AdapterLibrary(copy.deepcopy(self._adapted))
+        with other.applied([name], num_beams=1):
+            return cast(TrOCRGSAModel, other._tuner.merge_and_unload(adapter_names=[name]))
+
+    def combine(self, name: str, weights: Mapping[str, float]) -> None:
+        """Add the adapter ΔW = Σ_a weight_a · ΔW_a.
+
+        ΔW = [B₁ B₂ …] · [w₁s₁A₁; w₂s₂A₂; …], with s the adapters' scales
+
+        PEFT's "cat" stacks the factors as written here, so that the sum is exact; "linear" adds the factors, which
+        brings in products of one adapter's B with another's A, and "svd" rounds the sum to a lower rank. The price is
+        the rank: it is the sum of the ranks.
+
+        Args:
+            name: of the new adapter.
+            weights: by the names of the adapters, any finite numbers.
+
+        Raises:
+            ValueError: if a name or number cannot be used, or an adapter is more than a low-rank update.
+        """
+        check_name(name)
+        if name in self.names:
+            raise ValueError(f"`name`: there is already an adapter {name!r}. Choose another.")
+        if not weights or not all(math.isfinite(weight) for weight in weights.values()):
+            raise ValueError(f"`weights` must hold a finite number for each of some adapters, got {dict(weights)}.")
+        for part in weights:
+            self.check(part)
+            if not self.can_mix(part):
+                raise ValueError(
+                    f"`weights`: {part!r} holds more than low-rank updates (DoRA, or modules trained in whole), and "
+                    "has no sum with others. Combine plain LoRA adapters."
+                )
+        with self._lock:
+            self._add_sum(name, weights)
+
+    def _add_sum(self, name: str, weights: Mapping[str, float]) -> None:
+        try:
+            self._tuner.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
+        except ValueError as error:
+            raise ValueError(f"`weights`: PEFT cannot combine {', '.join(weights)}: {error}") from error
+        cast(LoraConfig, self._adapted.peft_config[name]).use_rslora = False  # inherited, and counted already in s
+        for layer in self._layers():
+            if name in layer.scaling:
+                layer.scaling[name] = 1.0
+        self._adapted.eval()
+        self._tuner.disable_adapter_layers()
+
+
+
+
+def _with_rows(rows: list[str], _layer: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    return args, kwargs | {"adapter_names": rows}

@@ -1,6 +1,0 @@
-"""What was measured, as one page to look at: a single HTML file without scripts, which needs no network."""
-
-from .measured import SetReading
-from .page import About, write_report
-
-__all__ = ["About", "SetReading", "write_report"]
