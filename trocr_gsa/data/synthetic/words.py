@@ -51,7 +51,7 @@ def _read_language(name: str, tables: dict[str, dict[str, Any]]) -> Language:
 
 
 def _read_languages() -> dict[str, Language]:
-    tables = tomllib.loads(files("trocr_gsa.data").joinpath("languages.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads(files("trocr_gsa.data.synthetic").joinpath("languages.toml").read_text(encoding="utf-8"))
     return {name: _read_language(name, tables) for name in tables}
 
 
