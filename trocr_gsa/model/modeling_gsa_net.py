@@ -179,7 +179,7 @@ class GSANetModel(GSANetPreTrainedModel):
         patches, patch_mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
         # an image is all patches: attention without a mask is a ViT's
         is_padded = pixel_values.dim() != 4 or pixel_attention_mask is not None
-        hidden_states = [] if _asked(output_hidden_states, self.config.output_hidden_states) else None
+        hidden_states = [] if asked(output_hidden_states, self.config.output_hidden_states) else None
         features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted, hidden_states)
         padding = mask if is_padded else None
         pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
@@ -208,7 +208,7 @@ class GSANetModel(GSANetPreTrainedModel):
             pose_positions=chosen_positions[:, self.config.num_class_tokens :],
             pose_mask=chosen_mask[:, self.config.num_class_tokens :],
         )
-        return output if _asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     def see(
         self,
@@ -313,7 +313,7 @@ class GSANetModel(GSANetPreTrainedModel):
         return features, positions, mask
 
 
-def _asked(argument: bool | None, configured: bool | None) -> bool:
+def asked(argument: bool | None, configured: bool | None) -> bool:
     """Whether an output is wanted: as the call says, else as the configuration does."""
     return bool(configured if argument is None else argument)
 

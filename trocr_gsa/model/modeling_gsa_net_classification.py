@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from .configuration_gsa_net import GSANetConfig
-from .modeling_gsa_net import GSANetModel, GSANetModelOutput, GSANetPreTrainedModel
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput, GSANetPreTrainedModel, asked
 
 
 class GSANetForImageClassification(GSANetPreTrainedModel):
@@ -52,8 +52,9 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         labels: Tensor | None = None,
         pixel_attention_mask: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
+        return_dict: bool | None = None,
         **kwargs: Any,
-    ) -> ImageClassifierOutput:
+    ) -> Any:
         """Classify pictures.
 
         Args:
@@ -61,18 +62,24 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
             labels: (batch,) long, the class of each; None: no loss.
             pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
-            kwargs: what else `GSANetModel` takes: `pose_labels`, `pose_bias`.
+            return_dict: False returns a tuple, without what is None.
+            kwargs: what else `GSANetModel` takes, `output_hidden_states` and `pose_labels` among it.
 
-        Returns: `logits` (batch, class), and the cross-entropy as `loss`.
+        Returns: an ImageClassifierOutput with `logits` (batch, class), and the cross-entropy as `loss`; or a tuple.
 
         Raises:
             ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
         """
-        encoded: GSANetModelOutput = self.gsa_net(pixel_values, pixel_attention_mask, spatial_shapes, **kwargs)
+        encoded: GSANetModelOutput = self.gsa_net(
+            pixel_values, pixel_attention_mask, spatial_shapes, return_dict=True, **kwargs
+        )
         tokens, log_weights = encoded.last_hidden_state, encoded.attention_mask
         assert tokens is not None
         assert log_weights is not None
         weights = log_weights.softmax(-1)  # p(h)/N, and 0 at padding
         logits = self.classifier((weights[:, None] @ tokens)[:, 0])
         loss = None if labels is None else F.cross_entropy(logits, labels)
-        return ImageClassifierOutput(loss=loss, logits=logits)
+        output = ImageClassifierOutput(
+            loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
+        )
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()

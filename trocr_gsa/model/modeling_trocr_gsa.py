@@ -7,24 +7,33 @@ What is unusual, for a reader of VisionEncoderDecoderModel:
 """
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, VisionEncoderDecoderModel
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    VisionEncoderDecoderModel,
+)
 from transformers.modeling_outputs import Seq2SeqLMOutput
-from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder import shift_tokens_right
 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
 from .decoder_cache import CACHE, check_next_tokens, decode
 from .fused_decoder import fuse_attention
-from .modeling_gsa_net import GSANetModel, GSANetModelOutput
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput, asked
 from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
+
+# arguments of the decoder that only the reader itself gives it
+OUR_OWN = ("input_ids", "inputs_embeds", "attention_mask", "encoder_hidden_states", "encoder_attention_mask", "labels")
 
 
 @dataclass
@@ -99,78 +108,109 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     def forward(
         self,
         pixel_values: Tensor | None = None,
-        pixel_attention_mask: Tensor | None = None,
-        spatial_shapes: Tensor | None = None,
         decoder_input_ids: Tensor | None = None,
         decoder_attention_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        pose_labels: Tensor | None = None,
-        orientation: Orientation = "any",
         encoder_outputs: GSANetModelOutput | None = None,
         past_key_values: Any | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        pose_labels: Tensor | None = None,
+        orientation: Orientation = "any",
         cache: Any | None = None,
         label_smoothing: float = 0.0,
         **kwargs: Any,
-    ) -> TrOCRGSAOutput:
+    ) -> Any:
         """Read, or with `labels` also say how wrong.
 
         loss = decoder + `ctc_loss_weight` · CTC + `pose_loss_weight` · pose
 
-        Args:
-            pixel_values: (batch, patch, channel · p · p) with the next two, or (batch, channel, height, width).
-            pixel_attention_mask: (batch, patch), 0 at padding.
-            spatial_shapes: (batch, 2) long, rows and columns of patches.
+        Args: in the order of VisionEncoderDecoderModel.
+            pixel_values: (batch, patch, channel · p · p), as the processor returns it, or (batch, channel, height,
+                width).
             decoder_input_ids: (batch, letter) long; by default the labels moved one to the right.
             decoder_attention_mask: (batch, letter), 0 at padding.
+            encoder_outputs: the encoder's output, if it has been computed.
+            past_key_values: the decoder's cache, by its name in transformers up to 5.23.
+            decoder_inputs_embeds: (batch, letter, hidden), in place of `decoder_input_ids`.
             labels: (batch, letter) long, −100 at padding.
+            use_cache: whether the decoder's cache is returned.
+            output_attentions: also return what the decoder attends to, among letters and on the picture.
+            output_hidden_states: also return the features in front of and behind every layer of both halves.
+            return_dict: False returns a tuple, without what is None.
+            pixel_attention_mask: (batch, patch), 0 at padding.
+            spatial_shapes: (batch, 2) long, rows and columns of patches.
             pose_labels: (batch,) long, the element by which each image is turned; in training upright by default,
                 with nothing to learn about it where `orientation` says so too.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
-            encoder_outputs: the encoder's output, if it has been computed.
-            past_key_values: the decoder's cache, by its name in transformers up to 5.23.
-            cache: the same, by its name since.
+            cache: the decoder's cache, by its name since transformers 5.24.
             label_smoothing: of the decoder's cross-entropy, in [0, 1).
-            kwargs: for the decoder.
+            kwargs: for the decoder, with or without `decoder_` before their names.
+
+        Returns: a TrOCRGSAOutput, or a tuple.
 
         Raises:
             ValueError: if `orientation` is not one, or there is nothing to read, or nothing to say about it.
+            TypeError: if the decoder knows no such argument.
         """
         if labels is not None and pose_labels is None and self.training and orientation != "upright":
             pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if encoder_outputs is None:
-            encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, pose_labels)
-        if decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
+            encoder_outputs = self.encode(
+                pixel_values, pixel_attention_mask, spatial_shapes, orientation, pose_labels, output_hidden_states
+            )
+        if decoder_input_ids is None and decoder_inputs_embeds is None:
             if labels is None:
                 raise ValueError(
                     "`labels` or `decoder_input_ids` must be given, got neither. To read, call `generate`."
                 )
-            decoder_input_ids = shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
-        cache = past_key_values if cache is None else cache
-        decoder_outputs = self._decode(encoder_outputs, decoder_input_ids, decoder_attention_mask, cache, **kwargs)
+            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        decoder_outputs = self._decode(
+            encoder_outputs,
+            past_key_values if cache is None else cache,
+            input_ids=decoder_input_ids,
+            inputs_embeds=decoder_inputs_embeds,
+            attention_mask=decoder_attention_mask,
+            use_cache=use_cache,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            **self._for_decoder(kwargs),
+        )
+        losses: dict[str, Any] = {}
+        if labels is not None:
+            losses = self._losses(decoder_outputs.logits, encoder_outputs, labels, pose_labels, label_smoothing)
         output = TrOCRGSAOutput(
             logits=decoder_outputs.logits,
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
             encoder_last_hidden_state=encoder_outputs.last_hidden_state,
+            encoder_hidden_states=encoder_outputs.hidden_states,
+            encoder_attentions=encoder_outputs.attentions,
             pose_logits=encoder_outputs.pose_logits,
             **{CACHE: decoder_outputs.get(CACHE)},
+            **losses,
         )
-        if labels is not None:
-            self._add_losses(output, encoder_outputs, labels, pose_labels, label_smoothing)
-        return output
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
 
     @torch.no_grad()
     def generate(
         self,
-        pixel_values: Tensor | None = None,
+        inputs: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: list[LogitsProcessor] | None = None,
         *args: Any,
+        pixel_values: Tensor | None = None,
         pixel_attention_mask: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
         orientation: Orientation = "any",
         encoder_outputs: GSANetModelOutput | None = None,
         ctc_weight: float | None = None,
-        logits_processor: list[LogitsProcessor] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Read: run the encoder once, then transformers' `generate`, which takes all other arguments.
@@ -178,25 +218,35 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         Where the model has a CTC head, letters are chosen by (1 − λ) log p_dec + λ log p_CTC, greedily or with beams.
 
         Args:
-            pixel_values: as in `forward`, with the next two.
+            inputs: `pixel_values`, by the name that transformers has for them.
+            generation_config: for transformers' `generate`.
+            logits_processor: others, applied after CTC has spoken.
             args: for transformers' `generate`.
+            pixel_values: as in `forward`, with the next two.
             pixel_attention_mask: (batch, patch), 0 at padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             encoder_outputs: the encoder's output, if it has been computed; the orientation is then decided.
             ctc_weight: λ in [0, 1); None: the configuration's.
-            logits_processor: others, applied after CTC has spoken.
             kwargs: for transformers' `generate`.
 
         Raises:
-            ValueError: if `orientation` is not one, there is nothing to read, or `ctc_weight` is out of range.
+            ValueError: if `orientation` is not one, there is nothing to read, or it is given twice, or `ctc_weight` is
+                out of range.
         """
+        if inputs is not None and pixel_values is not None:
+            raise ValueError("`inputs` and `pixel_values` are two names of the same pictures. Give one of them.")
+        pixel_values = inputs if pixel_values is None else pixel_values
         if encoder_outputs is None:
-            encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation)
+            settings: Any = self.generation_config if generation_config is None else generation_config
+            wanted = kwargs.get("output_hidden_states", settings.output_hidden_states)
+            encoder_outputs = self.encode(
+                pixel_values, pixel_attention_mask, spatial_shapes, orientation, output_hidden_states=wanted
+            )
         processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
         encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy: beam search repeats in place what it is given
         return cast(Any, super()).generate(
-            None, *args, encoder_outputs=encoder_outputs, logits_processor=processors, **kwargs
+            None, generation_config, processors, *args, encoder_outputs=encoder_outputs, **kwargs
         )
 
     def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -226,6 +276,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         spatial_shapes: Tensor | None = None,
         orientation: Orientation = "any",
         pose_labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
     ) -> GSANetModelOutput:
         """Run the encoder alone, under a prior over poses; `forward` and `generate` take its output.
 
@@ -235,6 +286,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             spatial_shapes: (batch, 2) long, rows and columns of patches.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             pose_labels: (batch,) long, the element by which each image is turned; None: the likeliest.
+            output_hidden_states: also return the features in front of and behind every layer.
 
         Raises:
             ValueError: if `orientation` is not one, or there is nothing to encode.
@@ -249,50 +301,52 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             pose_labels=pose_labels,
             pose_bias=None if bias is None else bias.to(pixel_values.device),
             only_pose=only_pose(bias) if pose_labels is None else None,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
         )
 
-    def _decode(
-        self,
-        encoder_outputs: GSANetModelOutput,
-        input_ids: Tensor | None,
-        mask: Tensor | None,
-        cache: Any,
-        **kwargs: Any,
-    ) -> Any:
+    def _for_decoder(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return further arguments under the decoder's names, without what is None: PEFT passes `input_ids` so."""
+        named = {name.removeprefix("decoder_"): value for name, value in arguments.items() if value is not None}
+        known = signature(self.decoder.forward).parameters
+        for name in named:
+            if name not in known or name in OUR_OWN:
+                raise TypeError(f"{type(self).__name__}.forward() got an unexpected keyword argument {name!r}")
+        return named
+
+    def _decode(self, encoder_outputs: GSANetModelOutput, cache: Any, **inputs: Any) -> Any:
         tokens = encoder_outputs.last_hidden_state
         if hasattr(self, "enc_to_dec_proj"):
             tokens = self.enc_to_dec_proj(tokens)
-        kwargs = {name.removeprefix("decoder_"): value for name, value in kwargs.items()}
-        kwargs.pop("return_dict", None)
-        length = (kwargs["inputs_embeds"] if input_ids is None else input_ids).shape[1]
+        length = (inputs["inputs_embeds"] if inputs["input_ids"] is None else inputs["input_ids"]).shape[1]
         bias = encoder_outputs["attention_mask"][:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
         return decode(
             self.decoder,
             cache,
-            input_ids=input_ids,
-            attention_mask=mask,
             encoder_hidden_states=tokens,
             encoder_attention_mask=bias,
             return_dict=True,
-            **kwargs,
+            **inputs,
         )
 
-    def _add_losses(
+    def _losses(
         self,
-        output: TrOCRGSAOutput,
+        logits: Tensor,
         encoded: GSANetModelOutput,
         labels: Tensor,
         pose_labels: Tensor | None,
         label_smoothing: float,
-    ) -> None:
-        logits = output["logits"].flatten(0, 1).float()
-        loss = output.decoder_loss = F.cross_entropy(logits, labels.flatten(), label_smoothing=label_smoothing)
+    ) -> dict[str, Tensor]:
+        """Return the sum of the losses, each of them, and what CTC sees, by their names in the output."""
+        decoder_loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=label_smoothing)
+        parts = {"decoder_loss": decoder_loss}
+        loss = decoder_loss
         if pose_labels is not None:
-            output.pose_loss = F.nll_loss(encoded["pose_logits"], pose_labels)
-            loss = loss + self.config.pose_loss_weight * output.pose_loss
+            parts["pose_loss"] = F.nll_loss(encoded["pose_logits"], pose_labels)
+            loss = loss + self.config.pose_loss_weight * parts["pose_loss"]
         if self.ctc_head is not None:
             ctc_logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-            output.ctc_logits, output.ctc_lengths = ctc_logits, lengths
-            output.ctc_loss = self.ctc_head.loss(ctc_logits, lengths, labels)
-            loss = loss + self.config.ctc_loss_weight * output.ctc_loss
-        output.loss = loss
+            parts |= {"ctc_logits": ctc_logits, "ctc_lengths": lengths}
+            parts["ctc_loss"] = self.ctc_head.loss(ctc_logits, lengths, labels)
+            loss = loss + self.config.ctc_loss_weight * parts["ctc_loss"]
+        return parts | {"loss": loss}
