@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import trocr_gsa
-from trocr_gsa.cli.app import doctor
+from trocr_gsa.cli import doctor
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 PACKAGED = Path(trocr_gsa.__file__).parent / "checkpoint"
@@ -67,16 +67,16 @@ def test_an_attention_that_ignores_the_cache_is_named_with_the_version(call, mon
 def test_a_cache_that_is_used_wrongly_is_seen_by_the_text(call, monkeypatch):
     """What no check of lengths can see: the decoder hears of one position again and again."""
     decode = TrOCRGSAModel._decode
-    monkeypatch.setattr(TrOCRGSAModel, "_decode", lambda self, *args, **kwargs: _without_past(decode, self, *args))
+    monkeypatch.setattr(TrOCRGSAModel, "_decode", lambda *args, **inputs: _without_past(decode, *args, **inputs))
     result = call("doctor", "--device", "cpu")
     assert result.exit_code == 1
     assert "of 32 readings are not as expected; the first: " in last_line(result)
     assert "expected 'Which way up does this line hang?' with confidence 0." in last_line(result)
 
 
-def _without_past(decode, model, encoded, letters, mask, cache):
+def _without_past(decode, model, encoded, cache, **inputs):
     """Decode, and then forget what the letters were."""
-    output = decode(model, encoded, letters, mask, cache)
+    output = decode(model, encoded, cache, **inputs)
     for layer in cache.self_attention_cache.layers:
         layer.keys.zero_()
     return output

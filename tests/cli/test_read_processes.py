@@ -7,7 +7,7 @@ import pytest
 from forked_processes import run_together
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.cli.app import read_lines
+from trocr_gsa.cli import read_lines
 from trocr_gsa.reader import LineReader
 
 

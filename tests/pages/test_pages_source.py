@@ -45,10 +45,10 @@ def test_a_source_travels_to_other_processes_without_its_pictures(pages):
 
 
 def test_a_page_is_decoded_once_while_its_lines_are_read_in_order(pages, monkeypatch):
-    from trocr_gsa.data.pages import images
+    from trocr_gsa.data.pages import page_pictures
 
-    loaded, load_image = [], images.load_image
-    monkeypatch.setattr(images, "load_image", lambda *words: loaded.append(words) or load_image(*words))
+    loaded, load_image = [], page_pictures.load_image
+    monkeypatch.setattr(page_pictures, "load_image", lambda *words: loaded.append(words) or load_image(*words))
     list(open_source(pages))
     assert len(loaded) == 2
 
