@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.data.synthetic.fonts import find_fonts
 from trocr_gsa.reader import LineReader
+from trocr_gsa.train.arguments import TrainingArguments
 
 QUICK = ["max_steps=2", "eval_every=2", "warmup_steps=0", "device=cpu"]
 
@@ -236,3 +238,10 @@ def test_finetune_complains_in_one_line(call, words, complaint, tmp_path, monkey
     assert result.exit_code == 2
     assert complaint in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_help_of_finetune_lists_every_key_with_its_default_and_meaning(call):
+    listed = {line.split()[0]: line for line in call("finetune", "--help").stdout.splitlines() if line.strip()}
+    for spec in fields(TrainingArguments):
+        assert spec.metadata["help"].split()[0] in listed[spec.name]
+    assert "0.98" in listed["adam_beta2"]

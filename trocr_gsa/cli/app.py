@@ -11,7 +11,7 @@ from .convert import convert
 from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
-from .finetune import FORWARDED, finetune
+from .finetune import FORWARDED, FinetuneCommand, finetune
 from .messages import let_streams_take_anything
 from .push import push
 from .read import read
@@ -36,4 +36,4 @@ app = App(
 )
 for command in (read, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve):
     app.command()(command)
-app.command(context_settings=FORWARDED)(finetune)
+app.command(cls=FinetuneCommand, context_settings=FORWARDED)(finetune)

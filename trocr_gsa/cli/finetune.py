@@ -1,12 +1,31 @@
 """`trocr-gsa finetune`: the training loop, from the same words as `scripts/finetune.py`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+from typer.core import TyperCommand
 
-from .messages import LEFT_OUT, report_left_out, say, silence_libraries, user_errors
+from .messages import LEFT_OUT, report_left_out, say, show, silence_libraries, user_errors
 
 FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: keys of the configuration, read further down
+
+
+class FinetuneCommand(TyperCommand):
+    """A command whose help ends with every key of a configuration and its default."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, then the table of keys."""
+        super().format_help(ctx, formatter)
+        from trocr_gsa.train.arguments import describe_arguments  # imports torch, which no other help needs
+
+        table = Table("Key", "Default", "Meaning", box=None, pad_edge=False)
+        for section, rows in describe_arguments().items():
+            table.add_row(f"[bold]{section}[/bold]")
+            for row in rows:
+                table.add_row(*map(escape, row))
+        show(table)
 
 
 @user_errors()

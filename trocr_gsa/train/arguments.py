@@ -8,9 +8,9 @@ What is unusual:
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 import torch
 from transformers import TrOCRConfig
@@ -20,91 +20,109 @@ from trocr_gsa.data.names import check_folder, shown, without_slash
 from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.packaged_configs import find_config
-from trocr_gsa.train.parsing import bounded, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
+from trocr_gsa.train.parsing import argument, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
 
 ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
 MOST_LETTERS = 100_000  # of a configuration
 FOLDERS = ("model", "pretrained_decoder", "output")
 FOLDER_LISTS = ("warm_start",)
 SOURCES = ("train", "validation")
+SECTIONS = {"train": "Data", "model": "Model", "max_steps": "Optimisation", "output": "Run"}  # by the first key of each
 
 
 @dataclass(kw_only=True)
 class TrainingArguments:
-    """Every dial of a run; `trocr_gsa/configs/` holds sensible settings of them.
+    """Every setting of a training run; `trocr_gsa/configs/` has tested sets of them, `finetune --help` lists all.
+
+    Example:
+        >>> arguments = TrainingArguments(train=["my_lines/:2"], validation=["other_lines/"], rank=16)
+        >>> arguments.rank, arguments.method
+        (16, 'lora')
 
     Raises:
         ValueError: if a value is out of range or two values contradict each other; the message names the field.
     """
 
     # Data
-    train: list[str] = field(default_factory=list)  # sources to learn from, each `path` or `path:weight`
-    # sources are mixed by their length to this power: 1 by length, 0.5 by its root, 0 all alike; a source's own weight
-    # is a factor beside it. Nothing: by length where no source has a weight, else by the weights alone
-    mixture_power: float | None = bounded(None, 0, 1)
-    train_lines: int | None = bounded(None, 1)  # learn from at most this many of each training source
-    validation: list[str] = field(default_factory=list)  # sources to choose the best checkpoint by
-    validation_lines: int | None = bounded(None, 1)  # read at most this many of each validation source
-    angles: list[float] = field(default_factory=lambda: [0.0])  # degrees at which validation lines are read
-    image_column: str = "image"
-    text_column: str = "text"
-    # what texts are made into before they are learned and judged by: docs/transcription.md; nothing: as they are
-    normalize: Literal["none", "policy", "letters"] | None = None
-    augment: bool = False  # what is around lines, and light affine, ink and noise changes, drawn anew in every epoch
-    batch_patches: int = bounded(4096, 1, 10**8)  # patches in one process's batch, padding included
-    num_workers: int = bounded(0, 0, 512)  # processes that prepare batches
+    train: list[str] = argument(list, "sources to learn from: path, or path:weight")
+    mixture_power: float | None = argument(
+        None,
+        "sources are sampled in proportion to their size to this power: 1 by size, 0.5 by its square root, 0 equally; "
+        "a source's weight is a factor on top. Unset: by size where no source has a weight, else by the weights alone",
+        0,
+        1,
+    )
+    train_lines: int | None = argument(None, "learn from at most this many lines of each training source", 1)
+    validation: list[str] = argument(list, "sources by which the best checkpoint is chosen")
+    validation_lines: int | None = argument(None, "read at most this many lines of each validation source", 1)
+    angles: list[float] = argument(lambda: [0.0], "degrees by which validation lines are turned before they are read")
+    image_column: str = argument("image", "column of the pictures in data sets")
+    text_column: str = argument("text", "column of the texts in data sets")
+    normalize: Literal["none", "policy", "letters"] | None = argument(
+        None, "how texts are normalised for training and scoring (docs/transcription.md). Unset: not at all"
+    )
+    augment: bool = argument(False, "vary surroundings, shape, ink and noise of the lines, anew in every epoch")
+    batch_patches: int = argument(4096, "patches in one process's batch, padding included", 1, 10**8)
+    num_workers: int = argument(0, "processes that prepare batches", 0, 512)
 
     # Model
-    model: str | None = None  # folder or Hub id; nothing: the packaged checkpoint, or a new model from encoder_* keys
-    # of a new model: folders whose weights it takes where name and shape agree; later ones win
-    warm_start: list[str] = field(default_factory=list)
-    pretrained_decoder: str | None = None  # folder or Hub id of a TrOCR whose decoder a new encoder gets
-    method: Literal["lora", "full"] = "lora"
-    # the halves that learn: as adapters, or whole; behind_pose: both without the layers that work on every pose
-    targets: Literal["encoder", "decoder", "both", "behind_pose"] = "both"
-    projections: Literal["qv", "qkvo", "all"] = "qkvo"  # that get an adapter: of attention; all: and the MLPs' layers
-    rank: int = bounded(8, 1, 4096)  # higher fits more and forgets more
-    alpha: float | None = bounded(None, 0)  # the adapter's scale is alpha / rank; nothing: 2 · rank
-    lora_dropout: float = bounded(0.0, 0, 1)
-    rslora: bool = False  # scale by alpha / sqrt(rank): keeps high ranks stable
-    dora: bool = False  # learn magnitude and direction apart
-    train_pose: bool = False  # with an adapter, also the pose head and the gates between poses, whole
-    attn_implementation: Literal["sdpa", "eager"] = "sdpa"  # the encoder's attention
-    gradient_checkpointing: bool = False  # less memory, a third more time
-    line_height: int = bounded(48, 1, 4096)  # of a new model, in pixels
-    max_patches: int = bounded(768, 1, 10**6)  # of a new model, a line
-    ctc_steps_per_patch: int = bounded(4, 0, 256)  # of a new model; 0: no CTC head
-    architecture: dict[str, Any] = field(default_factory=dict)  # collects the encoder_* and decoder_* keys
+    model: str | None = argument(
+        None, "folder or Hub id to start from. Unset: the packaged checkpoint, or a new model from encoder_* keys"
+    )
+    warm_start: list[str] = argument(
+        list, "folders whose weights a new model takes where name and shape agree; later ones win"
+    )
+    pretrained_decoder: str | None = argument(None, "folder or Hub id of a TrOCR whose decoder a new encoder gets")
+    method: Literal["lora", "full"] = argument("lora", "train an adapter, or all weights")
+    targets: Literal["encoder", "decoder", "both", "behind_pose"] = argument(
+        "both", "the halves that are trained; behind_pose: both, without the layers that process every pose"
+    )
+    projections: Literal["qv", "qkvo", "all"] = argument(
+        "qkvo", "attention projections that get an adapter; all: the layers of the MLPs too"
+    )
+    rank: int = argument(8, "of the adapter; a higher rank fits more and forgets more", 1, 4096)
+    alpha: float | None = argument(None, "the adapter's scale is alpha / rank. Unset: 2 · rank", 0)
+    lora_dropout: float = argument(0.0, "dropout of the adapter's inputs", 0, 1)
+    rslora: bool = argument(False, "scale by alpha / sqrt(rank), which keeps high ranks stable")
+    dora: bool = argument(False, "learn magnitude and direction of the weights separately (DoRA)")
+    train_pose: bool = argument(False, "with an adapter, also train the pose head and the gates between poses")
+    attn_implementation: Literal["sdpa", "eager"] = argument("sdpa", "the encoder's attention")
+    gradient_checkpointing: bool = argument(False, "less memory, a third more time")
+    line_height: int = argument(48, "of a new model, in pixels", 1, 4096)
+    max_patches: int = argument(768, "of a new model, for one line", 1, 10**6)
+    ctc_steps_per_patch: int = argument(4, "CTC frames per patch of a new model; 0: no CTC head", 0, 256)
+    architecture: dict[str, Any] = argument(dict, "encoder_* and decoder_* keys, together: they describe a new model")
 
     # Optimisation
-    max_steps: int | None = bounded(1000, 1)
-    max_minutes: float | None = bounded(None, 0)  # ends the run, and its learning-rate schedule, at this time
-    warmup_steps: int = bounded(20, 0)
-    # share of the run, at its end, over which the learning rate falls to 0; below 1 a run can be given more time later
-    cooldown: float = bounded(1.0, 0.001, 1)
-    learning_rate: float = bounded(1e-3, 0)
-    weight_decay: float = bounded(0.0, 0)
-    adam_beta2: float = bounded(0.98, 0, 1)
-    clip_norm: float = bounded(1.0, 0)
-    gradient_accumulation: int = bounded(1, 1, 10**6)
-    label_smoothing: float = bounded(0.0, 0, 1)
-    ctc_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
-    pose_loss_weight: float | None = bounded(None, 0)  # nothing: what the model was configured with
-    input_noise: float = bounded(0.0, 0, 1)  # fraction of the decoder's inputs replaced at random
-    ema: float = bounded(0.0, 0, 1)  # decay of the averaged weights that are evaluated and saved; 0: none
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: bf16 where the machine multiplies in it
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    seed: int = bounded(0, 0, 2**32 - 1)
+    max_steps: int | None = argument(1000, "optimizer steps at most", 1)
+    max_minutes: float | None = argument(None, "minutes at most; the learning rate's schedule ends then too", 0)
+    warmup_steps: int = argument(20, "steps over which the learning rate rises", 0)
+    cooldown: float = argument(
+        1.0, "last share of the run, over which the learning rate falls to 0; below 1 a run can be extended", 0.001, 1
+    )
+    learning_rate: float = argument(1e-3, "peak learning rate of AdamW", 0)
+    weight_decay: float = argument(0.0, "of AdamW", 0)
+    adam_beta2: float = argument(0.98, "of AdamW", 0, 1)
+    clip_norm: float = argument(1.0, "largest norm of the gradient", 0)
+    gradient_accumulation: int = argument(1, "batches per optimizer step", 1, 10**6)
+    label_smoothing: float = argument(0.0, "of the decoder's loss", 0, 1)
+    ctc_loss_weight: float | None = argument(None, "Unset: what the model was configured with", 0)
+    pose_loss_weight: float | None = argument(None, "Unset: what the model was configured with", 0)
+    input_noise: float = argument(0.0, "share of the decoder's input tokens that are replaced at random", 0, 1)
+    ema: float = argument(0.0, "decay of the averaged weights that are evaluated and saved; 0: no average", 0, 1)
+    precision: Literal["auto", "fp32", "bf16"] = argument("fp32", "auto: bf16 where the hardware multiplies in it")
+    device: Literal["auto", "cpu", "cuda"] = argument("auto", "where to train")
+    seed: int = argument(0, "of everything that is random", 0, 2**32 - 1)
 
     # Run
-    output: str = "runs/latest"
-    resume: bool = False  # continue the run in `output` exactly where it stopped
-    eval_every: int = bounded(200, 1)  # steps between two evaluations, each followed by a checkpoint
-    save_minutes: float | None = bounded(None, 0)  # also save this often, without evaluating
-    patience: int | None = bounded(None, 1)  # evaluations without a better CER before the run stops
-    log_every: int = bounded(20, 1)
-    tensorboard: bool = False
-    trust_remote_code: bool = False  # run Python code that comes with the model, where its processor needs it
+    output: str = argument("runs/latest", "folder of the run: best/, last/, log.jsonl, config.yaml")
+    resume: bool = argument(False, "continue the run in `output` exactly where it stopped")
+    eval_every: int = argument(200, "steps between two evaluations, each followed by a checkpoint", 1)
+    save_minutes: float | None = argument(None, "also save this often, without evaluating", 0)
+    patience: int | None = argument(None, "evaluations without a better CER after which the run stops", 1)
+    log_every: int = argument(20, "steps between two lines of log.jsonl", 1)
+    tensorboard: bool = argument(False, "write TensorBoard events too")
+    trust_remote_code: bool = argument(False, "run Python code that comes with the model, where its processor needs it")
 
     def __post_init__(self) -> None:
         """Check every value, on its own and beside the others."""
@@ -140,6 +158,22 @@ class TrainingArguments:
         """Return the flat keys that `from_dict` reads back."""
         values = asdict(self)
         return values | values.pop("architecture")
+
+
+def describe_arguments() -> dict[str, list[tuple[str, str, str]]]:
+    """Return every key of a run by its section, each as key, default and help text."""
+    sections: dict[str, list[tuple[str, str, str]]] = {}
+    for spec in fields(TrainingArguments):
+        if spec.name in SECTIONS:
+            rows = sections[SECTIONS[spec.name]] = []
+        default = spec.default if spec.default_factory is MISSING else spec.default_factory()
+        kinds = [kind for kind in (spec.type, *get_args(spec.type)) if get_origin(kind) is Literal]
+        words = [word for kind in kinds for word in get_args(kind)]
+        choices = f" One of {', '.join(words)}." if words else ""
+        told = "" if default in (None, [], {}) else str(default)
+        told = told.lower() if isinstance(default, bool) else told
+        rows.append((spec.name, told, f"{spec.metadata['help']}.{choices}"))
+    return sections
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

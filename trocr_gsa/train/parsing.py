@@ -32,9 +32,19 @@ _brief.maxlevel, _brief.maxlist, _brief.maxdict, _brief.maxstring, _brief.maxoth
 brief = _brief.repr  # a value as an error shows it, however long or deep it is
 
 
-def bounded(default: Any, low: float | None = None, high: float | None = None) -> Any:
-    """Return a dataclass field whose value must lie in [low, high]; None as a bound leaves that side open."""
-    return field(default=default, metadata={"low": low, "high": high})
+def argument(default: Any, help: str, low: float | None = None, high: float | None = None) -> Any:
+    """Return a dataclass field that carries its help text.
+
+    Args:
+        default: the value, or a function that returns a fresh one.
+        help: one line for `finetune --help`.
+        low: the least value of a number; None: there is none.
+        high: the greatest value of a number; None: there is none.
+    """
+    metadata = {"help": help, "low": low, "high": high}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def refuse_unknown(values: Mapping[Any, Any], known: set[str]) -> None:
