@@ -85,6 +85,15 @@ def test_pictures_travel_to_another_process_as_a_path(tmp_path):
     assert pickle.loads(sent)[1] == ParquetPictures(str(out), "image")[1]
 
 
+@pytest.mark.parametrize("content", [b"", b"no table any more", bytes(10**6)])
+def test_lines_stay_what_they_were_when_their_table_is_written_over(tmp_path, content):
+    out = compile_lines(lines_in_memory(["one", "two"]), tmp_path / "lines.parquet").path
+    back = open_source(out)
+    before = [sample.image.tobytes() for sample in back]
+    out.write_bytes(content)
+    assert [sample.image.tobytes() for sample in back] == before
+
+
 def test_compiled_lines_can_be_augmented(tmp_path):
     back = open_source(compile_lines(lines_in_memory(["one"]), tmp_path / "lines.parquet").path)
     assert AugmentedLines(back)[0].text == "one"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from lxml import etree
@@ -28,6 +29,14 @@ def mutated(content: bytes, random: Random, is_xml: bool) -> bytes:
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         content = random.choice(kinds)(content, random) or content
     return content
+
+
+def put(path: Path, content: bytes) -> None:
+    """Put a file in another's place. What is written into a file that something has mapped, even a reader that is
+    only about to end, kills this process (SIGBUS).
+    """
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
 
 
 def flipped(content: bytes, random: Random) -> bytes:

@@ -6,13 +6,14 @@ import struct
 
 import pytest
 import torch
+from mutations import put
 from safetensors.torch import load_file, save_file
 
 from trocr_gsa.reader import LineReader
 
 
 def change_bytes(change):
-    return lambda path: path.write_bytes(change(path.read_bytes()))
+    return lambda path: put(path, change(path.read_bytes()))
 
 
 def change_tensors(change):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from limits import limited, named, shares
-from mutations import ENCODINGS, VALUES, mutated
+from mutations import ENCODINGS, VALUES, mutated, put
 from PIL import Image
 
 from trocr_gsa.data import compile_lines, open_source
@@ -183,7 +183,7 @@ def test_a_damaged_table_is_read_or_named(tmp_path, start):
     outcomes: Counter[str] = Counter()
     for seed in range(start, start + SHARE):
         random = Random(f"table {seed}")
-        path.write_bytes(mutated(random.choice(found), random, is_xml=False))
+        put(path, mutated(random.choice(found), random, is_xml=False))
         with limited(f"table {seed}"):
             outcomes[table_outcome(path)] += 1
     print(f"tables {start} to {start + SHARE}: {dict(outcomes)}")
@@ -193,5 +193,5 @@ def test_a_damaged_table_is_read_or_named(tmp_path, start):
 def test_an_undamaged_table_is_read_whole(tmp_path):
     """The control."""
     for content in table_seeds(tmp_path):
-        (tmp_path / "lines.parquet").write_bytes(content)
+        put(tmp_path / "lines.parquet", content)
         assert table_outcome(tmp_path / "lines.parquet") == "read"

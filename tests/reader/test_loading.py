@@ -47,6 +47,21 @@ def test_a_merged_adapter_reads_as_the_adapter_does(checkpoint, adapter):
         assert torch.allclose(merged(**inputs, decoder_input_ids=letters).logits, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_a_reader_stays_what_it_was_when_its_files_are_written_over(checkpoint, adapter, tmp_path, keep):
+    """Mapped into the memory, they would read other texts, or end the process where the file has become shorter."""
+    copied = shutil.copytree(checkpoint, tmp_path / "model"), shutil.copytree(adapter, tmp_path / "adapter")
+    for readers in ((copied[0],), copied, (copied[0], {"one": copied[1]})):
+        reader = LineReader.from_pretrained(*readers, device="cpu")
+        before = reader.read(PICTURES)
+        for path in (each for folder in copied for each in folder.glob("*.safetensors")):
+            whole = path.read_bytes()
+            path.write_bytes(bytes(int(keep * len(whole))))
+            after = reader.read(PICTURES)
+            path.write_bytes(whole)
+            assert after == before
+
+
 def test_an_adapter_that_went_along_with_a_copy_of_its_model_is_taken(checkpoint, adapter, tmp_path):
     moved = shutil.copytree(checkpoint, tmp_path / "moved")
     assert LineReader.from_pretrained(moved, adapter, device="cpu").read(PICTURES)[0].error is None

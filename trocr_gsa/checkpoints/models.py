@@ -40,6 +40,7 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
             source,
             dtype=torch.float32,  # however the weights are stored
             use_safetensors=True,
+            disable_mmap=True,  # written over while it is mapped, a file changes the weights or kills us (SIGBUS)
             trust_remote_code=trust_remote_code,
         )
         processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
