@@ -6,6 +6,7 @@ import pytest
 import transformers
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
+from printed_pages import page
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.reader import LineReader
@@ -51,6 +52,16 @@ def test_turned_pictures_give_the_same_text(call, lines, tmp_path):
         Image.open(lines / "two.png").rotate(angle, expand=True).save(tmp_path / f"{angle}.png")
     result = call("read", lines / "two.png", *(tmp_path / f"{angle}.png" for angle in (90, 180, 270)))
     assert len(set(result.stdout.splitlines())) == 1
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_page_is_named_with_the_way_out_and_the_lines_are_read(call, lines, tmp_path, turn):
+    page(7).rotate(turn, expand=True).save(tmp_path / "page.png")
+    result = call("read", tmp_path / "page.png", lines / "one.png")
+    assert result.exit_code == 1
+    assert result.stdout == call("read", lines / "one.png").stdout
+    assert f"left out: {tmp_path / 'page.png'}: looks like 7 lines" in result.stderr
+    assert "--segment" in result.stderr
 
 
 def test_bad_pictures_are_reported_skipped_and_told_by_the_exit_code(call, lines, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from picture_forms import every_form
 from PIL import Image
+from printed_pages import page
 from tiny_checkpoint import draw_line
 
 GOOD = draw_line("good", 64)
@@ -65,6 +66,15 @@ def test_a_bad_picture_is_named_and_the_others_are_read(reader, tmp_path, name):
     assert (bad.text, bad.confidence, bad.source) == ("", 0.0, str(path))
     assert bad.error.startswith(str(path))
     assert "\n" not in bad.error
+
+
+def test_a_page_is_no_line_unless_it_was_cut_out_of_one(reader):
+    (line,) = reader.read([page(3)])
+    assert line.text == ""
+    assert line.error.startswith("images[0]: looks like 3 lines")
+    assert "segmented_pages" in line.error
+    assert reader.read([page(3)], are_cut=True)[0].error is None
+    assert reader.read([page(1)])[0].error is None
 
 
 def test_a_folder_is_no_picture(reader, tmp_path):

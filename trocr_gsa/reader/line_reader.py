@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from .decoding import Reading, read_images
 from .letter_places import LetterPlaces, letter_places
 from .line import Line
 from .parallel import even_size, side_by_side
-from .pictures import Picture, picture_name
+from .pictures import Picture, load_line, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class LineReader:
         num_beams: int = 1,
         batch_size: int = 64,
         adapter: str | Sequence[str | None] | None = None,
+        are_cut: bool = False,
     ) -> list[Line]:
         """Read pictures of one line each.
 
@@ -146,6 +147,8 @@ class LineReader:
             num_beams: 1 reads greedily; more look at as many texts side by side; 0 does without the decoder: faster.
             batch_size: most lines read at once.
             adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
+            are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
+                one that looks like several lines is refused.
 
         Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why.
 
@@ -176,7 +179,8 @@ class LineReader:
             for batch in self._cut([index for index in group if index not in lines], lengths, batch_size)
         ]
         batches.sort(key=lambda batch: -max(lengths[index] for index in batch))
-        read = partial(self._read_batch, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams)
+        load = partial(load_line, is_cut=are_cut)
+        read = partial(self._read_batch, load, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams)
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
         lines |= {index: line for some in found for index, line in some.items()}
@@ -245,6 +249,7 @@ class LineReader:
 
     def _read_batch(
         self,
+        load: Callable[[Picture, str], Image.Image],
         images: dict[int, Picture],
         names: Sequence[str],
         chosen: Sequence[str | None],
@@ -255,7 +260,7 @@ class LineReader:
         decoded: dict[int, Image.Image] = {}
         for index, image in images.items():
             try:
-                decoded[index] = load_image(image, names[index])
+                decoded[index] = load(image, names[index])
             except ImageError as error:
                 lines[index] = Line.failed(names[index], error)
         if decoded:

@@ -123,7 +123,7 @@ def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orient
     if not window:
         return
     adapters: Sequence[str | None] = [line.adapter for line in window]
-    lines = reader.read([line.image for line in window], orientation, num_beams, adapter=adapters)
+    lines = reader.read([line.image for line in window], orientation, num_beams, adapter=adapters, are_cut=True)
     for waiting, line in zip(window, lines, strict=True):
         if line.error is not None:
             waiting.page.problems.append(line.error)

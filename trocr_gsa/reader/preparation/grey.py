@@ -7,7 +7,31 @@ from PIL import Image
 
 LEVELS = np.arange(256)
 DARK, FAINTEST = 0.4, 25  # ink differs from paper by that share of the strongest difference, and by so many levels
+HEIGHT = 56  # pixels of a line's short side: with three times as many, or more, it is looked at in blocks
 STRONGEST = 0.995  # quantile of the differences that counts as the strongest
+
+
+def line_in_blocks(grey: Image.Image) -> tuple[Image.Image, int]:
+    """Return a picture of mode "L" in blocks, HEIGHT of which or more are its short side; and a block's side."""
+    return in_blocks(grey, max(1, (min(grey.size) // HEIGHT - 1) // 2 * 2 + 1))
+
+
+def in_blocks(grey: Image.Image, block: int) -> tuple[Image.Image, int]:
+    """Return a picture of mode "L" whose pixels are means of blocks of so many pixels a side, which must be odd.
+
+    What is left over at the ends is cut off alike, so that turning the picture by quarters turns the blocks: odd blocks
+    can be laid out alike from both ends of a side, whatever its length is.
+    """
+    if block == 1:
+        return grey, block
+    left, top = (_cut_off(side, block) for side in grey.size)
+    return grey.crop((left, top, grey.width - left, grey.height - top)).reduce(block), block
+
+
+def _cut_off(side: int, block: int) -> int:
+    """Return how much to cut off both ends of a side, so that whole blocks are left."""
+    count = side // block
+    return (side - block * (count - (side - block * count) % 2)) // 2
 
 
 def histogram(grey: Image.Image) -> np.ndarray:
