@@ -176,6 +176,20 @@ def test_a_line_of_too_many_pixels_is_refused_by_name():
         LineCut.of(polygon, None, (9000, 9000), "line")
 
 
+def test_where_a_line_bends_its_sides_have_points_at_equal_steps_and_their_corners():
+    arc = np.array([[20, 150], [200, 110], [380, 150]], dtype=float)
+    polygon = np.array([[20, 70], [380, 70], [380, 180], [20, 150]], dtype=float)
+    cut = LineCut.of(polygon, arc, SIZE, "line")
+    assert cut.bend is not None
+    outline = cut.outline + np.stack([np.zeros(cut.num_points), np.interp(cut.outline[:, 0], *cut.bend.T)], axis=1)
+    corners = [0, 15, 19, 34]  # 360, 110, 361 and 80 pixels of sides, in pieces of 24
+    assert len(outline) == 37
+    assert np.allclose(outline[corners], polygon)
+    for first, last in zip(corners, [*corners[1:], 37], strict=True):
+        steps = np.diff(np.concatenate([outline, outline[:1]])[first : last + 1], axis=0)
+        assert np.allclose(steps, steps[0])
+
+
 def test_a_polygon_that_goes_to_and_fro_is_refused_before_its_sides_are_divided():
     zigzag = np.array([[(i % 2) * 8000, 10 + (i % 7)] for i in range(9999)], dtype=float)
     bent = np.array([[0, 10], [4000, 16], [8000, 10]], dtype=float)

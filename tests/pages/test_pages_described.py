@@ -105,6 +105,14 @@ def test_alto_is_read_in_its_reading_order_and_the_rest_behind(tmp_path):
     assert [line.id for line in ordered.lines] == ["l21", "l22", "l12", "l11"]
 
 
+def test_a_line_of_alto_goes_with_its_own_place_before_its_blocks(tmp_path):
+    lines = "".join(alto_line(i, LINES[0], f'<String ID="s{i}" CONTENT="x"/>') for i in (1, 2, 3, 4))
+    xml = alto_xml(f'<TextBlock ID="b1">{lines}</TextBlock>')
+    order = '<ReadingOrder><ElementRef REF="s4"/><ElementRef REF="b1 l2 s2"/><ElementRef REF="l1"/></ReadingOrder>'
+    ordered = described(tmp_path, xml.replace("<Layout>", order + "<Layout>"))
+    assert [line.id for line in ordered.lines] == ["l4", "l3", "l2", "l1"]
+
+
 def test_two_lines_of_one_id_are_two_lines(tmp_path):
     xml = page_xml(page_line(1, LINES[0], page_equiv("one")) + page_line(1, LINES[1], page_equiv("two")))
     assert [(line.id, line.position, line.text) for line in described(tmp_path, xml).lines] == [

@@ -153,12 +153,27 @@ def test_characters_that_nobody_sees_are_told_once_for_all_pages(tmp_path, call)
 
 
 def test_lines_that_cover_their_page_many_times_over_are_not_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.MOST_PIXELS", 0)
+    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.LEAST_PAGE", 0)
     image, (line,) = draw_page(["one"])
     image.save(tmp_path / "0001.png")
     line.polygon = np.array([[0, 0], [400, 0], [400, 300], [0, 300]])
-    lines = "".join(page_line(i, line, page_equiv("x")) for i in range(25))
+    lines = "".join(page_line(i, line, page_equiv("x")) for i in range(14))
     (tmp_path / "0001.xml").write_text(page_xml(lines))
     source = open_source(tmp_path)
-    assert len(source) == 20
+    assert len(source) == 9
     assert [problem.split(": ")[2][:22] for problem in source.problems] == ["the page's other lines"] * 5
+
+
+@pytest.mark.parametrize("baseline", [[[0, 20], [400, 20]], [[0, 20], [200, 30], [400, 20]]], ids=["straight", "bent"])
+def test_lines_that_have_far_too_many_points_together_are_not_cut(tmp_path, baseline, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.LEAST_PAGE", 0)
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    line.baseline = np.array(baseline)
+    line.polygon = np.array([[i % 2 * (999 - i) // 25, 10 + i % 20] for i in range(999)])
+    lines = "".join(page_line(i, line, page_equiv("x")) for i in range(12))
+    (tmp_path / "0001.xml").write_text(page_xml(lines))
+    source = open_source(tmp_path)
+    assert 2 < len(source) < 8
+    assert len(source) + len(source.problems) == 12
+    assert all("or have far too many points" in problem for problem in source.problems)

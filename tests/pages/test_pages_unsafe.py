@@ -7,6 +7,7 @@ from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 
 from trocr_gsa.data.pages import LineReading, PageError, PageFile, XmlDocument
 from trocr_gsa.data.pages.formats import FORMATS
+from trocr_gsa.data.pages.page import MOST_LINES
 from trocr_gsa.data.pages.page_files import PAGE_ROOTS
 from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS
 
@@ -84,6 +85,46 @@ def test_a_reading_order_that_names_everything_again_and_again_takes_no_time(tmp
     assert page is not None
     assert len(page.lines) == 2000
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("order", ["outer first", "inner first"])
+@pytest.mark.parametrize("kind", ["page", "alto"])
+def test_a_reading_order_of_regions_that_lie_in_each_other_takes_no_time(tmp_path, kind, order):
+    depth, count = 100, MOST_LINES
+    numbers = range(depth) if order == "outer first" else reversed(range(depth))
+    if kind == "page":
+        references = "".join(f'<RegionRef regionRef="r{number}"/>' for number in numbers)
+        regions = "".join(f'<TextRegion id="r{number}">' for number in range(depth))
+        body = regions + "<TextLine/>" * count + "</TextRegion>" * depth
+        xml = page_xml(body, order=f"<ReadingOrder><UnorderedGroup>{references}</UnorderedGroup></ReadingOrder>")
+    else:
+        references = " ".join(f"b{number}" for number in numbers)
+        blocks = "".join(f'<TextBlock ID="b{number}">' for number in range(depth))
+        xml = alto_xml(blocks + "<TextLine/>" * count + "</TextBlock>" * depth)
+        xml = xml.replace("<Layout>", f'<ReadingOrder><ElementRef REF="{references}"/></ReadingOrder><Layout>')
+    (tmp_path / "a.xml").write_text(xml)
+    start = time.process_time()
+    page = PageFile(tmp_path / "a.xml", tmp_path, "a.xml").read()
+    assert page is not None
+    assert [line.position for line in page.lines] == list(range(count))
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("make", [page_xml, alto_xml])
+def test_a_page_of_more_lines_than_there_are_is_named(tmp_path, make):
+    (tmp_path / "a.xml").write_text(make("<TextLine/>" * (MOST_LINES + 1)))
+    with pytest.raises(PageError, match=r"^a\.xml: has 20,001 lines, more than 20,000\. Split it"):
+        PageFile(tmp_path / "a.xml", tmp_path, "a.xml").read()
+
+
+@pytest.mark.parametrize("node", ["<!--x-->", "<?x y?>", "<?x?>"])
+def test_what_stands_behind_the_root_stays_and_takes_no_time_however_much_it_is(node):
+    content = (PAGE + f"{node}\n" * 30_000).encode()
+    start = time.process_time()
+    document = XmlDocument.parse(content, "a.xml")
+    document.root.set("changed", "yes")
+    assert document.to_bytes().decode().endswith(f">\n{node}" + f"\n{node}" * 29_999 + "\n")
+    assert time.process_time() - start < 5
 
 
 def test_what_nobody_thought_of_costs_its_page_alone(tmp_path, monkeypatch):

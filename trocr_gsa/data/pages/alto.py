@@ -7,14 +7,25 @@ orientation; ROTATION of the block gets it where all lines of the block lie the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..names import shown
 from ..numbers import significant
-from .page import NESTED, LineReading, Page, PageLine, box_points, nested_lines, parse_points, positive_size
+from .page import (
+    NESTED,
+    LineReading,
+    Page,
+    PageLine,
+    box_points,
+    in_named_order,
+    line_elements,
+    nested_lines,
+    parse_points,
+    positive_size,
+)
 from .xml_files import PageError, XmlDocument, add_child, children, descendants, local_name, remove
 
 BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
@@ -28,7 +39,8 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     """Read an ALTO file's description.
 
     Raises:
-        PageError: if it does not hold one page, or measures a page of unknown size in inches.
+        PageError: if it does not hold one page, holds more lines than a page has, or measures a page of unknown size
+            in inches.
     """
     root = document.root
     pages = descendants(root, "Page")
@@ -39,12 +51,12 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     if size is None and unit != "pixel":
         problem = f"measures in {shown(unit)}, and does not say how large the page is. Give Page WIDTH, HEIGHT."
         raise PageError(f"{name}: {problem}")
-    elements = descendants(root, "TextLine")
+    elements = line_elements(root, name)
     nested = nested_lines(elements)
-    lines = [_line(element, place, element in nested) for place, element in enumerate(elements)]
+    places = {element: place for place, element in enumerate(elements)}
+    lines = tuple(_line(element, places[element], element in nested) for element in _in_order(root, elements))
     image = root.findtext(".//{*}sourceImageInformation/{*}fileName") or ""
-    ordered = tuple(lines[place] for place in _in_order(root, elements))
-    return Page(name, "ALTO", image.strip(), size, ordered, document)
+    return Page(name, "ALTO", image.strip(), size, lines, document)
 
 
 def line_text(line: Any) -> str:
@@ -123,36 +135,27 @@ def _line(line: Any, place: int, is_nested: bool) -> PageLine:
     return PageLine(line.get("ID", ""), block.get("ID", ""), place, line_text(line), polygon, baseline, problem)
 
 
-def _in_order(root: Any, lines: list[Any]) -> Iterator[int]:
-    """Yield the lines' places: those that ReadingOrder names, in its order, then the others as they stand."""
-    places = {line: place for place, line in enumerate(lines)}
-    left = dict.fromkeys(range(len(lines)))
-    references = dict.fromkeys(
+def _in_order(root: Any, lines: list[Any]) -> list[Any]:
+    """The lines as ReadingOrder names them, a string in them, or a block around them; the others behind."""
+    references = [
         reference for order in children(root, "ReadingOrder") for part in order.iter() for reference in _named(part)
-    )
+    ]
+    wanted = set(references)
     by_id: dict[str, Any] = {}
-    for element in root.iter() if references else ():
-        if element.get("ID") in references:
-            by_id.setdefault(element.get("ID"), element)
-    for reference in references:
-        for place in _places(by_id.get(reference), places):
-            if place in left:
-                del left[place]
-                yield place
-    yield from list(left)
+    for element in root.iter() if wanted else ():
+        if element.get("ID") in wanted:
+            by_id.setdefault(element.get("ID"), _line_around(element))
+    return in_named_order(lines, (by_id[reference] for reference in references if reference in by_id))
 
 
 def _named(element: Any) -> list[str]:
     return element.get("REF", "").split() if isinstance(element.tag, str) else []
 
 
-def _places(named: Any | None, places: dict[Any, int]) -> list[int]:
-    """Return the places of the lines in a block, of a line, or of the line that a string is in."""
-    if named is None:
-        return []
-    if local_name(named) in ("String", "Glyph"):
-        return [places[line] for line in named.iterancestors("{*}TextLine")]
-    return [places[line] for line in descendants(named, "TextLine")]
+def _line_around(element: Any) -> Any:
+    """The line that a string or a letter is in; else the element itself."""
+    is_inside = local_name(element) in ("String", "Glyph")
+    return next(element.iterancestors("{*}TextLine"), element) if is_inside else element
 
 
 def write_alto(page: Page, readings: Sequence[LineReading | None]) -> bytes:

@@ -19,7 +19,7 @@ LEVEL = 0.5  # pixels by which a line may rise over its length and still be cut 
 BENT = 0.06  # of the line's height: a baseline that strays further from its chord is straightened
 ASTRAY = 2  # times the line's height: one that strays further is not this line's
 LARGEST = 50_000_000  # pixels of a line
-LONGEST_OUTLINE = 100_000  # pieces of an outline that bends
+MOST_PIECES = 20_000  # of an outline that bends: half a million pixels of it
 SHORTEST_BASELINE = 0.2  # of the polygon's diagonal: a shorter one says nothing about the line's direction
 PIECE = 24  # pixels between two columns that are shifted by what the baseline says, those between by both
 PAPER_SAMPLES = 10_000
@@ -35,14 +35,14 @@ class LineCut:
         quarter: quarter turns counter-clockwise from level to the baseline, the nearest number; 0 to 3.
         skew: what remains of the baseline's angle, degrees counter-clockwise in [−45, 45].
         bend: (point, 2): u, and by how many pixels the baseline lies below its chord there; None if it is straight.
-        outline: (point, 2): the polygon in the frame.
+        sides: (point, 2): the polygon in the frame, before what bends is straightened.
         has_direction: whether there is a baseline to tell the quarter.
     """
 
     quarter: int
     skew: float
     bend: np.ndarray | None
-    outline: np.ndarray
+    sides: np.ndarray
     has_direction: bool
 
     @classmethod
@@ -74,21 +74,37 @@ class LineCut:
             bend = None
         else:
             _judge_bend(bend, outline, name)
-            outline = _fine(outline, name)
-            outline = outline - np.stack([np.zeros(len(outline)), np.interp(outline[:, 0], *bend.T)], axis=1)
-        _judge(outline, name)
-        return cls(quarter % 4, skew, bend, outline, True)
+        cut = cls(quarter % 4, skew, bend, outline, True)
+        if cut.num_points > MOST_PIECES:
+            raise ImageError(f"{name}: its polygon is {MOST_PIECES * PIECE:,} pixels long or more. Draw it again.")
+        _judge(cut.outline, name)
+        return cut
+
+    @property
+    def num_points(self) -> int:
+        """Number of points of the outline."""
+        return len(self.sides) if self.bend is None else int(_pieces(self.sides).sum())
+
+    @property
+    def outline(self) -> np.ndarray:
+        """(point, 2): the polygon in the frame; where a line bends, made anew each time, for it has many points."""
+        if self.bend is None:
+            return self.sides
+        outline = _fine(self.sides)
+        outline[:, 1] -= np.interp(outline[:, 0], *self.bend.T)
+        return outline
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture."""
-        _, (width, height) = self._box()
+        _, (width, height) = self._box(self.outline)
         return (height, width) if self.quarter % 2 else (width, height)
 
     def cut(self, page: Image.Image) -> Image.Image:
         """Cut the line; mode as the page's."""
-        paper = self._paper(page)
-        corner, (width, height) = self._box()
+        outline = self.outline
+        paper = self._paper(page, outline)
+        corner, (width, height) = self._box(outline)
         if self.bend is None and not self.skew:
             line = self._straight(page, corner, (width, height))
         else:
@@ -97,15 +113,14 @@ class LineCut:
                 (width, height), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC, fillcolor=paper
             )
         mask = Image.new("1", (width, height))
-        points = [(float(x), float(y)) for x, y in self.outline - corner]
-        ImageDraw.Draw(mask).polygon(points, fill=1)
+        ImageDraw.Draw(mask).polygon((outline - corner).ravel().tolist(), fill=1)
         cut = Image.new(page.mode, (width, height), paper)
         cut.paste(line, mask=mask)
         return cut.rotate(90 * self.quarter, expand=True) if self.quarter else cut
 
-    def _box(self) -> tuple[np.ndarray, tuple[int, int]]:
+    def _box(self, outline: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """The frame's top left corner, and the whole pixels it holds."""
-        low, high = self.outline.min(axis=0), self.outline.max(axis=0)
+        low, high = outline.min(axis=0), outline.max(axis=0)
         if self.bend is None and not self.skew:
             low, high = np.floor(low), np.ceil(high)  # the page's own pixels
         extent = np.ceil((high - low).round(3))
@@ -139,9 +154,9 @@ class LineCut:
             for i in range(count)
         ]
 
-    def _paper(self, page: Image.Image) -> int | tuple[int, ...]:
+    def _paper(self, page: Image.Image, outline: np.ndarray) -> int | tuple[int, ...]:
         """The median of what lies around the line: ink is less than half of it."""
-        around = self._page_points(self.outline)
+        around = self._page_points(outline)
         (left, top), (right, bottom) = np.floor(around.min(axis=0)), np.ceil(around.max(axis=0))
         box = (max(int(left), 0), max(int(top), 0), min(int(right), page.width), min(int(bottom), page.height))
         pixels = np.asarray(page.crop(box))
@@ -202,14 +217,14 @@ def _axes(degrees: float) -> np.ndarray:
     return np.array([[cosine, sine], [-sine, cosine]], dtype=float)
 
 
-def _fine(outline: np.ndarray, name: str) -> np.ndarray:
-    """Return the outline with points on its sides, so that a side may bend."""
-    following = np.roll(outline, -1, axis=0)
-    counts = np.maximum(1, np.hypot(*(following - outline).T) // PIECE).astype(int)
-    if counts.sum() > LONGEST_OUTLINE:
-        raise ImageError(f"{name}: its polygon is {LONGEST_OUTLINE * PIECE:,} pixels long or more. Draw it again.")
-    parts = [
-        np.linspace(start, end, count, endpoint=False)
-        for start, end, count in zip(outline, following, counts.tolist(), strict=True)
-    ]
-    return np.concatenate(parts)
+def _pieces(sides: np.ndarray) -> np.ndarray:
+    """Into how many pieces each side of a polygon is divided, so that it may bend."""
+    return np.maximum(1, np.hypot(*(np.roll(sides, -1, axis=0) - sides).T) // PIECE).astype(int)
+
+
+def _fine(sides: np.ndarray) -> np.ndarray:
+    """Return a polygon with points on its sides."""
+    counts = _pieces(sides)
+    steps = (np.roll(sides, -1, axis=0) - sides) / counts[:, None]
+    numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # 0, 1, … on each side
+    return numbers[:, None] * np.repeat(steps, counts, axis=0) + np.repeat(sides, counts, axis=0)

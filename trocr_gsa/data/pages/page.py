@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..names import shown
-from .xml_files import PageError, XmlDocument
+from .xml_files import PageError, XmlDocument, descendants
 
 MOST_POINTS = 10_000  # of a polygon or baseline; drawn ones have hundreds
+MOST_LINES = 20_000  # of a page; a newspaper's has up to 5,000
 NESTED = "lies inside of another line or holds one. Export the page again."
 FARTHEST = 1e6  # of a point from the page's corner; nothing real lies further, and sums of such numbers stay finite
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -129,6 +131,34 @@ def box_points(left: float, top: float, width: float, height: float) -> np.ndarr
     """The corners of a box, (4, 2)."""
     right, bottom = left + width, top + height
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def line_elements(root: Any, name: str) -> list[Any]:
+    """The elements that are a page's lines, in the file's order.
+
+    Raises:
+        PageError: if there are more than a page has.
+    """
+    found = descendants(root, "TextLine")
+    if len(found) > MOST_LINES:
+        raise PageError(f"{name}: has {len(found):,} lines, more than {MOST_LINES:,}. Split it into pages.")
+    return found
+
+
+def in_named_order(elements: Iterable[Any], named: Iterable[Any]) -> list[Any]:
+    """Elements in the order in which they, or the nearest of what they lie in, are named; the others behind."""
+    places: dict[Any, float] = {element: place for place, element in enumerate(dict.fromkeys(named))}
+
+    def place_of(element: Any) -> float:
+        passed = []
+        while element is not None and element not in places:
+            passed.append(element)
+            element = element.getparent()
+        place = math.inf if element is None else places[element]
+        places.update(dict.fromkeys(passed, place))  # however deep things lie, each is looked at once
+        return place
+
+    return sorted(elements, key=place_of)
 
 
 def nested_lines(lines: Iterable[Any]) -> set[Any]:

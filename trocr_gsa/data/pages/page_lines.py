@@ -26,8 +26,9 @@ from .page_pictures import PagePicture
 from .xml_files import PageError
 
 PAGES_KEPT = 2  # fewer where they are large together: a scan may take as much memory as there is
-MOST_PIXELS = 1_000_000_000  # of the lines of a page together, or
-MOST_PAGES = 20  # times the page's own: what is more is no segmentation, and would take hours to cut
+MOST_PAGES = 10  # times a page's pixels, those of its lines together: what is more is no segmentation
+LEAST_PAGE = 20_000_000  # pixels of a page, as far as that is concerned
+POINT = 200  # pixels that take as long to cut as a point of an outline
 NAMED = 3  # pages in a note
 
 
@@ -153,14 +154,15 @@ def _pixels(pictures: Iterable[Image.Image]) -> int:
 def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
     """Yield the lines of a page, in pixels of its picture, with their cuts, or with why they cannot be cut."""
     width, height = page.size or (0, 0)
-    left = max(MOST_PIXELS, MOST_PAGES * width * height)
+    left = MOST_PAGES * max(LEAST_PAGE, width * height)
     for line in page.lines:
         name = page.line_name(line)
         try:
             cut = plan_cut(line, page.size, name)
-            left -= math.prod(cut.size)
+            left -= math.prod(cut.size) + POINT * cut.num_points
             if left < 0:
-                raise ImageError(f"{name}: the page's other lines cover it many times over. Segment the page again.")
+                what = "the page's other lines cover it many times over, or have far too many points"
+                raise ImageError(f"{name}: {what}. Segment the page again.")
         except ImageError as error:
             yield line, error
         else:

@@ -15,7 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..numbers import geometric_mean, round_characters, significant
-from .page import NESTED, LineReading, Page, PageLine, nested_lines, parse_points, positive_size
+from .page import (
+    NESTED,
+    LineReading,
+    Page,
+    PageLine,
+    in_named_order,
+    line_elements,
+    nested_lines,
+    parse_points,
+    positive_size,
+)
 from .xml_files import PageError, XmlDocument, add_child, children, descendants, local_name, namespace_of, remove
 
 NAMESPACE = re.compile(r"https?://schema\.primaresearch\.org/PAGE/gts/pagecontent/(\d{4})-\d\d-\d\d")
@@ -31,7 +41,8 @@ def parse_page(document: XmlDocument, name: str) -> Page:
     """Read a PAGE file's description.
 
     Raises:
-        PageError: if it is of a version whose points are stored in another way, or does not hold one page.
+        PageError: if it is of a version whose points are stored in another way, does not hold one page, or holds more
+            lines than a page has.
     """
     namespace = namespace_of(document.root)
     version = NAMESPACE.fullmatch(namespace)
@@ -40,7 +51,7 @@ def parse_page(document: XmlDocument, name: str) -> Page:
     pages = children(document.root, "Page")
     if len(pages) != 1:
         raise PageError(f"{name}: expected one Page, got {len(pages)}. Export each page to a file of its own.")
-    page, elements = pages[0], descendants(document.root, "TextLine")
+    page, elements = pages[0], line_elements(document.root, name)
     places, nested = {line: place for place, line in enumerate(elements)}, nested_lines(elements)
     lines = [
         _line(line, region, places[line], line in nested) for region in _in_order(page) for line in _lines_of(region)
@@ -93,20 +104,12 @@ def _line(line: Any, region: Any, place: int, is_nested: bool) -> PageLine:
     return PageLine(line.get("id", ""), region.get("id", ""), place, element_text(line), polygon, baseline, problem)
 
 
-def _in_order(page: Any) -> Iterator[Any]:
-    """Yield every region that has lines once: as ReadingOrder names them, then the others as they stand."""
-    left = dict.fromkeys(line.getparent() for line in descendants(page, "TextLine"))
-    references = dict.fromkeys(
-        reference for order in children(page, "ReadingOrder") for reference in _references(order)
-    )
-    named = _regions_by_id(page, set(references))
-    for reference in references:
-        for region in [] if reference not in named else named[reference].iter():
-            has_its_own_place = region.get("id") in named and region is not named[reference]
-            if region in left and not has_its_own_place:
-                del left[region]
-                yield region
-    yield from list(left)
+def _in_order(page: Any) -> list[Any]:
+    """Every region that has lines, once: as ReadingOrder names them or those around them, the others behind."""
+    regions = dict.fromkeys(line.getparent() for line in descendants(page, "TextLine"))
+    references = [reference for order in children(page, "ReadingOrder") for reference in _references(order)]
+    by_id = _regions_by_id(page, set(references))
+    return in_named_order(regions, (by_id[reference] for reference in references if reference in by_id))
 
 
 def _regions_by_id(page: Any, references: set[str]) -> dict[str, Any]:

@@ -193,8 +193,15 @@ def _tree(content: bytes) -> Any:
 
 def _behind_root(tree: Any, text: str) -> str:
     """What follows the root: white space, and comments if there are any."""
-    comments = [etree.tostring(node, encoding="unicode", with_tail=False) for node in tree.getroot().itersiblings()]
-    return "".join(f"\n{comment}" for comment in comments) + text[len(text.rstrip()) :]
+    behind = "".join(f"\n{_as_written(node)}" for node in tree.getroot().itersiblings())
+    return behind + text[len(text.rstrip()) :]
+
+
+def _as_written(node: Any) -> str:
+    """A comment or a processing instruction; lxml's own function goes through all its neighbours each time."""
+    if node.tag is etree.Comment:
+        return f"<!--{node.text}-->"
+    return f"<?{node.target} {node.text}?>" if node.text else f"<?{node.target}?>"
 
 
 def _what_is_wrong(error: Exception) -> str:
