@@ -122,7 +122,7 @@ def test_the_same_picture_in_any_form_is_the_same_square():
     [
         (Image.new("RGB", (1, 1)), r"`images\[1\]` must be at least 2 pixels high and wide, got 1×1"),
         (np.zeros((0, 20), np.uint8), r"`images\[1\]` must be at least 2 pixels high and wide, got 20×0"),
-        (np.zeros((3, 20, 60), np.uint8), r"`images\[1\]` must be a PIL image or an array.* uint8 of shape \(3, 20"),
+        (np.zeros((2, 20, 60), np.uint8), r"`images\[1\]` must be a PIL image or an array.* uint8 of shape \(2, 20"),
         (np.full((20, 60), np.nan), r"`images\[1\]` must hold finite numbers"),
         (np.full((20, 60), np.inf, np.float32), r"`images\[1\]` must hold finite numbers"),
         ("line.png", r"`images\[1\]` must be a PIL image or an array"),

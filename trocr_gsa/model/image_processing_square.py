@@ -16,6 +16,7 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_transforms import normalize, rescale
 
+from .picture_batches import as_batch, listed, with_settings
 from .pictures import as_picture, pixel_levels
 
 SYMMETRIC_FILTERS = ("BILINEAR", "BICUBIC", "HAMMING", "LANCZOS")
@@ -89,27 +90,39 @@ class SquareImageProcessor(BaseImageProcessor):
         """Return width and height of a patch in pixels of an image of that size, before it is squashed."""
         return self.patch_size * width / self.size["width"], self.patch_size * height / self.size["height"]
 
-    def preprocess(self, images: Any, return_tensors: str | None = "pt") -> BatchFeature:
+    def preprocess(
+        self,
+        images: Any,
+        return_tensors: str | None = "pt",
+        do_convert_rgb: bool | None = None,
+        input_data_format: str | None = None,
+        **settings: Any,
+    ) -> BatchFeature:
         """Turn images into square pictures.
 
         Args:
-            images: one or many PIL images, arrays or tensors, (height, width) or (height, width, 3 or 4), of bool,
-                integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
-            return_tensors: "pt".
+            images: one or many PIL images, arrays or tensors, (height, width), (height, width, 1, 3 or 4) or
+                (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or
+                [0, 255]; or one array or tensor of many.
+            return_tensors: "pt", "np", or None for a list of arrays.
+            do_convert_rgb: anything: pictures of every mode become red, green and blue.
+            input_data_format: "channels_first" or "channels_last"; None: last, unless only the first can be meant.
+            settings: for this call, such as `size`.
 
         Returns: pixel_values (batch, 3, size, size) float32.
 
         Raises:
             ValueError: naming the image, if it is none or too small.
+            TypeError: if there is no such setting.
         """
-        images = images if isinstance(images, list | tuple) else [images]
-        if not images:
-            raise ValueError("`images` must hold at least one image, got none.")
-        pixels = torch.stack([self._squash(image, index) for index, image in enumerate(images)])
-        return BatchFeature(data={"pixel_values": pixels}, tensor_type=return_tensors)
+        if settings:
+            other = with_settings(self, settings)
+            return other.preprocess(images, return_tensors, do_convert_rgb, input_data_format)
+        pixels = [self._squash(image, index, input_data_format) for index, image in enumerate(listed(images))]
+        return as_batch({"pixel_values": torch.stack(pixels)}, return_tensors)
 
-    def _squash(self, image: Any, index: int) -> Tensor:
-        picture = as_picture(image, f"`images[{index}]`")
+    def _squash(self, image: Any, index: int, data_format: str | None) -> Tensor:
+        picture = as_picture(image, f"`images[{index}]`", data_format)
         levels = torch.from_numpy(pixel_levels(picture, 3)).byte()
         stands = _stands(levels)
         if stands:

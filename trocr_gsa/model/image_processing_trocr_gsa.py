@@ -1,7 +1,8 @@
 """From images of lines to sets of patches, in a way that commutes with turning the page.
 
 What is unusual: the *short* side becomes the line height, both ends of a side are padded alike, and a whole batch of
-lines lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor.
+lines lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor. The last patch of a line says
+how the others lie, so that `pixel_values` can do without the mask and the shapes beside them.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +13,8 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .patches import cut_patches
+from .patches import cut_patches, with_shape
+from .picture_batches import as_batch, listed, with_settings
 from .pictures import as_picture, pixel_levels
 
 MAX_HEIGHT = 4096  # pixels: no line of text needs more, and a file that asks for more would fill the memory
@@ -26,6 +28,8 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         patch_size: side of a patch, pixels.
         num_channels: 1 for grey, 3 for colour.
         max_patches: patches above which a line is refused rather than read badly.
+        pad_to_max_patches: make every line as long as the longest that is allowed, so that lines prepared one by one
+            can be stacked.
 
     Raises:
         ValueError: if `line_height` is no multiple of `patch_size`, or too large; `patch_size` is odd (both ends could
@@ -35,7 +39,13 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
 
     def __init__(
-        self, line_height: int = 48, patch_size: int = 16, num_channels: int = 1, max_patches: int = 1024, **kwargs: Any
+        self,
+        line_height: int = 48,
+        patch_size: int = 16,
+        num_channels: int = 1,
+        max_patches: int = 1024,
+        pad_to_max_patches: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if patch_size < 2 or patch_size % 2:
@@ -53,6 +63,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         self.patch_size = patch_size
         self.num_channels = num_channels
         self.max_patches = max_patches
+        self.pad_to_max_patches = pad_to_max_patches
 
     def num_patches(self, width: int, height: int) -> int:
         """Return how many patches an image of that size in pixels becomes."""
@@ -70,34 +81,49 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         long_side = max(self.line_height, 2 * round(max(width, height) * scale / 2))
         return (self.line_height, long_side) if width < height else (long_side, self.line_height)
 
-    def preprocess(self, images: Any, return_tensors: str | None = "pt") -> BatchFeature:
+    def preprocess(
+        self,
+        images: Any,
+        return_tensors: str | None = "pt",
+        do_convert_rgb: bool | None = None,
+        input_data_format: str | None = None,
+        **settings: Any,
+    ) -> BatchFeature:
         """Turn images into one padded set of patches.
 
         Args:
-            images: one or many PIL images, arrays or tensors, (height, width) or (height, width, 3 or 4), of bool,
-                integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
-            return_tensors: "pt".
+            images: one or many PIL images, arrays or tensors, (height, width), (height, width, 1, 3 or 4) or
+                (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or
+                [0, 255]; or one array or tensor of many.
+            return_tensors: "pt", "np", or None for a list of arrays.
+            do_convert_rgb: anything: pictures of every mode are brought to `num_channels`.
+            input_data_format: "channels_first" or "channels_last"; None: last, unless only the first can be meant.
+            settings: for this call, such as `line_height`.
 
-        Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1;
-            pixel_attention_mask (batch, patch) bool; spatial_shapes (batch, 2) long.
+        Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1, and behind
+            its patches one more, which says its shape; pixel_attention_mask (batch, patch) bool; spatial_shapes
+            (batch, 2) long.
 
         Raises:
             ValueError: naming the image, if it is none, too small, or needs more than `max_patches`.
+            TypeError: if there is no such setting.
         """
-        images = images if isinstance(images, list | tuple) else [images]
-        if not images:
-            raise ValueError("`images` must hold at least one image, got none.")
-        patches, shapes = zip(*(self._line_to_patches(image, index) for index, image in enumerate(images)), strict=True)
-        mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(line), dtype=torch.bool) for line in patches], True)
-        data = {
-            "pixel_values": torch.nn.utils.rnn.pad_sequence(list(patches), batch_first=True),
-            "pixel_attention_mask": mask,
-            "spatial_shapes": torch.stack(shapes),
-        }
-        return BatchFeature(data=data, tensor_type=return_tensors)
+        if settings:
+            other = with_settings(self, settings)
+            return other.preprocess(images, return_tensors, do_convert_rgb, input_data_format)
+        patches, shapes = zip(
+            *(self._line_to_patches(image, index, input_data_format) for index, image in enumerate(listed(images))),
+            strict=True,
+        )
+        shape = torch.stack(shapes)
+        pixels = torch.nn.utils.rnn.pad_sequence(list(patches), batch_first=True)
+        if self.pad_to_max_patches:
+            pixels = F.pad(pixels, (0, 0, 0, self.max_patches + 1 - pixels.shape[1]))
+        mask = torch.arange(pixels.shape[1])[None] < shape.prod(-1, keepdim=True)
+        return as_batch({"pixel_values": pixels, "pixel_attention_mask": mask, "spatial_shapes": shape}, return_tensors)
 
-    def _line_to_patches(self, image: Any, index: int) -> tuple[Tensor, Tensor]:
-        picture = as_picture(image, f"`images[{index}]`")
+    def _line_to_patches(self, image: Any, index: int, data_format: str | None) -> tuple[Tensor, Tensor]:
+        picture = as_picture(image, f"`images[{index}]`", data_format)
         width, height = picture.size
         if (needed := self.num_patches(width, height)) > self.max_patches:
             raise ValueError(
@@ -115,4 +141,4 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         paper = float(pixels.median())
         pixels = F.pad(pixels, (side_x, side_x, side_y, side_y), value=paper)
         patches, shapes = cut_patches(pixels[None].float(), self.patch_size)
-        return patches[0], shapes[0]
+        return with_shape(patches[0], shapes[0]), shapes[0]

@@ -27,7 +27,7 @@ from .extended_attention import EVERY_POSE, ExtendedSelfAttention
 from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
 from .layers import GSANetLayer, GSANetPoseHead
-from .patches import cut_patches, patch_positions, raster_order
+from .patches import as_patches, patch_positions, raster_order
 
 
 @dataclass
@@ -153,7 +153,7 @@ class GSANetModel(GSANetPreTrainedModel):
         Args:
             pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
             pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
-            spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as the set of patches itself says.
             pose_labels: (batch,) long, the element by which each image is turned from upright; None: the likeliest.
             pose_bias: (pose,) or (batch, pose), log of a prior over poses, added to their scores.
             only_pose: the element by which every image is known to be turned: as a prior that leaves no other, and
@@ -166,7 +166,7 @@ class GSANetModel(GSANetPreTrainedModel):
         Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, `spatial_shapes` is missing, or `output_attentions` is true.
+            ValueError: if `pixel_values` is neither, nothing says its `spatial_shapes`, or `output_attentions` is true.
         """
         if output_attentions or (output_attentions is None and self.config.output_attentions):
             raise ValueError(
@@ -267,22 +267,8 @@ class GSANetModel(GSANetPreTrainedModel):
     def _as_patches(
         self, pixel_values: Tensor, mask: Tensor | None, shapes: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        channels, size = self.config.num_channels, self.config.patch_size
-        is_image = pixel_values.dim() == 4 and pixel_values.shape[1] == channels
-        if not is_image and (pixel_values.dim() != 3 or pixel_values.shape[-1] != channels * size**2):
-            raise ValueError(
-                f"`pixel_values` must be (batch, {channels}, height, width) or (batch, patch, {channels * size**2}) "
-                f"with patches of {size} pixels, got {tuple(pixel_values.shape)}."
-            )
-        if is_image:
-            pixel_values, shapes = cut_patches(pixel_values, size)
-        if shapes is None:
-            raise ValueError("`spatial_shapes` must say the rows and columns of a set of patches, got None.")
-        pixel_values = pixel_values.to(self.dtype)
-        if mask is not None:
-            return pixel_values, mask.bool(), shapes
-        index = torch.arange(pixel_values.shape[1], device=pixel_values.device)
-        return pixel_values, index[None] < shapes.prod(-1, keepdim=True), shapes
+        patches, mask, shapes = as_patches(pixel_values, mask, shapes, self.config.num_channels, self.config.patch_size)
+        return patches.to(self.dtype), mask, shapes
 
     def _pose_logits(self, features: Tensor, mask: Tensor, pose_bias: Tensor | None, only_pose: int | None) -> Tensor:
         if only_pose is not None:

@@ -61,14 +61,14 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
             pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
             labels: (batch,) long, the class of each; None: no loss.
             pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
-            spatial_shapes: (batch, 2) long, rows and columns of patches; needed with a set of patches.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as the set of patches itself says.
             return_dict: False returns a tuple, without what is None.
             kwargs: what else `GSANetModel` takes, `output_hidden_states` and `pose_labels` among it.
 
         Returns: an ImageClassifierOutput with `logits` (batch, class), and the cross-entropy as `loss`; or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, or `spatial_shapes` is missing.
+            ValueError: if `pixel_values` is neither, or nothing says its `spatial_shapes`.
         """
         encoded: GSANetModelOutput = self.gsa_net(
             pixel_values, pixel_attention_mask, spatial_shapes, return_dict=True, **kwargs

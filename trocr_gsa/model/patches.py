@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .groups import PointGroup, cpu_table
 
+TOLD_IN = 1024  # parts of rows and columns, so that they are no larger than pixels are
+
 
 def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
     """Cut a batch of equal-sized images into patches in raster order, top-left first.
@@ -32,6 +34,78 @@ def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
     patches = F.unfold(images, patch_size, stride=patch_size).transpose(1, 2)
     shape = images.new_tensor((height // patch_size, width // patch_size), dtype=torch.long)
     return patches, shape.expand(images.shape[0], 2)
+
+
+def as_patches(
+    pixel_values: Tensor, mask: Tensor | None, shapes: Tensor | None, num_channels: int, patch_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return pictures in any form as a set of patches.
+
+    Args:
+        pixel_values: (batch, channel, height, width), or (batch, patch, channel · p · p).
+        mask: (batch, patch), 0 or False at padding; None: as the shapes say.
+        shapes: (batch, 2) long, rows and columns; None: as the picture is, or as the patch behind the last one says.
+        num_channels: of a picture.
+        patch_size: side p in pixels.
+
+    Returns: patches, without one behind all others that only says a shape; the mask (batch, patch) bool; the shapes.
+
+    Raises:
+        ValueError: if `pixel_values` is neither, or a set of patches whose shapes nothing says.
+    """
+    is_image, is_told = pixel_values.dim() == 4 and pixel_values.shape[1] == num_channels, shapes is None
+    size = num_channels * patch_size**2
+    if not is_image and (pixel_values.dim() != 3 or pixel_values.shape[-1] != size):
+        raise ValueError(
+            f"`pixel_values` must be (batch, {num_channels}, height, width) or (batch, patch, {size}) "
+            f"with patches of {patch_size} pixels, got {tuple(pixel_values.shape)}."
+        )
+    if is_image:
+        patches, shapes = cut_patches(pixel_values, patch_size)
+        whole = torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device)
+        return patches, whole if mask is None else mask.bool(), shapes
+    shapes = told_shapes(pixel_values) if shapes is None else shapes
+    counts = shapes.prod(-1, keepdim=True)
+    mask = torch.arange(pixel_values.shape[1], device=counts.device)[None] < counts if mask is None else mask.bool()
+    if not torch.compiler.is_compiling():
+        longest = int(counts.amax())
+        if not mask[:, longest:].any() and (is_told or mask.shape[1] == longest + 1):
+            pixel_values, mask = pixel_values[:, :longest], mask[:, :longest]
+    return pixel_values, mask, shapes
+
+
+def with_shape(patches: Tensor, shape: Tensor) -> Tensor:
+    """Return an image's patches and one more, which says how they lie: (rows, columns, 0, …) / 1024.
+
+    So `pixel_values` alone are enough to read, as with a model whose images are all of one size. To whoever is given a
+    mask it is padding.
+
+    Args:
+        patches: (patch, channel · p · p).
+        shape: (2,) long, rows and columns.
+    """
+    return torch.cat((patches, F.pad(shape.to(patches) / TOLD_IN, (0, patches.shape[1] - 2))[None]))
+
+
+def told_shapes(patches: Tensor) -> Tensor:
+    """Return what `with_shape` wrote into the last patch of each image that is not all 0: (batch, 2) long.
+
+    Raises:
+        ValueError: if nothing is written there.
+    """
+    index = torch.arange(patches.shape[1], device=patches.device)
+    last = torch.where(patches.ne(0).any(-1), index, 0).amax(1)
+    told = patches.gather(1, last[:, None, None].expand(-1, 1, patches.shape[2]))[:, 0]
+    rows = (told[:, 0].float() * TOLD_IN).round().long()
+    columns = torch.div(last, rows.clamp_min(1), rounding_mode="floor")  # exact, where half precision rounds them
+    close = (told[:, 1].float() * TOLD_IN - columns).abs() <= 0.5 + columns / 128
+    is_told = (rows > 0) & (rows * columns == last) & close & (told[:, 2:] == 0).all(-1)
+    if not torch.compiler.is_compiling() and not bool(is_told.all()):
+        raise ValueError(
+            "`spatial_shapes` must say the rows and columns of a set of patches, got None, and no patch says them "
+            "either. Pass on all that the processor returned: `model.generate(**processor(images))`."
+        )
+    return torch.stack((rows, columns), dim=-1)
 
 
 def patch_positions(spatial_shapes: Tensor, length: int) -> Tensor:

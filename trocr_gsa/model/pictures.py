@@ -14,6 +14,8 @@ BYTE, WORD = 255, 65535  # what white is
 BLACK = 16  # floats that reach beyond 1 and not up to this are next to black in [0, 255]: surely meant otherwise
 SMALLEST = 2  # pixels each way
 ROUNDING = 1e-4  # share of white by which floats may be out of their range
+CHANNELS = (1, 3, 4)
+FORMATS = ("channels_first", "channels_last")  # as transformers names them
 ROWS = 256  # of a deep picture that are scaled at once
 
 
@@ -21,18 +23,23 @@ class PictureError(ValueError):
     """What is no picture, or one whose levels mean nothing; the message names it and says what to do."""
 
 
-def as_picture(image: Any, name: str) -> Image.Image:
+def as_picture(image: Any, name: str, data_format: str | None = None) -> Image.Image:
     """Return a picture of mode "L" or "RGB", as a viewer shows it: the camera's orientation applied, clear parts white.
 
     Args:
-        image: a Pillow image of any mode, or an array or tensor (height, width), (height, width, 1), (height, width, 3)
-            or (height, width, 4) of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
+        image: a Pillow image of any mode, or an array or tensor (height, width), (height, width, 1, 3 or 4) or
+            (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
         name: what to call it in a message.
+        data_format: "channels_first" or "channels_last" where an array has channels; None: last, unless only the first
+            can be meant.
 
     Raises:
         PictureError: if it is none, or its numbers lie in none of these ranges.
+        ValueError: if there is no such `data_format`.
     """
-    picture = image if isinstance(image, Image.Image) else _from_array(image, name)
+    if data_format not in (None, *FORMATS):
+        raise ValueError(f"`input_data_format` must be one of {', '.join(FORMATS)}, or None, got {data_format!r}.")
+    picture = image if isinstance(image, Image.Image) else _from_array(image, name, data_format)
     if min(picture.size) < SMALLEST:
         raise _too_small(name, *picture.size)
     return opaque(ImageOps.exif_transpose(eight_bit(picture, name)))
@@ -77,25 +84,33 @@ def opaque(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
 
 
-def _from_array(image: Any, name: str) -> Image.Image:
+def _from_array(image: Any, name: str, data_format: str | None) -> Image.Image:
     try:
         array = np.asarray(image)
     except (RuntimeError, TypeError, ValueError) as error:  # tensors elsewhere, or with a gradient; ragged lists
         raise _no_picture(name, f"a {type(image).__name__} that is no array ({error})") from error
+    found = type(image).__name__ if not array.ndim else f"{array.dtype} of shape {array.shape}"
+    if array.ndim == 3 and _is_channels_first(array, data_format):
+        array = np.moveaxis(array, 0, -1)
     channels = array.shape[2] if array.ndim == 3 else 1
-    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3) or channels not in (1, 3, 4):
-        kind = type(image).__name__ if not array.ndim else f"{array.dtype} of shape {array.shape}"
-        raise _no_picture(name, kind + (". Put the channels last" if array.shape[:1] in ((1,), (3,), (4,)) else ""))
+    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3) or channels not in CHANNELS:
+        raise _no_picture(name, found)
     if not array.size:
         raise _too_small(name, array.shape[1], array.shape[0])
     pixels = array if array.dtype == np.uint8 else _as_bytes(array, _white(array, name))
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels))
 
 
+def _is_channels_first(array: np.ndarray, data_format: str | None) -> bool:
+    if data_format is not None:
+        return data_format == FORMATS[0]
+    return array.shape[0] in CHANNELS and array.shape[2] not in CHANNELS
+
+
 def _no_picture(name: str, found: str) -> PictureError:
     return PictureError(
-        f"{name} must be a PIL image or an array, (height, width) or (height, width, 3 or 4) of bool, integers or "
-        f"floats; got {found}."
+        f"{name} must be a PIL image or an array, (height, width), or with 1, 3 or 4 channels in front or behind, of "
+        f"bool, integers or floats; got {found}."
     )
 
 

@@ -1,5 +1,6 @@
 """Images and texts to what the reader takes, and back."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from transformers import AutoConfig, BatchFeature, TrOCRProcessor
 from transformers.processing_utils import ProcessorMixin
 
 from .image_processing_square import SquareImageProcessor
+from .picture_batches import setting_names
 from .stock_trocr import square_side
 from .weight_files import told_in_one_line
 
@@ -22,6 +24,9 @@ class TrOCRGSAProcessor(ProcessorMixin):
 
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)
+        if getattr(tokenizer, "cls_token", None) is None and getattr(tokenizer, "sep_token", None) is None:
+            # by these names scripts for TrOCR ask what decoding starts from, and what ends it
+            tokenizer.cls_token, tokenizer.sep_token = tokenizer.pad_token, tokenizer.eos_token
 
     @classmethod
     def from_trocr(cls, path_or_hub_id: str | Path, **loading: Any) -> Self:
@@ -55,32 +60,61 @@ class TrOCRGSAProcessor(ProcessorMixin):
         return cls(square_image_processor(stock.image_processor, patch_size), stock.tokenizer)
 
     def __call__(
-        self, images: Any = None, text: str | list[str] | None = None, return_tensors: str | None = "pt", **kwargs: Any
+        self,
+        images: Any = None,
+        text: str | list[str] | None = None,
+        return_tensors: str | None = "pt",
+        images_kwargs: dict[str, Any] | None = None,
+        text_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """Prepare images, texts, or both.
 
         Args:
             images: one or many images.
             text: as many texts; they become `labels`, −100 at padding.
-            return_tensors: "pt".
-            kwargs: for the tokenizer.
+            return_tensors: "pt", "np", or None for lists.
+            images_kwargs: settings of the image processor, for this call.
+            text_kwargs: arguments of the tokenizer.
+            kwargs: of either, by their names: `line_height` or `padding`, for instance.
 
         Raises:
             ValueError: if neither is given.
+            TypeError: if neither image processor nor tokenizer knows an argument.
         """
         if images is None and text is None:
             raise ValueError("`images` or `text` must be given, got neither.")
-        data = BatchFeature()
+        of_images, of_text = self._told_apart(kwargs)
+        data: dict[str, Any] = {}
         if images is not None:
-            data.update(self.image_processor(images, return_tensors=return_tensors))
+            data |= self.image_processor(images, return_tensors=return_tensors, **of_images | (images_kwargs or {}))
         if text is not None:
-            texts = [text] if isinstance(text, str) else text
-            # a text may hold "</s>" or "<pad>", and means these letters
-            encoded = self.tokenizer(
-                texts, padding=True, return_tensors=return_tensors, split_special_tokens=True, **kwargs
-            )
-            data["labels"] = encoded["input_ids"].masked_fill(encoded["attention_mask"] == 0, -100)
-        return data
+            data |= self._labels(text, return_tensors, of_text | (text_kwargs or {}))
+        return BatchFeature(data)
+
+    def _told_apart(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return those of the image processor, and those of the tokenizer."""
+        of_images = {*setting_names(type(self.image_processor)), "do_convert_rgb", "input_data_format"}
+        known = of_images | {*signature(self.tokenizer.__call__).parameters, "split_special_tokens"} - {"kwargs"}
+        for name in arguments:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__} got an unexpected argument {name!r}. Settings of images are "
+                    f"{', '.join(sorted(of_images))}; all others are the tokenizer's."
+                )
+        images = {name: value for name, value in arguments.items() if name in of_images}
+        return images, {name: value for name, value in arguments.items() if name not in of_images}
+
+    def _labels(self, text: str | list[str], return_tensors: str | None, arguments: dict[str, Any]) -> BatchFeature:
+        texts = [text] if isinstance(text, str) else text
+        # a text may hold "</s>" or "<pad>", and means these letters
+        arguments = {"padding": True, "split_special_tokens": True} | arguments | {"return_attention_mask": True}
+        encoded = self.tokenizer(texts, **arguments)
+        labels = [
+            [letter if present else -100 for letter, present in zip(*line, strict=True)]
+            for line in zip(encoded["input_ids"], encoded["attention_mask"], strict=True)
+        ]
+        return BatchFeature({"labels": labels}, tensor_type=return_tensors)
 
     def batch_decode(self, sequences: Tensor | list[list[int]], **kwargs: Any) -> list[str]:
         """Return the texts of token ids."""

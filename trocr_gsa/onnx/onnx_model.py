@@ -18,7 +18,7 @@ from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.orientation import Orientation, orientation_bias
-from trocr_gsa.model.patches import cut_patches
+from trocr_gsa.model.patches import as_patches
 from trocr_gsa.model.weight_files import told_in_one_line
 
 from .export_files import DECODER, ENCODER, import_onnxruntime
@@ -99,16 +99,15 @@ class OnnxEncoder:
         only_pose: int | None = None,
     ) -> OnnxEncoded:
         """Encode lines: arguments as for a GSANetModel."""
-        if spatial_shapes is None:
-            pixel_values, spatial_shapes = cut_patches(pixel_values, self.config.patch_size)
-        if pixel_attention_mask is None:
-            pixel_attention_mask = torch.ones(pixel_values.shape[:2], dtype=torch.bool)
+        pixel_values, pixel_attention_mask, spatial_shapes = as_patches(
+            pixel_values, pixel_attention_mask, spatial_shapes, self.config.num_channels, self.config.patch_size
+        )
         bias = torch.zeros(()) if pose_bias is None else pose_bias.float()
         if only_pose is not None:
             bias = (torch.arange(self.group.order) == only_pose).float().log()
         tensors = {
             "pixel_values": pixel_values.float(),
-            "pixel_attention_mask": pixel_attention_mask.bool(),
+            "pixel_attention_mask": pixel_attention_mask,
             "spatial_shapes": spatial_shapes,
             "pose_bias": bias.expand(len(pixel_values), self.group.order),
         }
