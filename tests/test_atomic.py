@@ -8,12 +8,14 @@ import resource
 import signal
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from trocr_gsa import atomic
 from trocr_gsa.atomic import (
+    naming,
     open_atomically,
     previous,
     recover,
@@ -130,6 +132,46 @@ def test_a_disk_without_room_is_told_with_the_file_and_leaves_what_was_there(tmp
     assert child.exitcode == 0
     assert (path / "file" if into_folder else path).read_text() == "old"
     assert files(tmp_path) == ["output"]
+
+
+HIDDEN = f"/there/.out.{'0' * 16}.unfinished/file"
+
+
+def raise_torch_error() -> None:
+    """As torch does where a write fails: its own error, with the system's behind it."""
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    finally:
+        raise RuntimeError("unexpected pos 64 vs 0")
+
+
+def raise_error(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("fail", "named"),
+    [
+        (partial(raise_error, OSError(errno.ENOSPC, "full")), "output"),
+        (partial(raise_error, OSError(errno.EDQUOT, "full", HIDDEN)), "output"),
+        (partial(raise_error, OSError(errno.EFBIG, "full", "/there/source", None, HIDDEN)), "output"),
+        (partial(raise_error, RuntimeError("Error while serializing: I/O error: full (os error 28)")), "output"),
+        (raise_torch_error, "output"),
+        (partial(raise_error, OSError(errno.EIO, "fails", "/there/source")), "/there/source"),
+        (partial(raise_error, OSError(errno.EACCES, "not allowed")), None),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file_that_was_written_unless_it_is_another(tmp_path, fail, named):
+    with pytest.raises(OSError, match="Errno") as raised, naming(tmp_path / "output"):
+        fail()
+    assert raised.value.filename == (str(tmp_path / "output") if named == "output" else named)
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), RuntimeError("(os error 13)"), KeyboardInterrupt()])
+def test_what_no_disk_is_to_blame_for_stays_as_it_is(tmp_path, error):
+    with pytest.raises(type(error)) as raised, naming(tmp_path / "output"):
+        raise error
+    assert raised.value is error
 
 
 def write_and_wait(path: Path, into_folder: bool, ready) -> None:

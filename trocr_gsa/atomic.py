@@ -64,9 +64,9 @@ def open_atomically(
         fresh.replace(path)
         _flush_folder(path.parent)
     except BaseException as error:
-        _name_the_file(error, path)
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
+        _name_the_file(error, path)
         raise
 
 
@@ -117,8 +117,8 @@ def write_folder(folder: Path, write: Callable[[Path], object], keep_previous: b
                 folder.rename(previous(folder))
             fresh.rename(folder)
     except BaseException as error:
-        _name_the_file(error, folder)
         shutil.rmtree(fresh, ignore_errors=True)
+        _name_the_file(error, folder)
         raise
     _flush_folder(folder.parent)
     if not keep_previous:
@@ -184,10 +184,41 @@ def _locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have a full disk say which file it was too small for.
+
+    Raises:
+        OSError: naming the file, for a disk that is full or fails; whatever else is raised inside stays as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        _name_the_file(error, path)
+        raise
+
+
 def _name_the_file(error: BaseException, path: Path) -> None:
-    """Have a full disk say which file it was too small for: what the system says of a write names none."""
-    if isinstance(error, OSError) and error.errno in DISK_FAULTS and error.filename is None:
-        error.filename = str(path)
+    """Raise an error that names the file, if a disk is to blame: what the system says of a write names none.
+
+    torch and safetensors raise their own errors over it: one behind which the system's stands, one that quotes it.
+    """
+    behind: BaseException | None = error
+    while behind is not None:
+        quoted = re.search(r"\(os error (\d+)\)", str(behind))
+        number = behind.errno if isinstance(behind, OSError) else int(quoted[1]) if quoted else None
+        if number in DISK_FAULTS:
+            if not _names_another_file(behind):
+                raise OSError(number, os.strerror(number), str(path)) from error
+            return
+        behind = behind.__cause__ or behind.__context__
+
+
+def _names_another_file(error: BaseException) -> bool:
+    """Whether an error names files already (to copy one has two), and not a hidden one, which nobody knows."""
+    found = (getattr(error, "filename", None), getattr(error, "filename2", None))
+    names = [os.fsdecode(name) for name in found if isinstance(name, (str, bytes))]
+    return bool(names) and not any(UNFINISHED.fullmatch(part) for name in names for part in Path(name).parts)
 
 
 def _flush(folder: Path) -> None:

@@ -48,11 +48,19 @@ def test_a_configuration_that_is_none_is_named(copied):
         OnnxLineReader.from_pretrained(copied)
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"no graph at all", None])
+BROKEN = {
+    b"": "is empty",
+    b"version https://git-lfs.github.com/spec/v1\n": "is a Git LFS pointer",
+    b"no graph at all": "cannot be loaded",
+    None: "cannot be loaded",
+}
+
+
+@pytest.mark.parametrize("rubbish", BROKEN)
 def test_a_broken_graph_is_named(copied, rubbish):
     whole = (copied / "decoder.onnx").read_bytes()
     (copied / "decoder.onnx").write_bytes(whole[: len(whole) // 2] if rubbish is None else rubbish)
-    with pytest.raises(ValueError, match=r"`path`: .*decoder\.onnx cannot be loaded"):
+    with pytest.raises(ValueError, match=rf"`path`: .*decoder\.onnx {BROKEN[rubbish]}"):
         OnnxLineReader.from_pretrained(copied)
 
 

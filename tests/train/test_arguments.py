@@ -8,7 +8,8 @@ import pytest
 import torch
 import yaml
 
-from trocr_gsa.train.arguments import TrainingArguments, split_architecture, split_source
+from trocr_gsa.data.names import split_source
+from trocr_gsa.train.arguments import TrainingArguments, split_architecture
 
 
 def test_command_line_values_win_over_the_file(tmp_path):

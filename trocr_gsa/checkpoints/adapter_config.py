@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trocr_gsa.model.weight_files import FETCH_AGAIN, check_numbers
+from trocr_gsa.model.weight_files import FETCH_AGAIN, check_numbers, is_out_of_memory
 
 from .lora_targets import is_preset
 from .typed_fields import check_types
@@ -74,9 +74,9 @@ def checked_config(settings: dict[str, Any], path: Path, shapes: Mapping[str, tu
     check_numbers(settings, shapes, path, "adapter", LARGEST_NUMBER, COUNTED_OTHERWISE)
     try:
         return kind.from_peft_type(**settings)
-    except MemoryError:
-        raise
     except Exception as error:  # each kind has its own ways to refuse what contradicts itself
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"{where} cannot be understood: {error}") from error
 
 

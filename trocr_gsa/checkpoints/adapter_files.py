@@ -14,12 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.model.weight_files import find_file, no_weights, read_json, read_shapes, refuse_not_finite
+from trocr_gsa.model.weight_files import (
+    find_file,
+    is_out_of_memory,
+    no_weights,
+    read_json,
+    read_shapes,
+    refuse_not_finite,
+)
 
 from .results import WEIGHTS_FILE, Results, weights_sha256
 
@@ -88,13 +94,15 @@ class AdapterFiles:
             else:
                 adapted = PeftModel(model, config, name)
             loaded = set_peft_model_state_dict(adapted, self.weights, name)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except (RuntimeError, ValueError) as error:  # shapes differ; no module is named as the adapter says
+            if is_out_of_memory(error):
+                raise
             raise self._wrong_base(model) from error
         except KeyError as error:
             raise ValueError(f"`adapter`: {self.source} lacks weights that its configuration names: {error}") from error
         except Exception as error:  # a configuration that contradicts itself: PEFT has many ways to say so
+            if is_out_of_memory(error):
+                raise
             kind = type(error).__name__
             raise ValueError(f"`adapter`: {self.source} cannot be used as it is ({kind}): {error}") from error
         own = re.compile(rf"\.(lora_\w+|modules_to_save)\.{re.escape(name)}(\.|$)")

@@ -12,7 +12,14 @@ import torch
 
 from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
-from trocr_gsa.model.weight_files import check_numbers, find_file, read_json, read_shapes, weight_files
+from trocr_gsa.model.weight_files import (
+    check_numbers,
+    find_file,
+    is_out_of_memory,
+    read_json,
+    read_shapes,
+    weight_files,
+)
 
 CONFIG = "config.json"
 OTHER_FILES = ("generation_config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -33,9 +40,10 @@ def check_model_folder(source: str) -> None:
         OSError: if the Hub cannot be reached.
     """
     settings, path = _settings(source)
+    others: dict[str, dict[str, Any]] = {}
     for name in OTHER_FILES:  # transformers goes on with its own defaults where one of them is damaged
         if (other := find_file(source, name)) is not None:
-            read_json(other, "model")
+            others[name] = read_json(other, "model")
     saved: Shapes = {}
     for file in weight_files(source, "model"):
         saved |= read_shapes(file, "model")
@@ -43,11 +51,13 @@ def check_model_folder(source: str) -> None:
     try:
         with torch.device("meta"):
             model: Any = TrOCRGSAModel(TrOCRGSAConfig.from_dict(dict(settings)))
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # the parts' configurations raise errors of many kinds
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"`model`: {path} describes no reader: {error}") from error
     _compare(source, model, saved)
+    for name, values in {CONFIG: settings, **others}.items():
+        _check_tokens(f"{name} in {source}", values, model.decoder.config.vocab_size)
 
 
 def _settings(source: str) -> tuple[dict[str, Any], Path]:
@@ -70,6 +80,20 @@ def _keys(settings: dict[str, Any]) -> list[str]:
     """Return the keys that say something, those of the parts included."""
     own = [key for key, value in settings.items() if value is not None]
     return own + [key for part in settings.values() if isinstance(part, dict) for key in _keys(part)]
+
+
+def _check_tokens(where: str, settings: dict[str, Any], letters: int) -> None:
+    """Refuse special tokens that the decoder has no letter for."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            _check_tokens(where, value, letters)
+        elif key.endswith("_token_id") and value is not None:
+            for token in value if isinstance(value, list) else [value]:
+                if isinstance(token, bool) or not isinstance(token, int) or not 0 <= token < letters:
+                    raise ValueError(
+                        f"`model`: `{key}` of {where} must be a whole number from 0 to {letters - 1}, a letter of the "
+                        f"decoder, got {str(token)[:40]}."
+                    )
 
 
 def _compare(source: str, model: Any, saved: Shapes) -> None:

@@ -5,7 +5,7 @@ What is unusual: the base is named by its weights too, by their SHA-256, so that
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +14,14 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from trocr_gsa.atomic import write_json
+from trocr_gsa.data.names import split_source
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.weight_files import find_file, read_json
 
 from .typed_fields import check_types
 
 RESULTS_FILE = "results.json"
+SOURCES = ("train", "validation", "model", "pretrained_decoder", "warm_start")  # settings that may name a path
 WEIGHTS_FILE = "model.safetensors"
 
 
@@ -49,6 +51,23 @@ class Results:
         """Write results.json into a checkpoint being written."""
         write_json(folder / RESULTS_FILE, asdict(self))
 
+    def with_absolute_paths(self) -> Self:
+        """Return these results with names that mean the same wherever they are read."""
+        named = {key: self.settings[key] for key in SOURCES if self.settings.get(key)}
+        recorded = {
+            key: [recorded_name(each) for each in value] if isinstance(value, list) else recorded_name(value)
+            for key, value in named.items()
+        }
+        if "output" in self.settings:
+            recorded["output"] = os.path.abspath(self.settings["output"])
+        return replace(
+            self,
+            base=self.base and recorded_name(self.base),
+            train=[recorded_name(source) for source in self.train],
+            settings=self.settings | recorded,
+            rows=[replace(row, name=recorded_name(row.name)) for row in self.rows],
+        )
+
     @classmethod
     def read(cls, source: str) -> Self | None:
         """Read a checkpoint's results from its folder or the Hub; None where it has none.
@@ -69,6 +88,15 @@ class Results:
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"`results`: {path} is not what a training writes. Delete it, or train again.") from error
+
+
+def recorded_name(source: str) -> str:
+    """Return a source as it is understood everywhere: a path absolute, another name and a weight as they are.
+
+    A relative path of two parts could not be told from a name on the Hub.
+    """
+    path, _ = split_source(source)
+    return os.path.abspath(path) + source.removeprefix(path) if os.path.exists(path) else source
 
 
 def weights_sha256(source: str | None) -> str | None:

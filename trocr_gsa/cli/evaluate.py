@@ -124,10 +124,14 @@ def as_json(
     measured: "Mapping[str | None, Sequence[SummaryRow]]", adapters: str | dict[str, str] | None
 ) -> dict[str, Any]:
     """Return `adapter` and `rows`, or, of adapters by name, a list of these under `adapters`, first the model alone."""
-    rows = {name: [asdict(row) for row in found] for name, found in measured.items()}
+    from trocr_gsa.checkpoints.results import recorded_name
+
+    rows = {
+        name: [asdict(row) | {"name": recorded_name(row.name)} for row in found] for name, found in measured.items()
+    }
     if not isinstance(adapters, dict):
-        return {"adapter": adapters, "rows": rows[None]}
-    sources = {None: None} | adapters
+        return {"adapter": adapters and recorded_name(adapters), "rows": rows[None]}
+    sources = {None: None} | {name: recorded_name(source) for name, source in adapters.items()}
     return {"adapters": [{"name": name, "adapter": sources[name], "rows": rows[name]} for name in rows]}
 
 

@@ -25,6 +25,7 @@ LEFT_OUT = 1
 UNUSABLE = 2
 PIPE_WIDTH = 160  # columns of a table where there is no terminal
 SHOWN_PROBLEMS = 20
+TOO_LITTLE_MEMORY = "there is too little memory. End other programs, take fewer beams, or another --device."
 ESCAPE = "trocr_gsa.escape"  # how Python knows the handler of letters that a stream lacks
 
 
@@ -38,15 +39,20 @@ def user_errors() -> Iterator[None]:
         raise
     except (ValueError, OSError) as error:
         _refuse(error)
+    except MemoryError:
+        _refuse(TOO_LITTLE_MEMORY)
     except RuntimeError as error:
         from trocr_gsa.model.decoder_cache import UnsupportedTransformersError  # here, as it imports transformers
+        from trocr_gsa.model.weight_files import is_out_of_memory
 
+        if is_out_of_memory(error):
+            _refuse(TOO_LITTLE_MEMORY)
         if not isinstance(error, UnsupportedTransformersError):
             raise
         _refuse(error)
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse(error: Exception | str) -> NoReturn:
     say(f"error: {' '.join(str(error).split())}")
     raise typer.Exit(UNUSABLE) from None
 

@@ -145,3 +145,23 @@ def check_folder(field: str, path: str | Path | None, else_give: str) -> None:
         raise ValueError(
             f"`{field}`: there is no folder {shown(str(path))}. Give {else_give}, or owner/name on the Hub."
         )
+
+
+def split_source(source: str) -> tuple[str, float | None]:
+    """Split `path:weight` into path and weight; without a weight, or where a folder is called so, it is None.
+
+    Raises:
+        ValueError: if the weight is not positive.
+    """
+    if os.path.exists(source):  # a folder may be called 12:30
+        return source, None
+    path, _, word = source.rpartition(":")
+    try:
+        weight = float(word)
+    except ValueError:
+        return source, None
+    if not path:
+        return source, None
+    if not 0 < weight < float("inf"):
+        raise ValueError(f"`train`: the weight of {path} must be positive, got {word}.")
+    return path, weight

@@ -16,9 +16,9 @@ from transformers.dynamic_module_utils import custom_object_save
 from trocr_gsa.atomic import write_json
 from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.checkpoints.results import Results
+from trocr_gsa.data.names import split_source
 from trocr_gsa.equivariance import report
 from trocr_gsa.reader import load_reader
-from trocr_gsa.train.arguments import split_source
 
 from .card import CardContents, write_card
 from .folder import ADAPTER_CONFIG, CARD, MODEL_CONFIG, Source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trocr_gsa.checkpoints.training_state import STATE_FILE
+from trocr_gsa.checkpoints.training_state import STATE_FILE, SUM_FILE
 from trocr_gsa.model.weight_files import INDEX, no_weights, read_json, weight_files
 
 ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
@@ -85,6 +85,8 @@ def _reason(path: Path, kind: str) -> str:
         return "replaced by a card of what is known and measured"
     if path.name == STATE_FILE:
         return "the state of a run, optimizer included; pickled"
+    if path.name == SUM_FILE:
+        return "the sum of the state of a run"
     if path.suffix in PICKLES:
         return "pickled, and could run code where it is loaded"
     return f"no part of a {kind}"

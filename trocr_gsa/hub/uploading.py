@@ -8,6 +8,8 @@ import httpx2
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+from trocr_gsa.model.weight_files import is_out_of_memory
+
 GET_A_TOKEN = (
     "Make one with write access at https://huggingface.co/settings/tokens, then `hf auth login`, or set HF_TOKEN."
 )
@@ -66,4 +68,6 @@ def _plain_errors(endpoint: str, repo_id: str) -> Iterator[None]:
     except httpx2.HTTPError as error:
         raise ValueError(f"`repo_id`: {endpoint} cannot be reached: {error}. Is there a network?") from error
     except RuntimeError as error:  # of the threads that send large files
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"`repo_id`: the upload broke off: {error} Push again.") from error

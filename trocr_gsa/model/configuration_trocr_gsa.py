@@ -1,6 +1,6 @@
 """Configuration of the reader: a GSA-Net encoder and a TrOCR decoder."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig, VisionEncoderDecoderConfig
@@ -61,3 +61,6 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         if not 0 < self.confidence_temperature < float("inf"):
             raise ValueError(f"`confidence_temperature` must be positive, got {self.confidence_temperature}.")
         super().__post_init__(**kwargs)
+        decoder: Any = self.decoder
+        if hasattr(decoder, "auto_map"):  # the decoder is one that transformers has: no folder's code runs for it
+            del decoder.auto_map

@@ -1,5 +1,6 @@
 """Stock TrOCR checkpoints, loaded whole or refused: transformers draws at random what is missing, and goes on."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from transformers.utils import logging
 from .weight_files import check_numbers, read_json, read_shapes, refuse_not_finite, told_in_one_line, weight_files
 
 FIELD, CONFIG = "path_or_hub_id", "config.json"
+FEW_NUMBERS = 10**7  # that a damaged file may lack and the check of its tensors still tell better
 ENCODERS, DECODER = ("vit", "deit"), "trocr"
 # in the files of some checkpoints, and no weights of the reader
 NOT_USED = ("encoder.pooler.", "encoder.embeddings.mask_token", "position_ids", "embed_positions._float_tensor")
@@ -41,7 +43,7 @@ def load_stock_trocr(path_or_hub_id: str, **loading: Any) -> Any:
             for side in ("image_size", "patch_size"):
                 square_side(config.encoder, side)
             if settings is not None:
-                _check_weights(path_or_hub_id, settings)
+                _check_weights(path_or_hub_id, settings, config)
             loaded: Any = VisionEncoderDecoderModel.from_pretrained(
                 path_or_hub_id,
                 dtype=torch.float32,
@@ -78,12 +80,20 @@ def _read_settings(folder: str) -> dict[str, Any] | None:
     return read_json(path, FIELD)
 
 
-def _check_weights(folder: str, settings: dict[str, Any]) -> None:
-    """Look at a folder's weights before anything is built of them."""
+def _check_weights(folder: str, settings: dict[str, Any], config: Any) -> None:
+    """Look at a folder's weights before anything is built of them; what is missing would take memory of its own."""
     shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder, FIELD):
         shapes |= read_shapes(file, FIELD, no_weights=NOT_USED)
     check_numbers(settings, shapes, Path(folder) / CONFIG, FIELD)
+    with torch.device("meta"):
+        needed = sum(weight.numel() for weight in VisionEncoderDecoderModel(config).parameters())
+    held = sum(math.prod(shape) for shape in shapes.values())
+    if needed > 2 * held + FEW_NUMBERS:
+        raise ValueError(
+            f"`{FIELD}`: {folder}/{CONFIG} describes a model of {needed:,} numbers, and the weights beside it hold "
+            f"{held:,}. Put the {CONFIG} there that they were saved with."
+        )
 
 
 def _load_config(field: str, path_or_hub_id: str, loading: dict[str, Any]) -> Any:

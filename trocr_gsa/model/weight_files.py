@@ -41,7 +41,7 @@ def read_json(path: Path, field: str) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"has more than {LARGEST_JSON // 10**6} MB")
         content = path.read_bytes()
-        _refuse_pointer(content, path, field)
+        _refuse_pointer_in(content, path, field)
         values = json.loads(content, parse_constant=_no_number)
     except OSError as error:
         raise ValueError(f"`{field}`: {path} cannot be read: {error.strerror or error}.") from error
@@ -57,7 +57,7 @@ def read_json(path: Path, field: str) -> dict[str, Any]:
 
 
 class PointerError(ValueError):
-    """What Git LFS leaves in a file's place until the file itself is fetched."""
+    """A file's place, and not the file: nothing, or what Git LFS leaves there until the file itself is fetched."""
 
 
 def find_file(source: str | Path, name: str) -> Path | None:
@@ -127,11 +127,7 @@ def read_shapes(path: Path, field: str, no_weights: Collection[str] = ()) -> dic
         ValueError: if the file is missing, empty, damaged, a Git LFS pointer, or holds numbers that are no floats.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(len(POINTER))
-        if not start:
-            raise ValueError(f"`{field}`: {path} is empty (0 bytes). {FETCH_AGAIN}")
-        _refuse_pointer(start, path, field)
+        refuse_pointer(path, field)
         shapes = {}
         with safe_open(path, framework="pt") as tensors:
             for name in tensors.keys():
@@ -195,6 +191,13 @@ def refuse_not_finite(tensors: Iterable[tuple[str, Tensor]], source: str | Path,
             )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, on a GPU or not: that is no damage of any file."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's word on a CPU
+
+
 @contextmanager
 def told_in_one_line(source: str | Path, field: str) -> Iterator[None]:
     """Have transformers load something without questions, and say in one line what it raises.
@@ -214,11 +217,13 @@ def told_in_one_line(source: str | Path, field: str) -> Iterator[None]:
     dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError):
+    except MemoryError:
         raise
     except OSError as error:
         raise ValueError(f"`{field}`: no checkpoint could be loaded from {source}: {error}") from error
     except Exception as error:  # damaged files make transformers raise anything
+        if is_out_of_memory(error):
+            raise
         if str(error).startswith("`") and str(source) in str(error):  # ours already
             raise
         if "trust_remote_code" in str(error) or "custom code" in str(error):
@@ -232,7 +237,21 @@ def told_in_one_line(source: str | Path, field: str) -> Iterator[None]:
         dynamic_module_utils.TIME_OUT_REMOTE_CODE = limit
 
 
-def _refuse_pointer(start: bytes, path: Path, field: str) -> None:
+def refuse_pointer(path: Path, field: str) -> None:
+    """Refuse a file that is empty or a Git LFS pointer.
+
+    Raises:
+        PointerError: if it is.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(POINTER))
+    if not start:
+        raise PointerError(f"`{field}`: {path} is empty (0 bytes). {FETCH_AGAIN}")
+    _refuse_pointer_in(start, path, field)
+
+
+def _refuse_pointer_in(start: bytes, path: Path, field: str) -> None:
     if start.startswith(POINTER):
         raise PointerError(
             f"`{field}`: {path} is a Git LFS pointer, not the file itself. Fetch that: git lfs pull, in its repository."

@@ -18,6 +18,7 @@ from transformers import TrOCRForCausalLM
 
 from trocr_gsa.atomic import write_folder
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.weight_files import is_out_of_memory
 from trocr_gsa.reader import LineReader
 
 from .export_files import DECODER, ENCODER, ExportSettings, import_onnxruntime
@@ -115,6 +116,8 @@ def _write_graph(graph: EncoderGraph | DecoderGraph, inputs: tuple, axes: tuple,
             )
             written.save(path)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ValueError(
             f"`model` cannot be exported: PyTorch found no ONNX for its {path.stem}: {str(error)[:300]} "
             "Read it with PyTorch."

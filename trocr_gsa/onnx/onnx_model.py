@@ -19,7 +19,7 @@ from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.orientation import Orientation, orientation_bias
 from trocr_gsa.model.patches import as_patches
-from trocr_gsa.model.weight_files import told_in_one_line
+from trocr_gsa.model.weight_files import PointerError, is_out_of_memory, refuse_pointer, told_in_one_line
 
 from .export_files import DECODER, ENCODER, import_onnxruntime
 
@@ -62,8 +62,13 @@ class OnnxGraph:
         # torch has its turn between two letters, on the same cores
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
+            refuse_pointer(path, "path")
             self.session = self.runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except PointerError:
+            raise
         except Exception as error:  # onnxruntime's errors share no other base
+            if is_out_of_memory(error):
+                raise
             raise ValueError(f"`path`: {path} cannot be loaded: {str(error)[:200]} Export again.") from error
         self.inputs = {each.name: each for each in self.session.get_inputs()}
         self.outputs = [each.name for each in self.session.get_outputs()]
@@ -136,6 +141,8 @@ class OnnxModel:
             self.generation_config = GenerationConfig.from_pretrained(folder)
         self.encoder = OnnxEncoder(self.config, OnnxGraph(folder / ENCODER))
         self.decoder = OnnxGraph(folder / DECODER)
+        with told_in_one_line(folder, "path"):
+            self._refuse_not_finite(folder)
 
     def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Any) -> OnnxEncoded:
         """Run the encoder under a prior over poses: arguments as for TrOCRGSAModel."""
@@ -178,6 +185,19 @@ class OnnxModel:
         """Return log p of every letter written, (batch, letter)."""
         log_p = torch.stack(scores, dim=1).log_softmax(-1)
         return log_p.gather(2, sequences[:, 1:, None])[..., 0]
+
+    def _refuse_not_finite(self, folder: Path) -> None:
+        """Read something, and see that numbers come of it: what weights are NaN cannot be seen in a graph."""
+        side = self.config.encoder.patch_size
+        picture = torch.linspace(-1, 1, self.config.encoder.num_channels * 3 * side**2)
+        encoded = self.encode(picture.view(1, -1, side, 3 * side))
+        scores = self.generate(encoded, max_length=3).scores
+        for outputs in ([encoded["pose_logits"]], [encoded["ctc_logits"]], scores):
+            if any(each is not None and each.isnan().any() for each in outputs):
+                raise ValueError(
+                    f"`path`: the weights in {folder} are no numbers (NaN): they are damaged, or a training failed. "
+                    "Export again, from an earlier checkpoint."
+                )
 
     @property
     def _past_inputs(self) -> dict[str, Any]:

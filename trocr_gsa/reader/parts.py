@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from trocr_gsa.atomic import open_atomically, remove_leftovers
+from trocr_gsa.atomic import naming, open_atomically, remove_leftovers
 from trocr_gsa.data.numbers import round_characters, to_json
 
 from .line import Line
@@ -82,7 +82,8 @@ class Parts:
     @contextmanager
     def writer(self) -> Iterator[Callable[[dict[int, Line]], None]]:
         """Begin a part, and yield what adds lines to it, by the places of their pictures."""
-        with (self.folder / f"{uuid.uuid4().hex}.jsonl").open("x", encoding="utf-8") as part:
+        path = self.folder / f"{uuid.uuid4().hex}.jsonl"
+        with naming(path), path.open("x", encoding="utf-8") as part:
             _write(part, {"run": self.run})
 
             def add(lines: dict[int, Line]) -> None:

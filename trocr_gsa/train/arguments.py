@@ -6,7 +6,6 @@ What is unusual:
 """
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from transformers import TrOCRConfig
 
 from trocr_gsa.checkpoints.model_size import check_counts
-from trocr_gsa.data.names import check_folder, shown, without_slash
+from trocr_gsa.data.names import check_folder, shown, split_source, without_slash
 from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.packaged_configs import find_config
@@ -226,26 +225,6 @@ def check_arguments(arguments: "TrainingArguments") -> None:
     _check_schedule(arguments)
     _check_device(arguments)
     _check_new_model(arguments)
-
-
-def split_source(source: str) -> tuple[str, float | None]:
-    """Split `path:weight` into path and weight; without a weight, or where a folder is called so, it is None.
-
-    Raises:
-        ValueError: if the weight is not positive.
-    """
-    if os.path.exists(source):  # a folder may be called 12:30
-        return source, None
-    path, _, word = source.rpartition(":")
-    try:
-        weight = float(word)
-    except ValueError:
-        return source, None
-    if not path:
-        return source, None
-    if not 0 < weight < float("inf"):
-        raise ValueError(f"`train`: the weight of {path} must be positive, got {word}.")
-    return path, weight
 
 
 def _check_bounds(arguments: "TrainingArguments") -> None:

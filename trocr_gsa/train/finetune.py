@@ -58,6 +58,9 @@ def _run(
     if arguments.tensorboard:
         accelerator.init_trackers("tensorboard")
     loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
+    accelerator.wait_for_everyone()  # every process must have read the state before one changes the folder
+    if accelerator.is_main_process:
+        folder.go_on_from(loop.state.step)
     return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step, left_out))
 
 

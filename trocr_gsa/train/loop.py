@@ -22,12 +22,13 @@ from torch import Tensor, nn
 
 from trocr_gsa.atomic import write_folder
 from trocr_gsa.checkpoints.results import Results, weights_sha256
-from trocr_gsa.checkpoints.training_state import load_state, save_state
+from trocr_gsa.checkpoints.training_state import save_state
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finite import FiniteSteps
+from trocr_gsa.train.logged import LoggedLosses
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
@@ -68,9 +69,7 @@ class TrainingLoop:
             ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
             pose=config.pose_loss_weight if arguments.pose_loss_weight is None else arguments.pose_loss_weight,
         )
-        learns_to_tell = any(
-            weight.requires_grad for part in reader.encoder.before_pose for weight in part.parameters()
-        )
+        learns_to_tell = any(each.requires_grad for part in reader.encoder.before_pose for each in part.parameters())
         self.pose_is_given = not learns_to_tell and len(reader.encoder.layers) > 0
         self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size
         optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
@@ -81,14 +80,13 @@ class TrainingLoop:
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         self.optimised = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
+        self.logged = LoggedLosses(accelerator)
         if arguments.resume:
-            self._restore(load_state(folder.last))
+            self._restore(folder.load_state())
         self.started = time.monotonic() - self.state.seconds
         self.saved = self.state.seconds
         self.has_best = arguments.resume and folder.best.exists()
         self.finite = FiniteSteps(arguments, accelerator, None if self.is_sharded else self.trained, processor)
-        self.logged: dict[str, Tensor] = {}
-        self.logged_steps = 0
 
     def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
         """Take steps until the run is over, evaluating and saving on the way; `batches` starts at the present step.
@@ -111,7 +109,8 @@ class TrainingLoop:
                 elif self._is_time_to_save():
                     self.rows = []  # nothing is measured of these weights
                     self._save(gained=False)
-        self._evaluate_and_save()
+        if self.state.evaluated != self.state.step:
+            self._evaluate_and_save()
         if self.finite.has_given_up(self.state, is_over=True):
             raise self._stopped(f"its last {self.state.skipped_in_a_row} steps were skipped as not finite")
         return self.state
@@ -151,9 +150,7 @@ class TrainingLoop:
         if self.average:
             self.average.update(self.state.step)
         self.state.skipped_in_a_row = 0
-        self.logged_steps += 1
-        for name, loss in losses.items():
-            self.logged[name] = self.logged.get(name, 0) + loss
+        self.logged.add(losses)
 
     def _stopped(self, why: str) -> Exception:
         if not self.has_best:
@@ -201,18 +198,15 @@ class TrainingLoop:
         if not is_clock_asked or self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor(seconds, device=self.accelerator.device)
-        return float(
-            cast(Tensor, self.accelerator.reduce(clock, reduction="mean"))
-        )  # one clock for all processes, or they would stop at different steps
+        # one clock for all processes, or they would stop at different steps
+        return float(cast(Tensor, self.accelerator.reduce(clock, reduction="mean")))
 
     def _is_over(self) -> bool:
         patience = self.arguments.patience
         return self._progress() >= 1 or (patience is not None and self.state.evaluations_without_gain >= patience)
 
     def _log_losses(self, bar: Any) -> None:
-        totals = cast(dict[str, Tensor], self.accelerator.reduce(self.logged, reduction="sum"))
-        means = {f"{name}_loss": float(total) / self.logged_steps for name, total in totals.items()}
-        self.logged, self.logged_steps = {}, 0
+        means = self.logged.take_means()
         now = {"step": self.state.step, "minutes": self.state.seconds / 60, "skipped_steps": self.state.skipped}
         self._log(now | {"learning_rate": self.optimizer.param_groups[0]["lr"]} | means)
         bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
@@ -238,7 +232,7 @@ class TrainingLoop:
             if self.accelerator.is_main_process:
                 if gained:
                     write_folder(self.folder.best, self._write_model)
-                write_folder(self.folder.last, partial(self._write_model, state=state))
+                write_folder(self.folder.last, partial(self._write_model, state=state), keep_previous=True)
         self.accelerator.wait_for_everyone()
 
     def _state(self) -> dict[str, Any]:
@@ -248,11 +242,13 @@ class TrainingLoop:
             "weights": trainable_state(self.trained),
             "optimizer": optimizer_state(self.optimizer),
             "average": self.average.state_dict() if self.average else None,
+            "logged": self.logged.state_dict(),
         }
         return cast(dict[str, Any], recursively_apply(lambda tensor: tensor.to("cpu", copy=True), state))
 
     def _evaluate(self) -> bool:
         """Return whether the present weights are the best so far."""
+        self.state.evaluated = self.state.step
         if self.validation is None:
             return True
         with self._averaged():
@@ -279,7 +275,7 @@ class TrainingLoop:
         else:
             self.plain.save_pretrained(str(folder))
             self.processor.save_pretrained(str(folder))
-        self._results().write(folder)
+        self._results().with_absolute_paths().write(folder)
         if state is not None:
             save_state(folder, state)
 
@@ -296,6 +292,7 @@ class TrainingLoop:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.state = RunState(**state["run"])
+        self.logged.load_state_dict(state.get("logged"))
         load_trainable_state(self.trained, state["weights"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         if self.average:

@@ -1,6 +1,12 @@
-"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json."""
+"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json.
 
+What is unusual: beside last/ stands, hidden, the one before it. A run whose last state is damaged goes on from there.
+"""
+
+import json
+import logging
 import platform
+import shutil
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -8,9 +14,12 @@ from typing import Any
 
 import yaml
 
-from trocr_gsa.atomic import recover, remove_leftovers, write_json, write_text
+from trocr_gsa.atomic import naming, previous, recover, remove_leftovers, write_json, write_text
+from trocr_gsa.checkpoints.training_state import DamagedStateError, load_state
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
+
+logger = logging.getLogger(__name__)
 
 FREE_ON_RESUME = {
     "resume", "max_steps", "max_minutes", "eval_every", "log_every", "patience", "num_workers", "output", "device",
@@ -30,6 +39,7 @@ class RunState:
         evaluations_without_gain: since that one.
         skipped: steps whose loss or gradient was not finite.
         skipped_in_a_row: how many of them were the last steps.
+        evaluated: the step that was evaluated last.
     """
 
     step: int = 0
@@ -38,6 +48,7 @@ class RunState:
     evaluations_without_gain: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
+    evaluated: int = -1
 
     def summary(self) -> str:
         """Return the run in a few words."""
@@ -58,7 +69,8 @@ class RunFolder:
 
     def __init__(self, arguments: TrainingArguments) -> None:
         self.path = Path(arguments.output)
-        self.best, self.last = self.path / "best", self.path / "last"
+        self.best, self.last, self.log_file = self.path / "best", self.path / "last", self.path / "log.jsonl"
+        self._last_is_damaged = False
         for folder in (self.last, self.best):
             recover(folder)
         if arguments.resume:
@@ -75,9 +87,35 @@ class RunFolder:
         write_text(self.path / "config.yaml", settings)
         write_json(self.path / "versions.json", _versions())
 
+    def load_state(self) -> dict[str, Any]:
+        """Read the state of the run: the last one, or, if that is damaged, the one before it; a warning says so.
+
+        Raises:
+            ValueError: if there is none to continue from.
+        """
+        try:
+            return load_state(self.last)
+        except DamagedStateError as damage:
+            if not previous(self.last).exists():
+                raise ValueError(f"{damage} There is none before it: start anew with another `output`.") from None
+            state = load_state(previous(self.last))
+            self._last_is_damaged = True
+            logger.warning("%s The run goes on from the checkpoint before it, step %d.", damage, state["run"]["step"])
+            return state
+
+    def go_on_from(self, step: int) -> None:
+        """Have the folder say what it said at a step: what was logged or saved later is taken, and logged, again."""
+        if self._last_is_damaged:
+            shutil.rmtree(self.last)
+            recover(self.last)
+            self._last_is_damaged = False
+        if self.log_file.is_file():
+            lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+            write_text(self.log_file, "".join(f"{line}\n" for line in lines if _is_logged_until(line, step)))
+
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line to log.jsonl."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
+        with naming(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
             file.write(to_json(entry) + "\n")
 
     def _check_same_run(self, arguments: TrainingArguments) -> None:
@@ -90,6 +128,13 @@ class RunFolder:
                     f"`{key}` is {now.get(key)}, but the run in {self.path} was started with {before.get(key)}: "
                     "a run continues with its own settings. Start another with `output` elsewhere."
                 )
+
+
+def _is_logged_until(line: str, step: int) -> bool:
+    try:
+        return json.loads(line)["step"] <= step
+    except (ValueError, KeyError, TypeError):  # torn by what ended the run
+        return False
 
 
 def _versions() -> dict[str, str]:

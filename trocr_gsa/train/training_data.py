@@ -12,14 +12,13 @@ from trocr_gsa.data.buckets import BucketBatchSampler
 from trocr_gsa.data.collate import LineCollator
 from trocr_gsa.data.fit import FittingLines, LineFit
 from trocr_gsa.data.mixture import Mixture
+from trocr_gsa.data.names import split_source
 from trocr_gsa.data.samples import LineDataset, LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.data.synthetic.augmentation import AugmentedLines
 from trocr_gsa.data.transcription import NormalizedLines
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.train.arguments import TrainingArguments
-
-from .arguments import split_source
 
 logger = logging.getLogger(__name__)
 
