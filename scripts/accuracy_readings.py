@@ -3,20 +3,24 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from line_conditions import AS_CUT, CONDITIONS
+from PIL import Image
 
 from trocr_gsa.atomic import write_json
 from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.checkpoints.results import weights_sha256
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
-from trocr_gsa.evaluation.evaluate import LineRecord, read_lines
+from trocr_gsa.evaluation.evaluate import read_lines
+from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.reader import LineReader
 
-Reads = Callable[[Sequence[LineSample], float], list[LineRecord]]
+Reads = Callable[[Sequence[LineSample], float], list[ScoredLine]]
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Contestant:
     load: Callable[[], Reads]
     _reads: Reads | None = field(default=None, repr=False)
 
-    def read(self, lines: Sequence[LineSample], angle: float) -> list[LineRecord]:
+    def read(self, lines: Sequence[LineSample], angle: float) -> list[ScoredLine]:
         """Turn the lines by `angle` degrees counter-clockwise and read them."""
         if self._reads is None:
             self._reads = self.load()
@@ -74,24 +78,38 @@ class Readings:
     condition: str = AS_CUT
     lines: dict[str, list[LineSample]] = field(default_factory=dict)
 
-    def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[LineRecord]:
+    def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[ScoredLine]:
         """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
         words = _as_word(name)
         part = self.split if self.most is None else f"{self.split}-{self.most}"
         part += "" if self.condition == AS_CUT else f"-{_as_word(self.condition)}"
         path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
         if path.is_file():
-            return [LineRecord(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
+            return [_from_file(fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
         if name not in self.lines:
             dataset = open_source(self.sources[name], self.split)
             count = min(len(dataset), self.most or len(dataset))
             lines = (dataset[place * len(dataset) // count] for place in range(count))
             change = CONDITIONS[self.condition]
             self.lines[name] = [replace(line, image=change(line.image)) for line in lines]
-        records = contestant.read(self.lines[name], angle)
-        write_json(path, [asdict(record) for record in records])
+        records = [_for_file(line) for line in contestant.read(self.lines[name], angle)]
+        write_json(path, records)
         print(f"{contestant.name} read {name} at {angle:g}°", flush=True)
-        return records
+        return [_from_file(fields) for fields in records]
+
+
+def _for_file(scored: ScoredLine) -> dict[str, Any]:
+    return {
+        "name": scored.sample.name, "document": scored.document, "text": scored.reference,
+        "prediction": scored.prediction, "angle": scored.angle, "orientation": scored.line.orientation,
+        "confidence": scored.line.confidence,
+    }  # fmt: skip
+
+
+def _from_file(fields: dict[str, Any]) -> ScoredLine:
+    """Return a line without its picture, which no table needs."""
+    sample = LineSample(Image.new("L", (1, 1)), fields["text"], fields["name"], fields["document"])
+    return ScoredLine(sample, fields["angle"], Line(fields["prediction"], fields["confidence"], fields["orientation"]))
 
 
 def _as_word(name: str) -> str:

@@ -7,9 +7,10 @@ from itertools import islice
 from accuracy_readings import Contestant, Readings
 from marked_tables import markdown
 
-from trocr_gsa.evaluation.evaluate import LineRecord, summarise
+from trocr_gsa.evaluation.evaluate import summarise
+from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics.confidence import cer_of_surest, confidence_bins, expected_calibration_error, fit_temperature
-from trocr_gsa.metrics.error_rates import ErrorCount, count_character_errors, error_rate
+from trocr_gsa.metrics.error_rates import ErrorCount, error_rate
 from trocr_gsa.metrics.summary_row import SummaryRow
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
@@ -72,7 +73,7 @@ def base_table(
                 "–" if own is None else with_interval(summary(readings, own.contestant, name)),
                 percent(same_text(at_angles)),
                 percent(way_up(records)),
-                percent(way_up([record for record in records if len(record.text) >= LONG])),
+                percent(way_up([record for record in records if len(record.reference) >= LONG])),
             ]
         )
     return rows
@@ -159,11 +160,11 @@ def confidence_table(readings: Readings, base: Contestant, validation: Readings)
     """What confidence is worth on test lines, and the temperature that validation lines ask for."""
     fitted = [record for name in validation.sources for record in validation.of(base, name)]
     counts = _counts(fitted)
-    best = fit_temperature([record.confidence for record in fitted], [count.errors == 0 for count in counts])
+    best = fit_temperature([record.line.confidence for record in fitted], [count.errors == 0 for count in counts])
     rows = [["set", "calibration error, T = 1", f"T = {best:.3f}", "CER", f"CER of the surest {KEPT:.0%}"]]
     for name in readings.sources:
         records = readings.of(base, name)
-        counts, raw = _counts(records), [record.confidence for record in records]
+        counts, raw = _counts(records), [record.line.confidence for record in records]
         errors = [
             expected_calibration_error(confidence_bins([each ** (1 / by) for each in raw], counts))
             for by in (1.0, best)
@@ -179,13 +180,13 @@ def at_four_angles(rows: Sequence[SummaryRow]) -> str:
     return with_interval(rows[0]) if len(set(rates)) == 1 else ", ".join(rates)
 
 
-def same_text(at_angles: Sequence[Sequence[LineRecord]]) -> float:
+def same_text(at_angles: Sequence[Sequence[ScoredLine]]) -> float:
     """Return the share of lines whose text is the same at all angles."""
     texts = list(zip(*([record.prediction for record in records] for records in at_angles), strict=True))
     return sum(len(set(line)) == 1 for line in texts) / len(texts)
 
 
-def way_up(records: Sequence[LineRecord]) -> float:
+def way_up(records: Sequence[ScoredLine]) -> float:
     """Return the share of lines whose orientation was said right."""
     return sum(record.is_way_up_right for record in records) / max(1, len(records))
 
@@ -211,5 +212,5 @@ def _peer(readings: Readings, peer: Contestant | None, name: str) -> str:
     return " / ".join(percent(summary(readings, peer, name, angle).cer) for angle in (0.0, 180.0))
 
 
-def _counts(records: Sequence[LineRecord]) -> list[ErrorCount]:
-    return [count_character_errors(record.text, record.prediction) for record in records]
+def _counts(records: Sequence[ScoredLine]) -> list[ErrorCount]:
+    return [record.character_errors for record in records]

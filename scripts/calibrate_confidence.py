@@ -17,7 +17,6 @@ from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.evaluation.evaluate import read_lines
 from trocr_gsa.metrics.confidence import confidence_bins, expected_calibration_error, fit_temperature
-from trocr_gsa.metrics.error_rates import count_character_errors
 from trocr_gsa.reader import LineReader
 
 
@@ -48,16 +47,16 @@ def fit(reader: LineReader, source: str, split: str) -> Fit:
     """
     dataset = open_source(source, split)
     before, reader.model.config.confidence_temperature = reader.model.config.confidence_temperature, 1.0
-    records = read_lines(reader.model, reader.processor, list(dataset), 0.0)
-    counts = [count_character_errors(record.text, record.prediction) for record in records]
+    lines = read_lines(reader.model, reader.processor, list(dataset), 0.0)
+    counts = [line.character_errors for line in lines]
     right = [count.errors == 0 for count in counts]
-    confidences = [record.confidence for record in records]
+    confidences = [line.line.confidence for line in lines]
     temperature = fit_temperature(confidences, right)
 
     def error(by: float) -> float:
         return expected_calibration_error(confidence_bins([each ** (1 / by) for each in confidences], counts))
 
-    return Fit(temperature, len(records), sum(right) / len(right), error(before), error(temperature))
+    return Fit(temperature, len(lines), sum(right) / len(right), error(before), error(temperature))
 
 
 def write(folder: Path, temperature: float) -> None:

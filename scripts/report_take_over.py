@@ -23,10 +23,12 @@ from transformers import AutoProcessor, VisionEncoderDecoderModel
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.data import LineSample
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.evaluation.evaluate import LineRecord, rotate_image, summarise
+from trocr_gsa.evaluation.evaluate import rotate_image, summarise
+from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics.summary_row import SummaryRow
-from trocr_gsa.reader.decoding import Reading, read_images
+from trocr_gsa.reader.decoding import read_images
 from trocr_gsa.train.teach_orientation import calibrate
 
 ANGLES = (0.0, 90.0, 180.0, 270.0)
@@ -34,7 +36,7 @@ TEST_SEED, CALIBRATION_SEED = 1_000_000, 2_000_000  # far from what the stock re
 FONTS = {"seen": SEEN_FAMILIES, "unseen": UNSEEN_FAMILIES}
 BATCH = 50
 
-Read = Callable[[list[Image.Image]], list[Reading]]
+Read = Callable[[list[Image.Image]], list[Line]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def stock_reading(folder: str) -> Read:
     model: Any = VisionEncoderDecoderModel.from_pretrained(folder).eval()
     processor: Any = AutoProcessor.from_pretrained(folder)
     return lambda images: [
-        Reading(text, confidence=1.0, orientation=0.0)
+        Line(text, confidence=1.0, orientation=0.0)
         for text in read_stock(model, processor.tokenizer, squashed(processor, images))
     ]
 
@@ -82,11 +84,8 @@ def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, cali
         readings = [
             reading for first in range(0, len(images), BATCH) for reading in read(images[first : first + BATCH])
         ]
-        records = [
-            LineRecord(line.name, line.name, line.text, found.text, angle, found.orientation, found.confidence)
-            for line, found in zip(lines, readings, strict=True)
-        ]
-        rows.append(summarise(f"{name}, {fonts}", records, time.perf_counter() - start))
+        scored = [ScoredLine(line, angle, found) for line, found in zip(lines, readings, strict=True)]
+        rows.append(summarise(f"{name}, {fonts}", scored, time.perf_counter() - start))
         texts.append([reading.text for reading in readings])
     same = sum(len(set(line)) == 1 for line in zip(*texts, strict=True)) / len(lines)
     return Variant(name, fonts, *calibration, rows, same)

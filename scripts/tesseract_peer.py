@@ -9,8 +9,10 @@ from pathlib import Path
 
 from accuracy_readings import Contestant, Reads
 
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.samples import LineSample
-from trocr_gsa.evaluation.evaluate import LineRecord, rotate_image
+from trocr_gsa.evaluation.evaluate import rotate_image
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 LINE_MODE, PAGE_MODE_WITH_ORIENTATION = 13, 1
 
@@ -36,14 +38,14 @@ def tesseract(language: str) -> Contestant | None:
     return Contestant(f"Tesseract {version} `{language}`", f"tesseract-{version}-{language}", load)
 
 
-def _read(program: str, language: str, lines: Sequence[LineSample], angle: float) -> list[LineRecord]:
+def _read(program: str, language: str, lines: Sequence[LineSample], angle: float) -> list[ScoredLine]:
     mode = LINE_MODE if angle == 0 else PAGE_MODE_WITH_ORIENTATION
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number:05}.png" for number in range(len(lines))]
         for path, line in zip(paths, lines, strict=True):
             rotate_image(line.image, angle).save(path)
         return [
-            _record(line, angle, _read_one(program, language, path, mode))
+            ScoredLine(line, angle, Line(_read_one(program, language, path, mode), 0.0, 0.0))
             for path, line in zip(paths, lines, strict=True)
         ]
 
@@ -52,7 +54,3 @@ def _read_one(program: str, language: str, path: Path, mode: int) -> str:
     command = [program, str(path), "stdout", "-l", language, "--psm", str(mode)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"OMP_THREAD_LIMIT": "1"})
     return " ".join(done.stdout.split())  # it fails on pages where it finds nothing, and has read nothing then
-
-
-def _record(line: LineSample, angle: float, text: str) -> LineRecord:
-    return LineRecord(line.name, line.document or line.name, line.text, text, angle, 0.0, 0.0)

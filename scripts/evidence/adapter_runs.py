@@ -156,8 +156,8 @@ def error_rates(reader: Any, processor: Any, lines: Path) -> dict[str, float]:
     """Return the character error rates on the hand's test lines, under `test`, and on the other sets."""
     rates = {}
     for name in ("test", *OTHERS):
-        records = read_lines(reader, processor, all_lines(lines / f"{name}.parquet"), 0.0)
-        rates[name] = metrics.cer([record.text for record in records], [record.prediction for record in records])
+        found = read_lines(reader, processor, all_lines(lines / f"{name}.parquet"), 0.0)
+        rates[name] = metrics.error_rate([line.character_errors for line in found])
     return rates
 
 

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from tiny_checkpoint import draw_line
 
+from trocr_gsa.data.line import FIELDS
 from trocr_gsa.demo.examples import LINES, draw_examples
 from trocr_gsa.demo.overlays import draw_looking, levelled
 from trocr_gsa.reader import LetterPlaces, LineReader
-from trocr_gsa.reader.line import FIELDS
 
 
 def downloads(facts: str) -> dict[str, str]:

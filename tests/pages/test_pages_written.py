@@ -11,12 +11,17 @@ from alto_rules import broken_rules
 from lxml import etree
 from page_makers import SIZE, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 
-from trocr_gsa.data.pages import LineReading, Page, PageFile
+from trocr_gsa.data.line import Line
+from trocr_gsa.data.pages import Page, PageFile
 from trocr_gsa.data.pages.formats import FIELDS, FORMATS
 
 _, LINES = draw_page(["one", "two", "three"])
 OF_CHARACTERS = (0.5, 0.25, 0.0123456, 1.0)
-READ = [LineReading("ein & <Wort>", 0.87654, 0.0), None, LineReading("drei", 1.2345678e-9, 90.0, "fr", OF_CHARACTERS)]
+READ = [
+    Line("ein & <Wort>", 0.87654, 0.0),
+    None,
+    Line("drei", 1.2345678e-9, 90.0, adapter="fr", character_confidences=OF_CHARACTERS),
+]
 WORD = '<Word id="w{}"><Coords points="0,0 9,0 9,9"/>{}</Word>'
 WORDS = "".join(WORD.format(i, page_equiv(text, ' conf="0.1"')) for i, text in enumerate(["old", "words", "three"]))
 PAGE = page_xml(
@@ -80,7 +85,7 @@ def test_with_no_reading_every_byte_stays(tmp_path, content, format):
 def test_encoding_mark_declaration_and_line_ends_stay(tmp_path, content, format, as_bytes):
     content = as_bytes(content.replace("0001.png", "Blätter.png"))
     assert written(tmp_path, content, format, [None] * 3) == content
-    filled = written(tmp_path, content, format, [LineReading("ſtürmiſch 漢", 0.5, 0.0), None, None])
+    filled = written(tmp_path, content, format, [Line("ſtürmiſch 漢", 0.5, 0.0), None, None])
     assert filled[:20] == content[:20]
     assert any("ſtürmiſch 漢" in "".join([*line.itertext(), *line.xpath(".//@CONTENT")]) for line in lines_of(filled))
 
@@ -135,7 +140,7 @@ def test_the_text_of_a_region_follows_its_lines(tmp_path):
 @pytest.mark.parametrize(("text", "words"), [("new words here", ["new", "words", "here"]), ("too few", [None] * 3)])
 def test_words_agree_with_their_line_or_are_silent(tmp_path, text, words):
     content = page_xml(page_line(1, LINES[0], WORDS + page_equiv("old words three")))
-    (line,) = lines_of(written(tmp_path, content, "page", [LineReading(text, 0.5, 0.0)]))
+    (line,) = lines_of(written(tmp_path, content, "page", [Line(text, 0.5, 0.0)]))
     assert [word.findtext("{*}TextEquiv/{*}Unicode") for word in line.findall("{*}Word")] == words
     assert line.findtext("{*}TextEquiv/{*}Unicode") == text
     assert line.xpath(".//@conf") == ["0.5"]
@@ -155,7 +160,7 @@ def test_only_our_elements_of_page_differ(tmp_path):
 def test_lines_of_one_id_get_each_its_own_text(tmp_path, format):
     form = {"page": lambda: page_xml("".join(page_line(1, line) for line in LINES)),
             "alto": lambda: alto_xml("".join(alto_line(1, line) for line in LINES))}  # fmt: skip
-    readings = [LineReading(text, 0.5, 0.0) for text in ("eins", "zwei", "drei")]
+    readings = [Line(text, 0.5, 0.0) for text in ("eins", "zwei", "drei")]
     lines = lines_of(written(tmp_path, form[format](), format, readings))
     assert ["".join([*line.itertext("{*}Unicode"), *line.xpath(".//@CONTENT")]) for line in lines] == [
         "eins",
@@ -186,7 +191,7 @@ def test_a_line_of_alto_is_one_string_in_the_lines_box_where_it_is_not(tmp_path)
         '<String ID="s" CONTENT="a"><ALTERNATIVE>b</ALTERNATIVE></String><SP/><String CONTENT="b"/><HYP CONTENT="-"/>'
     )
     content = alto_xml(alto_line(1, LINES[0], strings))
-    (line,) = lines_of(written(tmp_path, content, "alto", [LineReading("three words now", 0.5, 0.0)]))
+    (line,) = lines_of(written(tmp_path, content, "alto", [Line("three words now", 0.5, 0.0)]))
     assert [etree.QName(child).localname for child in line] == ["Shape", "String"]
     box = {name: line.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
     assert dict(line[1].attrib) == {"ID": "s", "CONTENT": "three words now", "WC": "0.5"} | box
@@ -205,8 +210,8 @@ def test_a_line_of_alto_is_one_string_in_the_lines_box_where_it_is_not(tmp_path)
 )
 def test_a_block_of_alto_gets_the_rotation_that_all_its_lines_have(tmp_path, rotation, read, expected):
     block = f'<TextBlock ID="b" {rotation}>{alto_line(1, LINES[0])}{alto_line(2, LINES[1])}</TextBlock>'
-    last = None if read is None else LineReading("b", 0.5, read)
-    filled = written(tmp_path, alto_xml(block), "alto", [LineReading("a", 0.5, read or 90.0), last])
+    last = None if read is None else Line("b", 0.5, read)
+    filled = written(tmp_path, alto_xml(block), "alto", [Line("a", 0.5, read or 90.0), last])
     assert etree.fromstring(filled).find(".//{*}TextBlock").get("ROTATION") == expected
 
 
@@ -214,7 +219,7 @@ def test_alto_keeps_to_its_schemas_rules(tmp_path):
     strings = '<String CONTENT="a"><ALTERNATIVE>b</ALTERNATIVE></String><SP/><String CONTENT="b"/><HYP CONTENT="-"/>'
     content = alto_xml("".join(alto_line(i, LINES[0], s) for i, s in enumerate(["<HYP CONTENT='-'/>", strings, None])))
     for text in ("", "one", "one two", "one two three"):
-        filled = written(tmp_path, content, "alto", [LineReading(text, 1.0, 270.0)] * 3)
+        filled = written(tmp_path, content, "alto", [Line(text, 1.0, 270.0)] * 3)
         assert broken_rules(filled) == []
     assert broken_rules(content.replace("<Shape>", "<String CONTENT=''/><Shape>").encode()) != []
 
@@ -263,9 +268,9 @@ MARKS = "readingOrder {index:1;} person {offset:0; length:3;} structure {type:he
 )
 def test_marks_of_places_in_a_text_go_with_the_text(tmp_path, custom, kept):
     content = page_xml(page_line(1, LINES[0], page_equiv("ein"), f' custom="{custom}"'))
-    (line,) = lines_of(written(tmp_path, content, "page", [LineReading("zwei", 0.5, 0.0)]))
+    (line,) = lines_of(written(tmp_path, content, "page", [Line("zwei", 0.5, 0.0)]))
     assert line.get("custom") == f"{kept} orientation {{degrees:0;}}".strip()
-    (line,) = lines_of(written(tmp_path, content, "page", [LineReading("ein", 0.5, 0.0)]))
+    (line,) = lines_of(written(tmp_path, content, "page", [Line("ein", 0.5, 0.0)]))
     assert line.get("custom").startswith(custom.strip())
     (line,) = lines_of(written(tmp_path, content, "page", [None]))
     assert line.get("custom") == custom
@@ -277,7 +282,7 @@ def test_marks_on_words_and_regions_go_with_their_texts(tmp_path):
     words = words.replace("<Word", f"<Word{mark}")
     body = page_line(1, LINES[0], words + page_equiv("same other")) + page_equiv("same other")
     content = page_xml(f'<TextRegion id="r"{mark}><Coords points="0,0 9,0 9,9"/>{body}</TextRegion>')
-    root = etree.fromstring(written(tmp_path, content, "page", [LineReading("same new", 0.5, 0.0)]))
+    root = etree.fromstring(written(tmp_path, content, "page", [Line("same new", 0.5, 0.0)]))
     assert [word.get("custom") is None for word in root.iter("{*}Word")] == [False, True]
     assert root.find(".//{*}TextRegion").get("custom") is None
 
@@ -286,5 +291,5 @@ def test_a_long_custom_attribute_takes_no_time(tmp_path):
     custom = "a" * 300_000 + " " * 300_000 + "{" * 300_000 + "orientation " * 30_000
     content = page_xml(page_line(1, LINES[0], page_equiv("ein"), f' custom="{custom}"'))
     start = time.process_time()
-    assert b"zwei" in written(tmp_path, content, "page", [LineReading("zwei", 0.5, 0.0)])
+    assert b"zwei" in written(tmp_path, content, "page", [Line("zwei", 0.5, 0.0)])
     assert time.process_time() - start < 5

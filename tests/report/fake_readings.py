@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.samples import LineSample
-from trocr_gsa.evaluation.evaluate import LineRecord, summarise
+from trocr_gsa.evaluation.evaluate import summarise
 from trocr_gsa.evaluation.report import About, SetReading
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 ABOUT = About("my_model", "trocr-gsa evaluate lines", "C4", (0.0, 90.0, 180.0, 270.0), 1.0)
 
@@ -30,9 +32,9 @@ def make_reading(
     runs = []
     for angle in angles:
         said = orientations or [angle] * len(pairs)
-        records = [
-            LineRecord(sample.name, sample.document or sample.name, sample.text, read, angle, way, sure)
+        lines = [
+            ScoredLine(sample, angle, Line(read, sure, way))
             for sample, (_, read), way, sure in zip(samples, pairs, said, confidences, strict=True)
         ]
-        runs.append((summarise(name, records, 1.0), records))
-    return SetReading(name, samples, runs)
+        runs.append((summarise(name, lines, 1.0), lines))
+    return SetReading(name, runs)

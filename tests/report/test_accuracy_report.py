@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.evaluation.evaluate import LineRecord
+from trocr_gsa.data.line import Line
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def contestant(name, read, orientation=lambda angle: angle):
         def reads(lines, angle):
             asked.append(angle)
             return [
-                LineRecord(line.name, "book", line.text, read(line.text, angle), angle, orientation(angle), 0.5)
+                ScoredLine(replace(line, document="book"), angle, Line(read(line.text, angle), 0.5, orientation(angle)))
                 for line in lines
             ]
 
@@ -47,7 +48,7 @@ def test_a_reading_is_made_once_and_kept(readings):
     again, other_asked = contestant("good", lambda text, angle: "never")
     assert readings.of(again, "ours", 90.0) == first
     assert (asked, other_asked) == ([90.0], [])
-    assert [record.prediction for record in first] == [record.text for record in first]
+    assert [record.prediction for record in first] == [record.reference for record in first]
 
 
 def test_a_model_and_its_adapter_are_told_apart_by_their_weights(checkpoint, tmp_path):

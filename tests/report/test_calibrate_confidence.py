@@ -34,10 +34,10 @@ def half_read(script, monkeypatch):
     def read(model, processor, lines, angle):
         temperature = model.config.confidence_temperature
         found = []
-        for record in read_lines(model, processor, lines, angle):
-            text = "wrong" if record.text == "noon" else record.text
-            sure = CONFIDENCES[Path(record.name).stem] ** (1 / temperature)
-            found.append(replace(record, prediction=text, confidence=sure))
+        for scored in read_lines(model, processor, lines, angle):
+            text = "wrong" if scored.reference == "noon" else scored.reference
+            sure = CONFIDENCES[Path(scored.sample.name).stem] ** (1 / temperature)
+            found.append(replace(scored, line=replace(scored.line, text=text, confidence=sure)))
         return found
 
     monkeypatch.setattr(script, "read_lines", read)
@@ -88,5 +88,5 @@ def test_evaluation_says_the_confidence_that_the_reader_says(model, lines):
     measured = read_lines(reader.model, reader.processor, samples, 0.0)
     said = reader.read([sample.image for sample in samples])
     for before, after, line in zip(plain, measured, said, strict=True):
-        assert after.confidence == pytest.approx(before.confidence**2, rel=1e-3)
-        assert after.confidence == pytest.approx(line.confidence, rel=1e-3)
+        assert after.line.confidence == pytest.approx(before.line.confidence**2, rel=1e-3)
+        assert after.line.confidence == pytest.approx(line.confidence, rel=1e-3)

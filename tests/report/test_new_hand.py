@@ -2,14 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from trocr_gsa.data.compile import SCHEMA, encode
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.sources import open_source
-from trocr_gsa.evaluation.evaluate import LineRecord
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 WRITTEN = "<!-- new-hand: written by scripts/new_hand.py -->"
 
@@ -35,7 +37,7 @@ def source(line_picture, tmp_path):
 
 def contestant(new_hand, name, prediction):
     def reads(lines, angle):
-        return [LineRecord(line.name, "a", line.text, prediction, angle, 0.0, 0.5) for line in lines]
+        return [ScoredLine(replace(line, document="a"), angle, Line(prediction, 0.5, 0.0)) for line in lines]
 
     return new_hand.Contestant(name, name, lambda: reads)
 

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trocr_gsa.evaluation.evaluate import LineRecord, evaluate, read_lines, rotate_image, summarise
+from trocr_gsa.data.line import Line
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.evaluation.evaluate import evaluate, read_lines, rotate_image, summarise
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 
-def record(text, prediction, angle=0.0, orientation=0.0, document="book"):
-    return LineRecord("line", document, text, prediction, angle, orientation, 1.0)
+def scored(text, prediction, angle=0.0, orientation=0.0, document="book"):
+    sample = LineSample(Image.new("L", (1, 1)), text, "line", document)
+    return ScoredLine(sample, angle, Line(prediction, 1.0, orientation))
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270, 360, -90])
@@ -27,33 +31,33 @@ def test_other_turns_are_filled_with_the_lines_own_paper(mode, paper):
 
 def test_a_reader_reads_the_same_at_every_quarter_turn(tiny, lines):
     model, processor = tiny
-    upright, *turned = [records for _, records in evaluate(model.eval(), processor, "set", lines, (0, 90, 180, 270))]
-    for angle, records in zip((90, 180, 270), turned, strict=True):
-        assert [line.prediction for line in records] == [line.prediction for line in upright]
-        assert [(line.orientation - first.orientation) % 360 for line, first in zip(records, upright, strict=True)] == [
-            angle
-        ] * len(lines)
+    upright, *turned = [read for _, read in evaluate(model.eval(), processor, "set", lines, (0, 90, 180, 270))]
+    for angle, read in zip((90, 180, 270), turned, strict=True):
+        assert [line.prediction for line in read] == [line.prediction for line in upright]
+        assert [
+            (line.line.orientation - first.line.orientation) % 360 for line, first in zip(read, upright, strict=True)
+        ] == [angle] * len(lines)
 
 
 def test_small_batches_read_as_large_ones_and_in_order(tiny, lines):
     model, processor = tiny
     whole = read_lines(model.eval(), processor, lines, 0)
     single = read_lines(model, processor, lines, 0, batch_patches=1)
-    assert [line.name for line in single] == [line.name for line in lines]
+    assert [line.sample.name for line in single] == [line.name for line in lines]
     assert [line.prediction for line in single] == [line.prediction for line in whole]
 
 
 @pytest.mark.parametrize("beams", [1, 2])
 def test_confidence_is_a_probability(tiny, lines, beams):
     model, processor = tiny
-    for line in read_lines(model.eval(), processor, lines, 0, num_beams=beams, columns=True):
-        assert 0 < line.confidence <= 1
-        assert line.column_prediction is not None
+    for line in read_lines(model.eval(), processor, lines, 0, num_beams=beams, with_ctc_text=True):
+        assert 0 < line.line.confidence <= 1
+        assert line.line.ctc_text is not None
 
 
 def test_a_row_holds_rates_intervals_and_orientation():
-    records = [record("abcd", "abcd"), record("abcd", "abcx", orientation=90.0, document="other")]
-    row = summarise("set", records, seconds=0.5)
+    lines = [scored("abcd", "abcd"), scored("abcd", "abcx", orientation=90.0, document="other")]
+    row = summarise("set", lines, seconds=0.5)
     assert (row.cer, row.wer, row.orientation_accuracy, row.lines_per_second) == (0.125, 0.5, 0.5, 4.0)
     assert row.cer_low == 0
     assert row.cer_high == 0.25
@@ -61,11 +65,11 @@ def test_a_row_holds_rates_intervals_and_orientation():
 
 
 def test_translation_targets_get_chrf_and_bleu():
-    row = summarise("set", [record("the cat sat down", "the cat sat down")], 1.0, translation=True)
+    row = summarise("set", [scored("the cat sat down", "the cat sat down")], 1.0, translation=True)
     assert row.chrf == pytest.approx(100)
     assert row.bleu == pytest.approx(100)
 
 
 def test_nothing_to_evaluate_is_an_error():
-    with pytest.raises(ValueError, match="`records` of set are empty"):
+    with pytest.raises(ValueError, match="`lines` of set are empty"):
         summarise("set", [], 1.0)

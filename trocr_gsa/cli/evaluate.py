@@ -98,7 +98,7 @@ def evaluate(
                     evaluate(each.model, each.processor, source, lines_of, turns, beams, translation, normalize)
                 )
                 measured[name] += [row for row, _ in found]
-                readings[name].append(SetReading(source, samples[source], found))
+                readings[name].append(SetReading(source, found))
     show(table(measured, normalize))
     if json_file:
         numbers = {"model": reader.model.name_or_path, "normalize": normalize} | as_json(measured, adapters)

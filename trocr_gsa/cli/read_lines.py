@@ -167,8 +167,8 @@ def _weights_of(source: str | Path) -> str | None:
 
 def writer(format: str, stream: Any) -> "Callable[[Line], object]":
     """Return what writes a line in a format, once it has written what stands above all lines."""
+    from trocr_gsa.data.line import FIELDS
     from trocr_gsa.data.numbers import csv_row, to_json
-    from trocr_gsa.reader.line import FIELDS
 
     if format == "text":
         return lambda line: typer.echo(line.text, file=stream)

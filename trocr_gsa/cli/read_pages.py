@@ -18,7 +18,8 @@ from .processes import are_several, joined
 from .read_lines import LineJob
 
 if TYPE_CHECKING:
-    from trocr_gsa.data.pages import LineReading, PageFile, PageSource, Scan, SegmentedPage
+    from trocr_gsa.data.line import Line
+    from trocr_gsa.data.pages import PageFile, PageSource, Scan, SegmentedPage
     from trocr_gsa.reader import LineReader
     from trocr_gsa.reader.pages import ReadPage
 
@@ -357,7 +358,7 @@ def _as_written(read: "ReadPage", options: PageOptions) -> tuple[bytes | None, l
     return content, [*read.problems, *unsure]
 
 
-def _judged(read: "ReadPage", least: float) -> "tuple[list[LineReading | None], list[str]]":
+def _judged(read: "ReadPage", least: float) -> "tuple[list[Line | None], list[str]]":
     """Return the readings that are sure enough, and a line for each that is not."""
     sure, unsure = list(read.readings), []
     for place, reading in enumerate(read.readings):

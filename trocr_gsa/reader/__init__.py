@@ -2,9 +2,9 @@
 
 from trocr_gsa.checkpoints.adapter_listing import ListedAdapter, list_adapters
 from trocr_gsa.checkpoints.loading import load_reader
+from trocr_gsa.data.line import Line
 
 from .letter_places import LetterPlaces, letter_places
-from .line import Line
 from .line_reader import LineReader
 
 __all__ = ["LetterPlaces", "Line", "LineReader", "ListedAdapter", "letter_places", "list_adapters", "load_reader"]

@@ -10,7 +10,7 @@ makes no words. Tilts and doubts turn with the page, so all this commutes with t
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
 
 from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.line import Line
 from trocr_gsa.model.image_processing_square import SquareImageProcessor
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
@@ -37,34 +38,15 @@ ENCODED_PATCHES_ON_CPU = 512
 DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What was read.
-
-    Attributes:
-        text: the decoder's.
-        confidence: geometric mean of its tokens' probabilities, in [0, 1].
-        orientation: degrees by which the image is turned counter-clockwise from upright, in [0, 360).
-        column_text: the CTC head's, None where it was not asked for or the model has none.
-        character_confidences: the probability of each character of the text, in [0, 1], as `spelling` says it.
-    """
-
-    text: str
-    confidence: float
-    orientation: float
-    column_text: str | None = None
-    character_confidences: tuple[float, ...] = ()
-
-
 def read_images(
     model: Any,
     processor: Any,
     images: list[Image.Image],
     orientation: Orientation = "any",
     num_beams: int = 1,
-    columns: bool = False,
+    with_ctc_text: bool = False,
     applied: Applied | None = None,
-) -> list[Reading]:
+) -> list[Line]:
     """Read one batch of images; lines in much room are cut out, those tilted between the quarter turns levelled first.
 
     Args:
@@ -73,8 +55,14 @@ def read_images(
         images: at least one.
         orientation: prior over orientations, as the model takes it; where one is given, no image is levelled.
         num_beams: 1 reads greedily; 0 takes what the CTC head sees, without the decoder.
-        columns: read by the CTC head too.
+        with_ctc_text: have the CTC head read the lines too, for `Line.ctc_text`.
         applied: what to be inside of while the images of some places are read, such as their adapters.
+
+    Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
+        without a source.
+
+    Raises:
+        ValueError: if `num_beams` is 0 and the model has no CTC head.
     """
     shape = processor.image_processor
     # a square that lines are squashed into is a taken-over model's: it is to see what it has always seen
@@ -84,14 +72,14 @@ def read_images(
     lines = lines if squashed else [replace(line, image=trim(line.image)) for line in lines]
     sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
     if all(line.image is image for line, image in zip(lines, images, strict=True)):
-        return _read_batch(model, processor, images, orientation, num_beams, columns, applied)
+        return _read_batch(model, processor, images, orientation, num_beams, with_ctc_text, applied)
     for place in np.flatnonzero(sizes > shape.max_patches):
         lines[place], sizes[place] = LevelledLine(images[place], 0.0), shape.num_patches(*images[place].size)
-    readings: dict[int, Reading] = {}
+    readings: dict[int, Line] = {}
     for batch in cut_batches(np.argsort(sizes, kind="stable"), sizes, LEVELLED_PATCHES, len(images)):
         inside = None if applied is None else _those(applied, batch)
         pictures = [lines[place].image for place in batch]
-        found = _read_batch(model, processor, pictures, orientation, num_beams, columns, inside)
+        found = _read_batch(model, processor, pictures, orientation, num_beams, with_ctc_text, inside)
         for place, reading in zip(batch, found, strict=True):
             turned = (reading.orientation + lines[place].tilt) % 360
             readings[place] = replace(reading, orientation=turned)
@@ -110,23 +98,25 @@ def _read_batch(
     images: list[Image.Image],
     orientation: Orientation,
     num_beams: int,
-    columns: bool,
+    with_ctc_text: bool,
     applied: Applied | None,
-) -> list[Reading]:
+) -> list[Line]:
     """Read images as they are, and in doubt from other sides too."""
     applied = applied or (lambda places: nullcontext())
     encoded = _encode(partial(model.encode, orientation=orientation), model, processor, images, applied)
-    readings = _read(model, processor, encoded, num_beams, columns, applied)
+    readings = _read(model, processor, encoded, num_beams, with_ctc_text, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for pose in doubts.any(0).nonzero().flatten().tolist():
         lines = doubts[:, pose].nonzero().flatten().tolist()
         pictures, inside = [images[line] for line in lines], _those(applied, lines)
         encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, pictures, inside)
-        others = _read(model, processor, encoded, num_beams, columns, inside)
+        others = _read(model, processor, encoded, num_beams, with_ctc_text, inside)
         for line, other in zip(lines, others, strict=True):
             readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
-    return readings
+    # Not before they were compared: a small temperature makes zeros of all but the surest.
+    temperature = model.config.confidence_temperature
+    return [replace(reading, confidence=reading.confidence ** (1 / temperature)) for reading in readings]
 
 
 def _encode(
@@ -159,21 +149,21 @@ def _together(parts: Sequence[GSANetModelOutput], order: Sequence[int]) -> GSANe
 
 
 def _read(
-    model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, columns: bool, applied: Applied
-) -> list[Reading]:
+    model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, with_ctc_text: bool, applied: Applied
+) -> list[Line]:
     """Read what the encoder made of a batch, each line as its pose there says."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
-    column_texts: list[str | None] = [None] * len(angles)
+    ctc_texts: list[str | None] = [None] * len(angles)
     has_head, head = model.ctc_head is not None, model.ctc_head
     seen: Any = None
     if num_beams == 0 and not has_head:
         raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
     drafted = has_head and (num_beams == 0 or (num_beams == 1 and model.config.ctc_decoding_weight > 0))
-    if has_head and (columns or drafted):
+    if has_head and (with_ctc_text or drafted):
         with applied(range(len(angles))):
             seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-        if columns:
-            column_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
+        if with_ctc_text:
+            ctc_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
     if num_beams == 0:
         letters = head.read(*seen)
         scores, of_texts = head.score(*seen, letters)
@@ -189,16 +179,14 @@ def _read(
         sums = list(map(sum, log_p))
     texts = processor.batch_decode(letters, skip_special_tokens=True)
     return [
-        Reading(
+        Line(
             text=text,
             confidence=math.exp(total / max(1, len(ids))),
             orientation=angle,
-            column_text=column_text,
+            ctc_text=ctc_text,
             character_confidences=character_probabilities(processor.tokenizer, ids, each, text),
         )
-        for text, ids, each, total, angle, column_text in zip(
-            texts, letters, log_p, sums, angles, column_texts, strict=True
-        )
+        for text, ids, each, total, angle, ctc_text in zip(texts, letters, log_p, sums, angles, ctc_texts, strict=True)
     ]
 
 

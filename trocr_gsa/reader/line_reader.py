@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -21,11 +22,11 @@ from PIL import Image
 from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
 from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.images import ImageError, load_image, read_header
+from trocr_gsa.data.line import Line
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 
-from .decoding import Reading, read_images
+from .decoding import read_images
 from .letter_places import LetterPlaces, letter_places
-from .line import Line
 from .parallel import even_size, side_by_side
 from .pictures import Picture, load_line, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
@@ -266,26 +267,27 @@ class LineReader:
         if decoded:
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
             with computing_in(self.precision, self.model.device):
-                readings = read_images(
+                found = read_images(
                     self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
                 )
-            for index, reading in zip(decoded, readings, strict=True):
-                lines[index] = self._as_line(reading, names[index], chosen[index] or self.merged_adapter)
+            for index, line in zip(decoded, found, strict=True):
+                lines[index] = _named(line, names[index], chosen[index] or self.merged_adapter)
         return lines
-
-    def _as_line(self, reading: Reading, name: str, adapter: str | None) -> Line:
-        if not math.isfinite(reading.confidence):
-            problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
-            error = ImageError(f"{name}: {problem}. Read it with fp32, or load another model or adapter.")
-            return Line.failed(name, error)
-        confidence = reading.confidence ** (1 / self.model.config.confidence_temperature)
-        return Line(reading.text, confidence, reading.orientation, name, None, adapter, reading.character_confidences)
 
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]
     ) -> AbstractContextManager[None]:
         """Return what the lines at some places of a batch are read inside of."""
         return self._named("read").applied([adapters[place] for place in places], num_beams)
+
+
+def _named(line: Line, source: str, adapter: str | None) -> Line:
+    """Return a line with its picture's name and adapter; without a finite confidence, its picture was not read."""
+    if math.isfinite(line.confidence):
+        return replace(line, source=source, adapter=adapter)
+    problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
+    error = ImageError(f"{source}: {problem}. Read it with fp32, or load another model or adapter.")
+    return Line.failed(source, error)
 
 
 def _library_of(model: Any) -> AdapterLibrary | None:

@@ -6,15 +6,15 @@ with a page or a line costs itself alone.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
 from trocr_gsa.data.images import ImageError
-from trocr_gsa.data.pages import LineReading, Page, PageError, PageSource, plan_cuts
+from trocr_gsa.data.line import Line
+from trocr_gsa.data.pages import Page, PageError, PageSource, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
-from .line import Line
 from .line_reader import LineReader
 from .spelling import cleaned
 
@@ -30,14 +30,15 @@ class ReadPage:
     Attributes:
         file: what it comes from.
         page: its lines in reading order, in pixels; None if it could not be used at all.
-        readings: what was read in each line, None where a line could not be read.
+        readings: what was read in each line, its text cleaned and its orientation as it lies on the page; None where a
+            line could not be read.
         problems: why the page or a line could not be read, a line each.
         notes: what else to know of its readings, a line each.
     """
 
     file: PageSource
     page: Page | None = None
-    readings: list[LineReading | None] = field(default_factory=list)
+    readings: list[Line | None] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -128,14 +129,14 @@ def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orient
         if line.error is not None:
             waiting.page.problems.append(line.error)
         else:
-            waiting.page.readings[waiting.place] = _as_reading(line, waiting.skew)
+            waiting.page.readings[waiting.place] = _on_page(line, waiting.skew)
             if line.note is not None:
                 waiting.page.notes.append(f"{line.source}: {line.note}")
     window.clear()
 
 
-def _as_reading(line: Line, skew: float) -> LineReading:
-    """What was read, its orientation as it is on the page: a line that was levelled by 3° lay 3° off."""
+def _on_page(line: Line, skew: float) -> Line:
+    """Return a line as it lies on its page: one that was levelled by 3° is turned by 3° there."""
     text, of_characters = cleaned(line.text, line.character_confidences)
     orientation = round((line.orientation + skew) % 360, 1) % 360
-    return LineReading(text, line.confidence, orientation, line.adapter, of_characters)
+    return replace(line, text=text, orientation=orientation, character_confidences=of_characters)

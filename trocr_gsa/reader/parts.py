@@ -19,9 +19,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from trocr_gsa.atomic import naming, open_atomically, remove_leftovers
+from trocr_gsa.data.line import Line
 from trocr_gsa.data.numbers import round_characters, to_json
-
-from .line import Line
 
 ABSENT = -1
 

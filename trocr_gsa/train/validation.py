@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from trocr_gsa.data.samples import LineSample
-from trocr_gsa.evaluation.evaluate import LineRecord, read_lines, summarise
+from trocr_gsa.evaluation.evaluate import read_lines, summarise
+from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics import error_rates as metrics
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
@@ -47,7 +48,7 @@ class Validation:
         """Read every set at every angle."""
         training = model.training
         model.eval()
-        records: dict[str, list[LineRecord]] = {name: [] for name in self.sets}
+        scored: dict[str, list[ScoredLine]] = {name: [] for name in self.sets}
         rows = []
         with torch.autocast(accelerator.device.type, torch.bfloat16, accelerator.mixed_precision == "bf16"):
             for name, lines in self.sets.items():
@@ -55,33 +56,33 @@ class Validation:
                     start = time.perf_counter()
                     found = self._read(model, lines, angle, accelerator)
                     rows.append(summarise(name, found, time.perf_counter() - start))
-                    records[name] += found
+                    scored[name] += found
         model.train(training)
-        return Measurement(_scores(records), rows)
+        return Measurement(_scores(scored), rows)
 
     def _read(
         self, model: TrOCRGSAModel, lines: Sequence[LineSample], angle: float, accelerator: Accelerator
-    ) -> list[LineRecord]:
-        share = lines[accelerator.process_index :: accelerator.num_processes]
-        return gather_object(read_lines(model, self.processor, share, angle, columns=True))
+    ) -> list[ScoredLine]:
+        shares = [lines[process :: accelerator.num_processes] for process in range(accelerator.num_processes)]
+        read = read_lines(model, self.processor, shares[accelerator.process_index], angle, with_ctc_text=True)
+        # what was read travels between processes, the pictures do not
+        gathered = gather_object([(scored.angle, scored.line) for scored in read])
+        samples = [sample for share in shares for sample in share]
+        return [ScoredLine(sample, *found) for sample, found in zip(samples, gathered, strict=True)]
 
 
-def _scores(records: Mapping[str, Sequence[LineRecord]]) -> dict[str, float]:
-    everything = [record for found in records.values() for record in found]
-    scores = {"cer": _cer(everything), "wer": _wer(everything)}
-    if len(records) > 1:
-        scores |= {f"cer/{name}": _cer(found) for name, found in records.items()}
-    right = sum(record.is_way_up_right for record in everything)
+def _scores(sets: Mapping[str, Sequence[ScoredLine]]) -> dict[str, float]:
+    everything = [line for lines in sets.values() for line in lines]
+    scores = {"cer": _cer(everything), "wer": metrics.error_rate([line.word_errors for line in everything])}
+    if len(sets) > 1:
+        scores |= {f"cer/{name}": _cer(lines) for name, lines in sets.items()}
+    right = sum(line.is_way_up_right for line in everything)
     scores["orientation_accuracy"] = right / len(everything)
-    columns = [record.column_prediction for record in everything if record.column_prediction is not None]
-    if columns:
-        scores["cer_columns"] = metrics.cer([record.text for record in everything], columns)
+    ctc_texts = [line.line.ctc_text for line in everything if line.line.ctc_text is not None]
+    if ctc_texts:
+        scores["cer_columns"] = metrics.cer([line.reference for line in everything], ctc_texts)
     return scores
 
 
-def _cer(records: Sequence[LineRecord]) -> float:
-    return metrics.cer([record.text for record in records], [record.prediction for record in records])
-
-
-def _wer(records: Sequence[LineRecord]) -> float:
-    return metrics.wer([record.text for record in records], [record.prediction for record in records])
+def _cer(lines: Sequence[ScoredLine]) -> float:
+    return metrics.error_rate([line.character_errors for line in lines])

@@ -2,7 +2,7 @@
 
 from .cutting import LineCut
 from .kraken import KrakenSegmenter
-from .page import LineReading, Page, PageLine
+from .page import Page, PageLine
 from .page_files import PageFile, PageSource, find_pages, holds_pages, holds_xml, one_of_each
 from .page_lines import PageLines, plan_cut, plan_cuts
 from .page_pictures import PagePicture, fit_picture
@@ -13,7 +13,6 @@ from .xml_files import PageError, XmlDocument
 __all__ = [
     "KrakenSegmenter",
     "LineCut",
-    "LineReading",
     "Page",
     "PageError",
     "PageFile",

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..line import Line
 from ..names import shown
 from ..numbers import significant
 from .page import (
     NESTED,
-    LineReading,
     Page,
     PageLine,
     box_points,
@@ -158,27 +158,27 @@ def _line_around(element: Any) -> Any:
     return next(element.iterancestors("{*}TextLine"), element) if is_inside else element
 
 
-def write_alto(page: Page, readings: Sequence[LineReading | None]) -> bytes:
-    """Fill in the readings of the page's lines, in the order of `page.lines`; changes `page.document`."""
+def write_alto(page: Page, lines_read: Sequence[Line | None]) -> bytes:
+    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`."""
     elements = descendants(page.document.root, "TextLine")
     orientations: dict[Any, set[int | None]] = {}
-    for line, reading in zip(page.lines, readings, strict=True):
+    for line, read in zip(page.lines, lines_read, strict=True):
         element = elements[line.position]
-        quarter = None if reading is None else _quarter(reading.orientation)
+        quarter = None if read is None else _quarter(read.orientation)
         orientations.setdefault(element.getparent(), set()).add(quarter)
-        if reading is not None:
-            _fill(element, reading)
+        if read is not None:
+            _fill(element, read)
     for block, quarters in orientations.items():
         if len(quarters) == 1 and (quarter := quarters.pop()) is not None:
             _set_rotation(block, quarter)
     return page.document.to_bytes()
 
 
-def _fill(line: Any, reading: LineReading) -> None:
-    strings, words = children(line, "String"), reading.text.split()
+def _fill(line: Any, read: Line) -> None:
+    strings, words = children(line, "String"), read.text.split()
     spaces = len(children(line, "SP"))  # either none is written, or one between any two words
     if len(strings) != len(words) or not words or 0 < spaces < len(words) - 1:
-        strings, words = [_only_string(line)], [reading.text]
+        strings, words = [_only_string(line)], [read.text]
     for hyphen in children(line, "HYP"):
         remove(hyphen)
     for string, word in zip(strings, words, strict=True):
@@ -187,7 +187,7 @@ def _fill(line: Any, reading: LineReading) -> None:
         for name in STALE:
             string.attrib.pop(name, None)
         string.set("CONTENT", word)
-        string.set("WC", significant(reading.confidence))
+        string.set("WC", significant(read.confidence))
 
 
 def _only_string(line: Any) -> Any:

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ..line import Line
 from ..names import writable
 from ..numbers import DIGITS
-from .page import LineReading, Page
+from .page import Page
 from .xml_files import append_child, html_bytes, new_html
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
 
 
-def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
+def write_hocr(page: Page, lines_read: Sequence[Line | None]) -> bytes:
     """Write the lines that were read, in the order of `page.lines`, whose points are pixels."""
     html = new_html()
     head = _add(html, "head")
@@ -26,18 +27,18 @@ def write_hocr(page: Page, readings: Sequence[LineReading | None]) -> bytes:
     width, height = page.size or (0, 0)
     title = f'image "{_quoted(page.image)}"; bbox 0 0 {width:g} {height:g}'
     body = _add(_add(html, "body"), "div", **{"class": "ocr_page", "id": "page_1", "title": title})
-    read = [(line, reading) for line, reading in zip(page.lines, readings, strict=True) if reading is not None]
-    numbered = enumerate(read, 1)
+    pairs = [(line, read) for line, read in zip(page.lines, lines_read, strict=True) if read is not None]
+    numbered = enumerate(pairs, 1)
     for place, (_, group) in enumerate(groupby(numbered, key=lambda item: item[1][0].region), 1):
         lines = list(group)
         points = np.concatenate([line.polygon for _, (line, _) in lines if line.polygon is not None])
         area = _add(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
-        for number, (line, reading) in lines:
-            title = f"{_box(line.polygon)}; x_wconf {_per_cent(reading.confidence)}"
-            if reading.orientation:
-                title += f"; textangle {reading.orientation:g}"
+        for number, (line, read) in lines:
+            title = f"{_box(line.polygon)}; x_wconf {_per_cent(read.confidence)}"
+            if read.orientation:
+                title += f"; textangle {read.orientation:g}"
             span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
-            span.text = reading.text
+            span.text = read.text
     return html_bytes(html)
 
 

@@ -91,25 +91,6 @@ class Page:
         return f"{self.name}: line {shown(line.id) or line.position + 1}"
 
 
-@dataclass(frozen=True)
-class LineReading:
-    """What was read in a line of a page.
-
-    Args:
-        text: the line's.
-        confidence: in [0, 1].
-        orientation: degrees by which the writing is turned counter-clockwise from upright on the page, in [0, 360).
-        adapter: that read it, or None.
-        character_confidences: the probability of each character of the text, in [0, 1].
-    """
-
-    text: str
-    confidence: float
-    orientation: float
-    adapter: str | None = None
-    character_confidences: tuple[float, ...] = ()
-
-
 def parse_points(words: str) -> np.ndarray:
     """Understand `x,y x,y …` or `x y x y …`; (point, 2).
 

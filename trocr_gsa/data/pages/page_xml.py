@@ -14,10 +14,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..line import Line
 from ..numbers import geometric_mean, round_characters, significant
 from .page import (
     NESTED,
-    LineReading,
     Page,
     PageLine,
     in_named_order,
@@ -151,16 +151,16 @@ def _custom_index(line: Any) -> int | None:
     return _number(found[1]) if found else None
 
 
-def write_page(page: Page, readings: Sequence[LineReading | None]) -> bytes:
-    """Fill in the readings of the page's lines, in the order of `page.lines`; changes `page.document`."""
+def write_page(page: Page, lines_read: Sequence[Line | None]) -> bytes:
+    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`."""
     elements = descendants(page.document.root, "TextLine")
     regions: dict[Any, list[Any]] = {}
     changed: dict[Any, None] = {}
-    for line, reading in zip(page.lines, readings, strict=True):
+    for line, read in zip(page.lines, lines_read, strict=True):
         element = elements[line.position]
         regions.setdefault(element.getparent(), []).append(element)
-        if reading is not None:
-            _fill(element, reading)
+        if read is not None:
+            _fill(element, read)
             changed[element.getparent()] = None
     for region in changed:
         if main_equiv(region) is not None:
@@ -169,9 +169,9 @@ def write_page(page: Page, readings: Sequence[LineReading | None]) -> bytes:
     return page.document.to_bytes()
 
 
-def _fill(line: Any, reading: LineReading) -> None:
-    _set_text(line, reading.text, reading.confidence)
-    words, parts = children(line, "Word"), reading.text.split()
+def _fill(line: Any, read: Line) -> None:
+    _set_text(line, read.text, read.confidence)
+    words, parts = children(line, "Word"), read.text.split()
     for number, word in enumerate(words):
         for glyph in children(word, "Glyph"):
             _clear_text(glyph)
@@ -180,12 +180,12 @@ def _fill(line: Any, reading: LineReading) -> None:
         else:
             _clear_text(word)
     custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)
-    line.set("custom", f"{custom} {_custom(reading)}".strip())
+    line.set("custom", f"{custom} {_custom(read)}".strip())
 
 
-def _custom(reading: LineReading) -> str:
-    orientation = f"orientation {{degrees:{reading.orientation:g};}}"
-    of_characters = round_characters(reading.character_confidences)
+def _custom(read: Line) -> str:
+    orientation = f"orientation {{degrees:{read.orientation:g};}}"
+    of_characters = round_characters(read.character_confidences)
     if not of_characters:
         return orientation
     mean, each = significant(geometric_mean(of_characters, 0.0)), " ".join(map(str, of_characters))

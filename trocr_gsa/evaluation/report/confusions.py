@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .aligned import ReadLine
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
 CONTEXT = 16  # letters around an example
 
@@ -47,7 +47,7 @@ class Confusions:
     totals: tuple[int, int, int]
 
 
-def count_confusions(readings: Sequence[ReadLine], most: int = 15) -> Confusions:
+def count_confusions(readings: Sequence[ScoredLine], most: int = 15) -> Confusions:
     """Count the mistakes of all readings.
 
     Args:
@@ -72,7 +72,7 @@ def count_confusions(readings: Sequence[ReadLine], most: int = 15) -> Confusions
     return Confusions(taken, left_out, put_in, totals)  # pyright: ignore[reportArgumentType]
 
 
-def _mistakes(line: ReadLine) -> Iterator[tuple[tuple[str, str], Example]]:
+def _mistakes(line: ScoredLine) -> Iterator[tuple[tuple[str, str], Example]]:
     """Yield (letter that stands there, letter read) and where it happened."""
     text = "".join(edit.reference for edit in line.edits)
     place = 0
@@ -84,5 +84,5 @@ def _mistakes(line: ReadLine) -> Iterator[tuple[tuple[str, str], Example]]:
                 before, after = text[:start], text[start + len(stands) :]
                 before = before if len(before) <= CONTEXT else "…" + before[-CONTEXT:]
                 after = after if len(after) <= CONTEXT else after[:CONTEXT] + "…"
-                yield (stands, read), Example(before, after, line.record.name)
+                yield (stands, read), Example(before, after, line.sample.name)
         place += len(edit.reference)

@@ -7,10 +7,11 @@ are drawn, so that reading a line again makes no interval narrower.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics.confidence import Bin, cer_of_surest, confidence_bins, expected_calibration_error
 from trocr_gsa.metrics.error_rates import ErrorCount, bootstrap_interval, error_rate, paired_interval
 
-from .aligned import ReadLine, SetReading
+from .aligned import SetReading
 
 LONG = 10  # letters: a line of which one can tell which way up it is
 KEPT = 0.9  # of the lines, when the least sure are set aside
@@ -71,7 +72,7 @@ class Trust:
     left: Sequence[tuple[float, float]]
 
 
-def summarise_readings(by_angle: Sequence[Sequence[ReadLine]], poses: Sequence[float]) -> Summary:
+def summarise_readings(by_angle: Sequence[Sequence[ScoredLine]], poses: Sequence[float]) -> Summary:
     """Sum up the same lines, read at one or several angles.
 
     Args:
@@ -79,17 +80,17 @@ def summarise_readings(by_angle: Sequence[Sequence[ReadLine]], poses: Sequence[f
         poses: degrees that the reader can say.
     """
     readings = [line for lines in by_angle for line in lines]
-    documents = [line.record.document for line in by_angle[0]]
-    told = [line for line in readings if line.record.angle in poses]
-    long = [line for line in told if line.letters.length >= LONG]
+    documents = [line.document for line in by_angle[0]]
+    told = [line for line in readings if line.angle in poses]
+    long = [line for line in told if line.character_errors.length >= LONG]
     return Summary(
         lines=len(by_angle[0]),
-        cer=_rate([[line.letters for line in lines] for lines in by_angle], documents),
-        wer=_rate([[line.words for line in lines] for lines in by_angle], documents),
-        right=sum(line.letters.errors == 0 for line in readings) / len(readings),
+        cer=_rate([[line.character_errors for line in lines] for lines in by_angle], documents),
+        wer=_rate([[line.word_errors for line in lines] for lines in by_angle], documents),
+        right=sum(line.character_errors.errors == 0 for line in readings) / len(readings),
         way_up=_way_up(told),
         way_up_long=_way_up(long),
-        long_lines=sum(line.letters.length >= LONG for line in by_angle[0]),
+        long_lines=sum(line.character_errors.length >= LONG for line in by_angle[0]),
     )
 
 
@@ -105,18 +106,18 @@ def summarise_documents(reading: SetReading, poses: Sequence[float]) -> list[tup
     return sorted(found, key=lambda pair: -pair[1].cer.value)
 
 
-def trust(readings: Sequence[ReadLine]) -> Trust:
+def trust(readings: Sequence[ScoredLine]) -> Trust:
     """Say what confidence is worth on at least one reading."""
-    confidences, counts = [line.record.confidence for line in readings], [line.letters for line in readings]
+    confidences, counts = [line.line.confidence for line in readings], [line.character_errors for line in readings]
     bins = confidence_bins(confidences, counts)
     left = [(aside, cer_of_surest(confidences, counts, 1 - aside)) for aside in SHARES_SET_ASIDE]
     return Trust(bins, expected_calibration_error(bins), cer_of_surest(confidences, counts, KEPT), left)
 
 
-def difference(base: Sequence[Sequence[ReadLine]], other: Sequence[Sequence[ReadLine]]) -> Rate:
+def difference(base: Sequence[Sequence[ScoredLine]], other: Sequence[Sequence[ScoredLine]]) -> Rate:
     """Return the error rate of another reader of the same lines less that of the first, with its paired interval."""
-    documents = [line.record.document for line in base[0]]
-    first, second = (_pooled([[line.letters for line in lines] for lines in each]) for each in (base, other))
+    documents = [line.document for line in base[0]]
+    first, second = (_pooled([[line.character_errors for line in lines] for lines in each]) for each in (base, other))
     value = error_rate(second) - error_rate(first)
     return Rate(value) if len(documents) == 1 else Rate(value, *paired_interval(first, second, documents))
 
@@ -136,7 +137,7 @@ def _pooled(counts_by_angle: Sequence[Sequence[ErrorCount]]) -> list[ErrorCount]
     ]
 
 
-def _way_up(readings: Sequence[ReadLine]) -> float | None:
+def _way_up(readings: Sequence[ScoredLine]) -> float | None:
     if not readings:
         return None
-    return sum(line.record.is_way_up_right for line in readings) / len(readings)
+    return sum(line.is_way_up_right for line in readings) / len(readings)

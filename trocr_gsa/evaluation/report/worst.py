@@ -9,8 +9,9 @@ from PIL import Image
 
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.evaluation.evaluate import rotate_image
+from trocr_gsa.evaluation.scored_line import ScoredLine
 
-from .aligned import ReadLine, SetReading
+from .aligned import SetReading
 
 MOST_LINES = 30  # of a reader
 LARGEST = (1200, 96)  # pixels: what is larger is made smaller
@@ -29,7 +30,7 @@ class WorstLine:
         size: (width, height) of the picture in pixels.
     """
 
-    line: ReadLine
+    line: ScoredLine
     set_name: str
     angles: Sequence[float]
     picture: str | None
@@ -67,12 +68,12 @@ def worst_lines(readings: Sequence[SetReading], budget: PictureBudget, most: int
         budget: for their pictures.
         most: at most so many lines.
     """
-    found: list[tuple[ReadLine, str, list[float]]] = []
+    found: list[tuple[ScoredLine, str, list[float]]] = []
     for reading in readings:
         for line in zip(*reading.by_angle, strict=True):
-            worst = max(line, key=lambda each: each.letters.errors)
-            if worst.letters.errors:
-                same = [each.record.angle for each in line if each.record.prediction == worst.record.prediction]
+            worst = max(line, key=lambda each: each.character_errors.errors)
+            if worst.character_errors.errors:
+                same = [each.angle for each in line if each.prediction == worst.prediction]
                 found.append((worst, reading.name, same))
-    found.sort(key=lambda each: -each[0].letters.errors)
+    found.sort(key=lambda each: -each[0].character_errors.errors)
     return [WorstLine(line, name, angles, *budget.embed(line.sample)) for line, name, angles in found[:most]]
