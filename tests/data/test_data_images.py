@@ -110,6 +110,13 @@ def test_what_is_transparent_becomes_white(mode):
     assert image[:, 30:].min() == 255
 
 
+def test_what_is_transparent_is_laid_over_white_in_parts_as_it_were_in_one():
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 40, 4), dtype=np.uint8)
+    clear = Image.fromarray(pixels)
+    whole = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    assert (np.asarray(load_image(clear)) == np.asarray(whole)).all()
+
+
 def test_a_transparent_palette_becomes_white():
     clear = Image.new("P", (60, 30), 1)
     clear.putpalette([0, 0, 0, 0, 0, 0])

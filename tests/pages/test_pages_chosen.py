@@ -12,7 +12,7 @@ from stub_reader import StubReader
 from typer.testing import CliRunner
 
 from trocr_gsa.cli.app import app
-from trocr_gsa.data import open_source
+from trocr_gsa.data import compile_lines, open_source
 from trocr_gsa.data.pages import find_pages, holds_pages, holds_xml
 
 IMAGE, LINES = draw_page(["one"])
@@ -166,6 +166,18 @@ def test_files_whose_names_are_not_utf8_are_read_and_named(tmp_path, read):
         (written,) = (tmp_path / format).iterdir()
         written.read_bytes().decode("utf-8")
     assert read(folder, "--format", "jsonl").stdout.startswith('{"source": "bl\\udce4tter.xml"')
+
+
+@pytest.mark.parametrize("in_folder", ["", os.fsdecode(b"\xe4")])
+def test_pages_whose_names_are_not_utf8_are_learnt_from(tmp_path, in_folder):
+    folder = make_folder(tmp_path / "pages" / in_folder, "alto", [["one\u200b", "two"]], [180.0] * 2, transcribed=True)
+    for suffix in ("xml", "png"):
+        (folder / f"0001.{suffix}").rename(folder / os.fsdecode(b"bl\xe4tter." + suffix.encode()))
+    lines = open_source(tmp_path / "pages")
+    assert [line.text for line in lines] == ["one\u200b", "two"]
+    assert "".join([*lines.notes, *(f"{line.name} {line.document}" for line in lines)]).isprintable()
+    compile_lines(lines, tmp_path / "lines.parquet")
+    assert {line.document for line in open_source(tmp_path / "lines.parquet")} == {line.document for line in lines}
 
 
 @pytest.mark.parametrize("name", ["0001.XML", "a.alto"])

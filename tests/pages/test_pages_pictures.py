@@ -38,6 +38,8 @@ def found(folder: Path, reference: str) -> str:
         ("OCR-D-IMG/scan.png", "OCR-D-IMG/scan.png"),
         ("page/scan.png", "/home/somebody/scan.png"),
         ("page/scan.png", r"C:\Users\somebody\scan.png"),
+        ("page/scan.png", r"\\server\scans\scan.png"),
+        ("page/scan.png", "//server/scans/scan.png"),
         ("page/scan.png", "https://example.org/iiif/scan.png"),
         ("page/scan 1.png", "file:///data/scan%201.png"),
         ("page/scan.jpg", "scan.tif"),

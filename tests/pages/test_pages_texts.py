@@ -61,6 +61,7 @@ def test_the_lowest_index_wins_and_an_explicit_0_over_none(tmp_path, indices, ex
         (glyphs("xx", equiv("by")) + word(""), "by"),
         (word(equiv("")) + equiv("", " index='0'") + equiv("other", " index='1'"), ""),
         (equiv("", " index='0'") + word(equiv("word")), "word"),
+        (word(equiv("two")) + equiv("\ufeff \u200b"), "two"),
         ("<TextEquiv/>" + word(equiv("word")), "word"),
         ("", ""),
     ],

@@ -40,6 +40,11 @@ def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
+def is_seen(text: str) -> bool:
+    """Whether there is anything in a text that a reader could see."""
+    return any(not letter.isspace() and unicodedata.category(letter) not in UNSEEN for letter in text)
+
+
 def _is_doubtful(letter: str) -> bool:
     return letter == REPLACEMENT or unicodedata.category(letter) in UNSEEN
 

@@ -102,7 +102,7 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, Callable[[], dict
 def _json_object(row: str) -> dict[str, Any]:
     fields = json.loads(usable(row), parse_float=str, parse_int=str, parse_constant=_refuse_constant)
     if not isinstance(fields, dict):
-        raise ValueError(f"found {reprlib.repr(fields)}.")
+        raise ValueError(f'expected an object such as {{"file_name": …, "text": …}}, found {reprlib.repr(fields)}.')
     return fields
 
 
@@ -164,7 +164,8 @@ def _unquoted(cell: str) -> str:
 
 def _record(fields: dict[str, Any], columns: Columns, folder: Path, names: FolderNames) -> Record:
     """Judge the fields of a row, and find its picture."""
-    name = _word(fields, FILE_NAME if fields.get(FILE_NAME) else columns.image)
+    is_elsewhere = not fields.get(FILE_NAME) and (columns.image in fields or columns.image != Columns.image)
+    name = _word(fields, columns.image if is_elsewhere else FILE_NAME)
     text, document = _word(fields, columns.text), _word(fields, columns.document, required=False)
     angle = _degrees(fields.get("angle"))
     try:

@@ -20,6 +20,10 @@ class NameProblem(ValueError):
     """A name that must not be followed, or means several files; the message goes behind the name."""
 
 
+class OutsideProblem(NameProblem):
+    """A name that leads outside of the folder that was given."""
+
+
 class FolderNames:
     """The files of a folder by the names that others give them.
 
@@ -38,7 +42,8 @@ class FolderNames:
         """Return the file that a name in `folder` means; None if there is none.
 
         Raises:
-            NameProblem: if it leads outside of the roots, or is as near to several files.
+            OutsideProblem: if it leads outside of the roots.
+            NameProblem: if it is as near to several files.
         """
         if len(name) > LONGEST_PATH:
             return None
@@ -53,7 +58,7 @@ class FolderNames:
 
     def _inside(self, path: Path) -> Path:
         if not self.holds(path):
-            raise NameProblem(f"leads outside of {self.roots[0]}, and is not followed. Put it into the folder.")
+            raise OutsideProblem(f"leads outside of {self.roots[0]}, and is not followed. Put it into the folder.")
         return path
 
     def holds(self, path: Path) -> bool:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from unicodedata import category
 
 import pyarrow.parquet as pq
 
-from .doubtful import UNSEEN, doubtful_characters
+from .doubtful import doubtful_characters, is_seen
 from .images import ImageError, ImageSource, image_size, load_image
 from .names import FolderNames, shown
 from .samples import LineDataset, LineSample, clean_text
@@ -144,7 +143,7 @@ class StoredLines(LineDataset):
         seen.add(record.key)
         if has_half_characters(record.text):
             raise ImageError(f"{name}: the text holds half a character (a lone surrogate). Transcribe the line anew.")
-        if all(category(letter) in UNSEEN for letter in clean_text(record.text)):
+        if not is_seen(record.text):
             raise ImageError(f"{name}: the text is empty. Transcribe the line, or remove it.")
         try:
             return image_size(self._picture(record), name)

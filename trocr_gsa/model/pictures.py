@@ -16,7 +16,7 @@ SMALLEST = 2  # pixels each way
 ROUNDING = 1e-4  # share of white by which floats may be out of their range
 CHANNELS = (1, 3, 4)
 FORMATS = ("channels_first", "channels_last")  # as transformers names them
-ROWS = 256  # of a deep picture that are scaled at once
+ROWS = 256  # of a deep or transparent picture that are converted at once
 
 
 class PictureError(ValueError):
@@ -79,8 +79,11 @@ def eight_bit(image: Image.Image, name: str) -> Image.Image:
 def opaque(image: Image.Image) -> Image.Image:
     """Lay transparency over white; keep grey pictures grey, and make every other "RGB"."""
     if image.has_transparency_data:
-        colour = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("RGB")
+        laid = Image.new("RGB", image.size)
+        for top in range(0, image.height, ROWS):  # at once, it would take four times the picture's memory
+            rows = image.crop((0, top, image.width, min(top + ROWS, image.height))).convert("RGBA")
+            laid.paste(Image.alpha_composite(Image.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top))
+        return laid
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
 
 

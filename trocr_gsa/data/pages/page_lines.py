@@ -16,8 +16,9 @@ from typing import Any
 
 from PIL import Image
 
-from ..doubtful import doubtful_characters
+from ..doubtful import doubtful_characters, is_seen
 from ..images import MAX_PIXELS, ImageError
+from ..names import writable
 from ..samples import LineDataset, LineSample, clean_text
 from .cutting import LineCut
 from .page import Page, PageLine
@@ -81,9 +82,9 @@ class PageLines(LineDataset):
             return
         page, picture = opened
         self._pictures.append(picture)
-        self._documents.append(page.name)
+        self._documents.append(writable(page.name))
         for line, cut in plan_cuts(page):
-            name = page.line_name(line)
+            name = writable(page.line_name(line))
             try:
                 text = _text(line, name)
             except ImageError as error:
@@ -190,7 +191,7 @@ def written_angle(line: IndexedLine) -> float:
 
 def _text(line: PageLine, name: str) -> str:
     text = clean_text(line.text)
-    if not text:
+    if not is_seen(text):
         raise ImageError(f"{name}: the text is empty. Transcribe the line, or remove it.")
     return text
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 
 from ..images import PICTURE_SUFFIXES, ImageError, load_image, read_header
-from ..names import LONGEST_PATH, FolderNames, NameProblem, shown
+from ..names import LONGEST_PATH, FolderNames, NameProblem, OutsideProblem, shown
 from .page import Page
 from .xml_files import PageError
 
@@ -88,11 +88,11 @@ def find_picture(path: Path, reference: str, root: Path, name: str, names: Folde
     called = shown(reference) or path.stem
     outside = False
     for folder, candidate in _candidates(path, reference, root, name):
-        if not names.holds(folder / candidate):
-            outside = True
-            continue
         try:
             found = names.find(folder, candidate)
+        except OutsideProblem:
+            outside = True
+            continue
         except NameProblem as problem:
             raise PageError(f"{name}: its picture {called!r} {problem}") from problem
         if found is not None:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..doubtful import is_seen
 from ..line import Line
 from ..numbers import geometric_mean, round_characters, significant
 from .page import (
@@ -64,7 +65,7 @@ def element_text(element: Any) -> str:
     """The text of a line, word or glyph: its own or, if that is empty, that of what it is made of."""
     equiv = main_equiv(element)
     own = "" if equiv is None else "".join(text for part in children(equiv, "Unicode")[:1] for text in part.itertext())
-    if own.strip():
+    if is_seen(own):
         return own
     words = " ".join(filter(None, map(element_text, children(element, "Word"))))
     return words or "".join(map(element_text, children(element, "Glyph")))
