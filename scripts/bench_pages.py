@@ -16,8 +16,8 @@ from PIL import Image
 
 from trocr_gsa.atomic import write_bytes
 from trocr_gsa.data import Corpus, LineRenderer, find_fonts
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.pages import find_pages, fit_picture, plan_cut
-from trocr_gsa.data.pages.formats import FORMATS
 from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.pages import read_pages
 
@@ -89,7 +89,7 @@ def rewrite(reader: LineReader, folder: Path, kind: str) -> None:
     """Read every page of a folder, and write it filled in."""
     for read in read_pages(reader, find_pages(folder / kind)):
         if read.page is not None:
-            write_bytes(folder / "out" / kind / read.file.name, FORMATS[kind].write(read.page, read.readings))
+            write_bytes(folder / "out" / kind / read.file.name, FORMATS[kind].write_page(read.page, read.readings))
 
 
 def main() -> None:

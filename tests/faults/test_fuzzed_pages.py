@@ -11,8 +11,8 @@ from mutations import mutated
 from page_makers import alto_line, alto_xml, draw_page, make_folder, page_equiv, page_line, page_xml
 from stub_reader import StubReader
 
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.pages import PageError, find_pages, find_scans, one_of_each, pdf, pdf_worker
-from trocr_gsa.data.pages.formats import FORMATS
 from trocr_gsa.data.pages.page_files import COMPANIONS
 from trocr_gsa.data.pages.page_lines import open_pages
 from trocr_gsa.data.pages.xml_files import root_name
@@ -96,7 +96,7 @@ def check_written(read: ReadPage) -> None:
     assert page is not None
     kind = page.kind.lower()
     for format in ("text", "csv", "jsonl", "hocr", kind):
-        content = FORMATS[format].write(page, read.readings)
+        content = FORMATS[format].write_page(page, read.readings)
         if format in ("hocr", kind):
             etree.fromstring(content, etree.XMLParser(resolve_entities=False))
         else:

@@ -5,8 +5,8 @@ import pytest
 from page_makers import ALTO_4, PAGE_2019, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 from test_pages_described import described
 
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
-from trocr_gsa.data.pages.formats import FORMATS
 
 _, LINES = draw_page(["one", "two"])
 STRING = '<String CONTENT="{}" HPOS="{}" VPOS="{}" WIDTH="{}" HEIGHT="{}"/>'
@@ -20,7 +20,7 @@ def test_alto_of_any_namespace_is_read_and_written_in_its_own(tmp_path, namespac
     xml = alto_xml(alto_line(1, LINES[0], '<String CONTENT="ein"/><HYP CONTENT="-"/>'), namespace=namespace)
     page = described(tmp_path, xml if namespace else xml.replace(' xmlns=""', ""))
     assert (page.kind, page.image, page.size, page.lines[0].text) == ("ALTO", "0001.png", (400, 300), "ein-")
-    written = FORMATS["alto"].write(page, [Line("zwei", 0.5, 90.0)]).decode()
+    written = FORMATS["alto"].write_page(page, [Line("zwei", 0.5, 90.0)]).decode()
     assert 'CONTENT="zwei"' in written
     assert "ns0" not in written
     assert "<HYP" not in written
@@ -30,7 +30,7 @@ def test_alto_of_any_namespace_is_read_and_written_in_its_own(tmp_path, namespac
 def test_page_of_any_namespace_is_read_and_written_in_its_own(tmp_path, namespace):
     page = described(tmp_path, page_xml(page_line(1, LINES[0], "<TextStyle/>"), namespace=namespace))
     assert (page.kind, page.image, len(page.lines)) == ("PAGE", "0001.png", 1)
-    written = FORMATS["page"].write(page, [Line("zwei", 0.5, 90.0)]).decode()
+    written = FORMATS["page"].write_page(page, [Line("zwei", 0.5, 90.0)]).decode()
     assert "<Unicode>zwei</Unicode>" in written
     assert "ns0" not in written
 
@@ -41,7 +41,7 @@ def test_a_prefix_is_kept(tmp_path):
         xml = xml.replace(f"<{name}", f"<pc:{name}").replace(f"</{name}", f"</pc:{name}")
     page = described(tmp_path, xml)
     assert page.lines[0].text == "one"
-    assert b"<pc:Unicode>zwei</pc:Unicode>" in FORMATS["page"].write(page, [Line("zwei", 0.5, 0.0)])
+    assert b"<pc:Unicode>zwei</pc:Unicode>" in FORMATS["page"].write_page(page, [Line("zwei", 0.5, 0.0)])
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_a_box_that_is_none_is_the_lines_problem_alone(tmp_path, numbers):
 def test_what_is_written_into_a_line_without_a_box_lies_around_its_strings(tmp_path):
     strings = STRING.format("a", 10, 20, 30, 40) + "<SP/>" + STRING.format("b", 50, 15, 20, 40)
     page = described(tmp_path, alto_xml(ONE_LINE.format(strings), namespace=ALTO_4))
-    written = FORMATS["alto"].write(page, [Line("just_one", 0.5, 0.0)]).decode()
+    written = FORMATS["alto"].write_page(page, [Line("just_one", 0.5, 0.0)]).decode()
     assert 'CONTENT="just_one" HPOS="10" VPOS="15" WIDTH="60" HEIGHT="45"' in written
 
 
 def test_words_are_written_one_by_one_only_where_no_two_strings_are_one_word(tmp_path):
     parts = '<String CONTENT="St"/><String CONTENT="."/><SP/><String CONTENT="Ulrich"/>'
     page = described(tmp_path, alto_xml(alto_line(1, LINES[0], parts)))
-    again = described(tmp_path, FORMATS["alto"].write(page, [Line("der alte Mann", 0.5, 0.0)]).decode())
+    again = described(tmp_path, FORMATS["alto"].write_page(page, [Line("der alte Mann", 0.5, 0.0)]).decode())
     assert again.lines[0].text == "der alte Mann"
 
 
@@ -98,7 +98,7 @@ def test_a_line_inside_of_a_line_is_named_and_neither_is_written_to(tmp_path, ki
     page = described(tmp_path, xml)
     assert sorted(line.id for line in page.lines if line.problem is not None) == ["l1", "l2"]
     readings = [Line("new", 0.5, 0.0) if line.problem is None else None for line in page.lines]
-    written = FORMATS[kind].write(page, readings).decode()
+    written = FORMATS[kind].write_page(page, readings).decode()
     assert "inner" in written
     assert written.count("new") == 1
 

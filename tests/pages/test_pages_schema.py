@@ -6,9 +6,9 @@ import pytest
 from lxml import etree
 from page_makers import draw_page, page_equiv, page_line, page_xml
 
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import PageFile
-from trocr_gsa.data.pages.formats import FORMATS
 
 SCHEMA = Path(__file__).parent / "schemas" / "pagecontent-2019-07-15.xsd"
 _, LINES = draw_page(["one", "two"])
@@ -43,7 +43,7 @@ def test_what_is_filled_in_stands_where_the_schema_wants_it(tmp_path, schema, in
     for text in ("", "one", "two words", "three words then"):
         page = PageFile(path, tmp_path, path.name).read()
         assert page is not None
-        filled = FORMATS["page"].write(page, [Line(text, 0.25, 90.0)] * 2)
+        filled = FORMATS["page"].write_page(page, [Line(text, 0.25, 90.0)] * 2)
         schema.assertValid(etree.fromstring(filled))
 
 

@@ -5,9 +5,9 @@ import time
 import pytest
 from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
-from trocr_gsa.data.pages.formats import FORMATS
 from trocr_gsa.data.pages.page import MOST_LINES
 from trocr_gsa.data.pages.page_files import PAGE_ROOTS
 from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS
@@ -193,6 +193,6 @@ def test_ten_thousand_lines_are_read_and_written_in_seconds(tmp_path):
         assert len(page.lines) == 10_000
         assert len(page.document.to_bytes()) == len(xml)
         for format in ("text", "csv", "hocr", kind):
-            filled = FORMATS[format].write(page, [Line("read anew", 0.5, 90.0)] * 10_000)
+            filled = FORMATS[format].write_page(page, [Line("read anew", 0.5, 90.0)] * 10_000)
             assert filled.count(b"anew") == 10_000
         assert time.process_time() - start < 10

@@ -11,9 +11,9 @@ from alto_rules import broken_rules
 from lxml import etree
 from page_makers import SIZE, alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 
+from trocr_gsa.data.formats import FORMATS, PAGE_FIELDS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import Page, PageFile
-from trocr_gsa.data.pages.formats import FIELDS, FORMATS
 
 _, LINES = draw_page(["one", "two", "three"])
 OF_CHARACTERS = (0.5, 0.25, 0.0123456, 1.0)
@@ -56,7 +56,7 @@ def page_of(folder, content: str | bytes) -> Page:
 
 
 def written(folder, content: str | bytes, format: str, readings=READ) -> bytes:
-    return FORMATS[format].write(page_of(folder, content), readings)
+    return FORMATS[format].write_page(page_of(folder, content), readings)
 
 
 def lines_of(content: bytes) -> list:
@@ -243,8 +243,8 @@ def test_rows_say_where_a_line_is_what_it_says_and_how_it_lies(tmp_path):
          "character_confidences": [0.5, 0.25, 0.01235, 1.0]},
     ]  # fmt: skip
     assert [json.loads(line) for line in written(tmp_path, PAGE, "jsonl").splitlines()] == expected
-    table = FORMATS["csv"].header + written(tmp_path, PAGE, "csv")
-    assert next(csv.reader(io.StringIO(table.decode()))) == list(FIELDS)
+    table = FORMATS["csv"].page_header.encode() + written(tmp_path, PAGE, "csv")
+    assert next(csv.reader(io.StringIO(table.decode()))) == list(PAGE_FIELDS)
     assert [row["character_confidences"] for row in csv.DictReader(io.StringIO(table.decode()))][
         1
     ] == "0.5 0.25 0.01235 1.0"

@@ -71,20 +71,19 @@ class PageInputs:
     notes: Sequence[str] = ()
 
 
-def find_page_files(words: Sequence[str], format: str) -> PageInputs:
+def find_page_files(words: Sequence[str], kind: str) -> PageInputs:
     """Return the pages that the words mean.
 
     A folder with any XML in it is of pages: whatever is wrong with that XML, its pictures are not of one line each.
 
     Args:
         words: files, folders and patterns.
-        format: that will be written: of pages that are there in two kinds, those are taken that it fills in.
+        kind: "PAGE" or "ALTO": which to take of pages that are there in both.
 
     Raises:
         ValueError: if they mean both pages and pictures.
     """
     from trocr_gsa.data.pages import find_pages, holds_xml, one_of_each
-    from trocr_gsa.data.pages.formats import FORMATS
 
     named = [name for word in words for name in files_named(word)]
     holding = [name for name in named if holds_xml(Path(name))]
@@ -98,7 +97,7 @@ def find_page_files(words: Sequence[str], format: str) -> PageInputs:
         return PageInputs(None)
     found = [(name, list(find_pages(Path(name)))) for name in holding]
     problems = [problem for name, files in found for problem in _without_pages(name, files)]
-    files, notes = one_of_each([file for _, files in found for file in files], FORMATS[format].kind or "PAGE")
+    files, notes = one_of_each([file for _, files in found for file in files], kind)
     return PageInputs(files, problems, notes)
 
 

@@ -63,10 +63,10 @@ class PageParts:
             write_json(self.folder / RUN, self.run)
         write_json(self._path(place), {"content": content.decode(), "problems": problems})
 
-    def merge(self, header: bytes, count: int) -> None:
+    def merge(self, header: str, count: int) -> None:
         """Write the output of `count` pages, which appears when it is complete, and take the parts away."""
         with open_atomically(self.output, "wb") as stream:
-            stream.write(header)
+            stream.write(header.encode())
             for content in self._contents(count):
                 stream.write(content.encode())
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,9 +1,11 @@
 """`trocr-gsa read`: text out of pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from trocr_gsa.data.formats import FORMATS, find_format
 
 from . import options
 from .inputs import PageInputs, find_page_files, find_pictures
@@ -27,9 +29,10 @@ def read(
         ),
     ],
     format: Annotated[
-        Literal["text", "jsonl", "csv", "page", "alto", "hocr"],
+        str,
         typer.Option(
-            help="Bare text; or also source, confidence, orientation and adapter; of pages, the file itself, filled in."
+            metavar=f"[{'|'.join(FORMATS)}]",
+            help="; ".join(f"{each.name}: {each.summary}" for each in FORMATS.values()) + ".",
         ),
     ] = "text",
     output: Annotated[
@@ -83,7 +86,8 @@ def read(
     prior = options.parse_orientation(orientation)
     options.check_parent("--output", output)
     adapters = options.parse_adapters(adapter)
-    page_options = PageOptions(format, output, output_dir, suffix, overwrite, min_confidence)
+    chosen = find_format(format)
+    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, min_confidence)
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
@@ -92,12 +96,12 @@ def read(
     def asked() -> dict[str, Any]:
         return weights_asked_for(model, adapters) | {"precision": precision}
 
-    pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, format)
+    pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, chosen.kind or "PAGE")
     if pages.files is not None:
         read_pages(pages, page_options, use or (), adapters, load, asked, prior, beams, device)
         return
     page_options.refuse()
     files = list(find_pictures(pictures))
-    chosen = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
-    job = LineJob(files, chosen, prior, beams, format, asked, load)
+    by_file = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
+    job = LineJob(files, by_file, prior, beams, chosen, asked, load)
     read_lines(job, output, overwrite, device)

@@ -1,6 +1,5 @@
 """The part of `trocr-gsa read` for pictures of lines: to the screen as they come, or into a file by way of parts."""
 
-import csv
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from .messages import ESCAPE, LEFT_OUT, say
 from .processes import Processes, are_several, joined
 
 if TYPE_CHECKING:
+    from trocr_gsa.data.formats import OutputFormat
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.reader import Line, LineReader
 
@@ -32,7 +32,7 @@ class LineJob:
         adapters: that of each file; None: the model alone.
         orientation: prior, as `LineReader.read` takes it.
         beams: texts followed side by side.
-        format: text, jsonl or csv.
+        format: of the lines.
         asked: () → what else tells one run from another, by the names of the options.
         load: device → the reader, once it is known to be needed.
     """
@@ -41,7 +41,7 @@ class LineJob:
     adapters: Sequence[str | None]
     orientation: Any
     beams: int
-    format: str
+    format: "OutputFormat"
     asked: Callable[[], dict[str, Any]]
     load: "Callable[[str | None], LineReader]"
 
@@ -56,7 +56,7 @@ class LineJob:
             "adapters of the pictures": f"{', '.join(read_by)} with SHA-256 {shares}",
             "orientation": self.orientation if isinstance(self.orientation, str) else list(self.orientation.items()),
             "beams": self.beams,
-            "format": self.format,
+            "format": self.format.name,
         } | self.asked()
 
 
@@ -165,15 +165,12 @@ def _weights_of(source: str | Path) -> str | None:
     return digest.hexdigest()[:16]
 
 
-def writer(format: str, stream: Any) -> "Callable[[Line], object]":
-    """Return what writes a line in a format, once it has written what stands above all lines."""
-    from trocr_gsa.data.line import FIELDS
-    from trocr_gsa.data.numbers import csv_row, to_json
+def writer(format: "OutputFormat", stream: Any) -> "Callable[[Line], object]":
+    """Return what writes a line in a format, once it has written what stands above all lines.
 
-    if format == "text":
-        return lambda line: typer.echo(line.text, file=stream)
-    if format == "jsonl":
-        return lambda line: typer.echo(to_json(line.as_fields(), ensure_ascii=False), file=stream)
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(FIELDS)
-    return lambda line: table.writerow(csv_row(line.as_fields()))
+    Raises:
+        ValueError: if the format is for pages alone.
+    """
+    write_line = format.line_writer()
+    typer.echo(format.line_header, file=stream, nl=False)
+    return lambda line: typer.echo(write_line(line), file=stream, nl=False)

@@ -18,6 +18,7 @@ from .processes import are_several, joined
 from .read_lines import LineJob
 
 if TYPE_CHECKING:
+    from trocr_gsa.data.formats import OutputFormat
     from trocr_gsa.data.line import Line
     from trocr_gsa.data.pages import PageFile, PageSource, Scan, SegmentedPage
     from trocr_gsa.reader import LineReader
@@ -29,7 +30,7 @@ class PageOptions:
     """What the options of `read` say about pages.
 
     Args:
-        format: one of `trocr_gsa.data.pages.formats.FORMATS`.
+        format: of the pages.
         output: file for all pages together; None: standard output.
         folder: for a file a page.
         suffix: of these files; None: the format's.
@@ -37,7 +38,7 @@ class PageOptions:
         min_confidence: of a line whose text is taken over.
     """
 
-    format: str
+    format: "OutputFormat"
     output: Path | None = None
     folder: Path | None = None
     suffix: str | None = None
@@ -51,10 +52,9 @@ class PageOptions:
             ValueError: if it does not.
         """
         from trocr_gsa.data.images import PICTURE_SUFFIXES
-        from trocr_gsa.data.pages.formats import FORMATS
 
-        if self.folder is None and FORMATS[self.format].needs_folder:
-            raise ValueError(f"`--format` {self.format} makes a file of every page. Add --output-dir FOLDER.")
+        if self.folder is None and not self.format.is_appendable:
+            raise ValueError(f"`--format` {self.format.name} makes a file of every page. Add --output-dir FOLDER.")
         if self.folder is None and self.suffix:
             raise ValueError("`--suffix` is about files in --output-dir. Add --output-dir FOLDER.")
         if self.folder is None and self.output is None and self.overwrite:
@@ -72,24 +72,27 @@ class PageOptions:
         Raises:
             ValueError: if it is asked for.
         """
-        from trocr_gsa.data.pages.formats import FORMATS
+        from trocr_gsa.data.formats import FORMATS
 
-        if self.folder is not None or self.min_confidence or FORMATS[self.format].needs_folder:
+        if self.folder is not None or self.min_confidence or self.format.needs_layout:
+            of_pages = ", ".join(each.name for each in FORMATS.values() if each.needs_layout)
             raise ValueError(
                 "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir, --min-confidence and the "
-                "formats page, alto and hocr are for. Give a page's XML file, or a folder of them; or --segment, if "
+                f"formats {of_pages} are for. Give a page's XML file, or a folder of them; or --segment, if "
                 "these are pictures of pages."
             )
 
     def target(self, page: str) -> Path | None:
         """Where the file of a page goes, by the page's name; None if all go to one place."""
-        from trocr_gsa.data.pages.formats import FORMATS
-
         if self.folder is None:
             return None
-        suffix = self.suffix or FORMATS[self.format].suffix
         name = Path(page)
-        return self.folder / name.with_name(name.stem + suffix)
+        return self.folder / name.with_name(name.stem + self.suffix_of_files)
+
+    @property
+    def suffix_of_files(self) -> str:
+        """The ending of a page's file."""
+        return self.suffix or self.format.suffix
 
 
 def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":
@@ -130,11 +133,9 @@ def find_lines(scans: "Sequence[Scan]", options: "PageOptions") -> "Iterator[Seg
         ValueError: if kraken is not installed.
     """
     from trocr_gsa.data.pages import KrakenSegmenter, segmented_pages
-    from trocr_gsa.data.pages.formats import FORMATS
 
-    format = FORMATS[options.format]
-    keep = options.folder if format.needs_folder else None
-    return segmented_pages(scans, KrakenSegmenter.find(), format.kind or "PAGE", keep)
+    keep = options.folder if options.format.needs_layout else None
+    return segmented_pages(scans, KrakenSegmenter.find(), options.format.kind or "PAGE", keep)
 
 
 def kept_pictures(files: "Sequence[PageFile | Scan]", folder: Path) -> set[Path]:
@@ -173,8 +174,6 @@ def read_pages(
     Raises:
         ValueError: if the options do not go together, or `--output` was begun by another run.
     """
-    from trocr_gsa.data.pages.formats import FORMATS
-
     files = _inputs(inputs.files or (), options)
     if not files and not inputs.problems:
         raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
@@ -199,7 +198,7 @@ def read_pages(
         left_out += _read_and_write(own, options, parts, lambda: load(processes.device), orientation, beams)
         processes.wait()  # a process that ends with an error has the launcher end the others
     if parts is not None:
-        parts.merge(FORMATS[options.format].header, len(files))
+        parts.merge(options.format.page_header, len(files))
     if left_out:
         raise typer.Exit(LEFT_OUT)
 
@@ -248,14 +247,13 @@ def _read_and_write(
 ) -> int:
     """Read pages, each with its adapter, and write them; return how much was left out."""
     from trocr_gsa.atomic import open_atomically, write_bytes
-    from trocr_gsa.data.pages.formats import FORMATS
     from trocr_gsa.reader.pages import read_pages
 
-    left_out, header = 0, FORMATS[options.format].header
+    left_out, header = 0, options.format.page_header
     pipe = options.output if parts is None else None
     with open_atomically(pipe) if pipe else nullcontext(sys.stdout) as stream:
         if options.folder is None and parts is None:
-            typer.echo(header.decode(), file=stream, nl=False)
+            typer.echo(header, file=stream, nl=False)
         opened: deque[tuple[int, PageSource]] = deque()
         sources = _in_turn(todo, _sources(todo, options), opened)
         pages = read_pages(load(), sources, orientation, beams, [page.adapter for page in todo]) if todo else ()
@@ -268,7 +266,7 @@ def _read_and_write(
             if content is None:
                 pass
             elif target is not None:
-                write_bytes(target, header + content)
+                write_bytes(target, header.encode() + content)
             elif parts is not None:
                 parts.add(place, content, problems)
             else:
@@ -286,11 +284,9 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
     Raises:
         ValueError: if two pages would be written to one file, or one over itself.
     """
-    from trocr_gsa.data.pages.formats import FORMATS
-
     if options.folder is None:
         return list(files)
-    folder, suffix = options.folder.resolve(), options.suffix or FORMATS[options.format].suffix
+    folder, suffix = options.folder.resolve(), options.suffix_of_files
     kept = kept_pictures(files, folder)
     targets: dict[Path, PageFile | Scan] = {}
     for file in files:
@@ -339,20 +335,21 @@ def _is_done(page: PageToRead, options: PageOptions, parts: PageParts | None) ->
 
 def _as_written(read: "ReadPage", options: PageOptions) -> tuple[bytes | None, list[str]]:
     """Return what is to be written of a page, None if it could not be used, and what was left out, a line each."""
+    from trocr_gsa.data.formats import FORMATS
     from trocr_gsa.data.pages import PageError
-    from trocr_gsa.data.pages.formats import FORMATS
     from trocr_gsa.data.pages.page_files import named_errors
 
-    page, format = read.page, FORMATS[options.format]
+    page, format = read.page, options.format
     if page is None:
         return None, read.problems
     if format.kind not in (None, page.kind):
-        instead = f"{page.name}: is {page.kind}, which --format {options.format} does not fill in."
-        return None, [f"{instead} Use --format {page.kind.lower()}."]
+        fitting = next(name for name, each in FORMATS.items() if each.kind == page.kind)
+        instead = f"which --format {format.name} does not fill in. Use --format {fitting}."
+        return None, [f"{page.name}: is {page.kind}, {instead}"]
     sure, unsure = _judged(read, options.min_confidence)
     try:
         with named_errors(page.name):
-            content = format.write(page, sure)
+            content = format.write_page(page, sure)
     except PageError as error:
         return None, [*read.problems, str(error)]
     return content, [*read.problems, *unsure]

@@ -1,0 +1,175 @@
+"""What can be written of lines and of pages: the registry of output formats.
+
+To add a format, write a function here and enter it in `FORMATS`: the command line, its help and its messages take their
+choices from there. A format with one row for each line, such as CSV, needs one function: see `row_format`.
+
+What is unusual: this module imports no writer before it is called, as `trocr-gsa read --help` needs only the names.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .line import FIELDS, Line
+from .numbers import csv_row, to_json
+
+if TYPE_CHECKING:
+    from .pages.page import Page
+
+LinesRead = Sequence[Line | None]  # in the order of a page's lines; None where a line could not be read
+LINE_FIELDS = FIELDS
+PAGE_FIELDS = (
+    "source", "region", "line", "text", "confidence", "character_confidence", "orientation", "adapter",
+    "character_confidences",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    r"""A format that `trocr-gsa read` writes.
+
+    Attributes:
+        name: as it is chosen by.
+        summary: what a file of it holds, in a few words, for the help.
+        suffix: of its files, such as ".csv".
+        write_page: a page and what was read in its lines → what a file holds of it.
+        write_line: the line of a picture → what a file holds of it; None: the format needs the layout of a page.
+        page_header: what stands above all pages of a file.
+        line_header: what stands above all lines of pictures.
+        kind: "PAGE" or "ALTO" if it fills in files of that kind alone; None: any page.
+        is_appendable: whether several pages can stand in one file.
+
+    Example:
+        >>> find_format("text").line_writer()(Line("Anno 1784", 0.9, 0.0))
+        'Anno 1784\n'
+    """
+
+    name: str
+    summary: str
+    suffix: str
+    write_page: Callable[[Page, LinesRead], bytes]
+    write_line: Callable[[Line], str] | None = None
+    page_header: str = ""
+    line_header: str = ""
+    kind: str | None = None
+    is_appendable: bool = True
+
+    @property
+    def needs_layout(self) -> bool:
+        """Whether it can be written of pages alone."""
+        return self.write_line is None
+
+    def line_writer(self) -> Callable[[Line], str]:
+        """Return `write_line`.
+
+        Raises:
+            ValueError: if the format needs the layout of a page.
+        """
+        if self.write_line is None:
+            others = ", ".join(each.name for each in FORMATS.values() if not each.needs_layout)
+            raise ValueError(f"`format` {self.name} is for pages, and these are pictures of lines. Choose {others}.")
+        return self.write_line
+
+
+def row_format(
+    name: str,
+    summary: str,
+    suffix: str,
+    write_row: Callable[[Mapping[str, Any]], str],
+    header: Callable[[Sequence[str]], str] = lambda fields: "",
+) -> OutputFormat:
+    """Return a format with one row for each line that was read, of pictures and of pages.
+
+    Args:
+        name: as it is chosen by.
+        summary: for the help.
+        suffix: of its files.
+        write_row: what is known of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS` → its row.
+        header: these names → what stands above the rows.
+    """
+
+    def write_page(page: Page, lines_read: LinesRead) -> bytes:
+        # in JSON, a name that is not UTF-8 is read back from its escape
+        return "".join(map(write_row, page_rows(page, lines_read))).encode(errors="backslashreplace")
+
+    def write_line(line: Line) -> str:
+        return write_row(line.as_fields())
+
+    return OutputFormat(name, summary, suffix, write_page, write_line, header(PAGE_FIELDS), header(LINE_FIELDS))
+
+
+def page_rows(page: Page, lines_read: LinesRead) -> list[dict[str, Any]]:
+    """Return what is known of each line of a page that was read, by the names in `PAGE_FIELDS`."""
+    found = []
+    for line, read in zip(page.lines, lines_read, strict=True):
+        if read is not None:
+            fields = read.as_fields() | {"source": page.name, "region": line.region, "line": line.id}
+            found.append({name: fields[name] for name in PAGE_FIELDS})
+    return found
+
+
+def find_format(name: str) -> OutputFormat:
+    """Return a format by its name.
+
+    Raises:
+        ValueError: if there is none; the message names all formats, and the nearest.
+    """
+    if name in FORMATS:
+        return FORMATS[name]
+    near = difflib.get_close_matches(name, FORMATS, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ValueError(f"`format` must be one of {', '.join(FORMATS)}, got {name!r}.{hint}")
+
+
+def _text_row(fields: Mapping[str, Any]) -> str:
+    return f"{fields['text']}\n"
+
+
+def _json_row(fields: Mapping[str, Any]) -> str:
+    return to_json(fields, ensure_ascii=False) + "\n"
+
+
+def _csv_row(fields: Mapping[str, Any]) -> str:
+    return _csv(csv_row(fields))
+
+
+def _csv(values: Sequence[Any]) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="\n").writerow(values)
+    return row.getvalue()
+
+
+def _write_page_xml(page: Page, lines_read: LinesRead) -> bytes:
+    from .pages.page_xml import write_page
+
+    return write_page(page, lines_read)
+
+
+def _write_alto(page: Page, lines_read: LinesRead) -> bytes:
+    from .pages.alto import write_alto
+
+    return write_alto(page, lines_read)
+
+
+def _write_hocr(page: Page, lines_read: LinesRead) -> bytes:
+    from .pages.hocr import write_hocr
+
+    return write_hocr(page, lines_read)
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        row_format("text", "the text of each line", ".txt", _text_row),
+        row_format("jsonl", "an object for each line, with source, confidence and orientation", ".jsonl", _json_row),
+        row_format("csv", "the same as a table", ".csv", _csv_row, _csv),
+        OutputFormat("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE", is_appendable=False),
+        OutputFormat("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO", is_appendable=False),
+        OutputFormat("hocr", "an hOCR file for each page", ".hocr", _write_hocr, is_appendable=False),
+    )
+}
