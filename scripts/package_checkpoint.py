@@ -2,7 +2,7 @@
 
     python scripts/package_checkpoint.py runs/base_small/best
 
-The model card beside them stays; `scripts/report_accuracy.py` renews its figures.
+The model card beside them stays; `experiments/accuracy.py` renews its figures.
 """
 
 import json

@@ -12,7 +12,8 @@ FLOORS = "model atomic data metrics checkpoints reader equivariance evaluation t
 NEEDED_BY_TRANSFORMERS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
 TRAVELS_WITH_WEIGHTS = NEEDED_BY_TRANSFORMERS | sys.stdlib_module_names
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-EVERY_FILE = [path for folder in ("trocr_gsa", "scripts", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+FOLDERS = ("trocr_gsa", "benchmarks", "experiments", "scripts", "tests")
+EVERY_FILE = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def imported(tree: ast.AST, package: list[str]) -> list[tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,22 +9,7 @@ from PIL import Image, ImageColor
 from rich.console import Console
 from tiny_checkpoint import draw_line, save_checkpoint
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-@pytest.fixture
-def demo(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import demo
-
-    return demo
-
-
-@pytest.fixture
-def picture(demo):
-    import demo_picture
-
-    return demo_picture
+from scripts import demo
 
 
 @pytest.fixture
@@ -34,13 +18,13 @@ def roomy(tmp_path):
     return str(save_checkpoint(tmp_path / "roomy", max_patches=256, decoder_max_position_embeddings=64))
 
 
-def test_a_line_of_the_hand_follows_from_its_seed(demo):
+def test_a_line_of_the_hand_follows_from_its_seed():
     first, again, other = demo.leaning_line(3), demo.leaning_line(3), demo.leaning_line(4)
     assert (first.text, first.image.tobytes()) == (again.text, again.image.tobytes())
     assert first.text != other.text
 
 
-def test_the_hand_leans_to_the_left(demo):
+def test_the_hand_leans_to_the_left():
     stroke = Image.new("L", (20, 48))
     stroke.paste(255, (8, 0, 12, 48))
     columns = np.asarray(demo.lean(stroke)).argmax(1)
@@ -48,7 +32,7 @@ def test_the_hand_leans_to_the_left(demo):
     assert lean == pytest.approx(demo.LEAN, abs=2)
 
 
-def test_the_whole_prints_a_table_and_writes_a_picture(demo, roomy, tmp_path):
+def test_the_whole_prints_a_table_and_writes_a_picture(roomy, tmp_path):
     console = Console(record=True, width=100, file=io.StringIO())
     demo.run(demo.Demo(tmp_path / "demo", max_steps=2, train_lines=6, test_lines=3, model=roomy), console)
     printed = console.export_text()
@@ -58,7 +42,7 @@ def test_the_whole_prints_a_table_and_writes_a_picture(demo, roomy, tmp_path):
         assert picture.width > 600
 
 
-def test_both_readings_are_the_same_at_every_angle(demo, roomy):
+def test_both_readings_are_the_same_at_every_angle(roomy):
     reader = demo.LineReader.from_pretrained(roomy)
     rows = demo.measure(reader, [demo.leaning_line(seed) for seed in range(2)])
     assert len({row.cer for row in rows}) == 1
@@ -66,18 +50,18 @@ def test_both_readings_are_the_same_at_every_angle(demo, roomy):
     assert len(set(card.before)) == len(set(card.after)) == 1
 
 
-def test_a_slow_machine_stops_in_time(demo, roomy, tmp_path):
+def test_a_slow_machine_stops_in_time(roomy, tmp_path):
     start = time.monotonic()
     demo.train_adapter(demo.Demo(minutes=0.02, max_steps=10**6, train_lines=4, model=roomy), tmp_path)
     assert time.monotonic() - start < 30
 
 
-def test_only_what_is_wrong_is_red(picture):
+def test_only_what_is_wrong_is_red():
     seen = [draw_line("abc", 200).rotate(angle, expand=True) for angle in (0, 90, 180, 270)]
 
     def has_red(before: str) -> bool:
-        drawn = picture.draw_cards([picture.Card(seen, "abc", [before] * 4, ["abc"] * 4)])
-        red = np.array(ImageColor.getrgb(picture.RED))
+        drawn = demo.draw_cards([demo.Card(seen, "abc", [before] * 4, ["abc"] * 4)])
+        red = np.array(ImageColor.getrgb(demo.RED))
         return bool((np.asarray(drawn) == red).all(-1).any())
 
     assert [has_red(before) for before in ("abc", "abd", "ab", "")] == [False, True, True, True]

@@ -10,7 +10,8 @@ import pytest
 from trocr_gsa.data.numbers import confidence_fields, csv_row, geometric_mean, significant, to_json
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [path for folder in ("trocr_gsa", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))]
+FOLDERS = ("trocr_gsa", "benchmarks", "experiments", "scripts")
+SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def test_small_confidences_keep_their_order():

@@ -1,4 +1,4 @@
-"""The scripts that make the rendered training lines, at toy size, and the lists that they keep to."""
+"""The programs that make the rendered training lines, at toy size, and the lists that they keep to."""
 
 import io
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import yaml
 from PIL import ImageFont
 
+from experiments import font_folder, render_training_lines
 from trocr_gsa.data import Font, open_source
 from trocr_gsa.data.synthetic.corpus import Corpus
 from trocr_gsa.data.synthetic.words import LANGUAGES
@@ -14,16 +15,6 @@ from trocr_gsa.data.synthetic.words import LANGUAGES
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "trocr_gsa" / "configs" / "rendering" / "lines.yaml"
 TESTED_ON = {"Dancing Script", "DkgHandwriting", "Goudy Bookletter 1911", "Jessen", "Lato", "Vollkorn", "Carlito"}
-
-
-@pytest.fixture(scope="module")
-def scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "scripts"))
-        import font_folder
-        import render_training_lines
-
-        yield font_folder, render_training_lines
 
 
 @pytest.fixture
@@ -50,23 +41,23 @@ def config(tmp_path):
     return tmp_path / "config.yaml"
 
 
-def test_every_set_is_rendered_once_from_seeds_of_its_own(scripts, config, fonts, tmp_path):
+def test_every_set_is_rendered_once_from_seeds_of_its_own(config, fonts, tmp_path):
     folders = ["--folder", f"fonts={fonts}", "--folder", f"texts={tmp_path}"]
     words = [str(config), "--output", str(tmp_path / "out"), *folders, "--scale", "0.5"]
-    scripts[1].main(words)
+    render_training_lines.main(words)
     first, second = (open_source(tmp_path / "out" / f"{name}.parquet") for name in ("first", "second"))
     assert len(first) == len(second) == 2
     assert first[0].image.height == 56
     assert {line.image.tobytes() for line in first}.isdisjoint(line.image.tobytes() for line in second)
     (tmp_path / "out" / "first.parquet").unlink()
     before = (tmp_path / "out" / "second.parquet").stat().st_mtime_ns
-    scripts[1].main(words)
+    render_training_lines.main(words)
     again = open_source(tmp_path / "out" / "first.parquet")
     assert [line.image.tobytes() for line in again] == [line.image.tobytes() for line in first]
     assert (tmp_path / "out" / "second.parquet").stat().st_mtime_ns == before
 
 
-def test_a_text_that_is_not_there_is_named(scripts, config, fonts, tmp_path, capsys):
+def test_a_text_that_is_not_there_is_named(config, fonts, tmp_path, capsys):
     (tmp_path / "verse.txt").unlink()
     words = [
         str(config),
@@ -78,18 +69,18 @@ def test_a_text_that_is_not_there_is_named(scripts, config, fonts, tmp_path, cap
         f"texts={tmp_path}",
     ]
     with pytest.raises(SystemExit, match="2"):
-        scripts[1].main(words)
+        render_training_lines.main(words)
     assert f"there is no {tmp_path}/verse.txt" in capsys.readouterr().err
 
 
-def test_texts_of_real_lines_are_taken_without_the_marks_of_transcribers(scripts, imagefolder):
+def test_texts_of_real_lines_are_taken_without_the_marks_of_transcribers(imagefolder):
     (imagefolder / "train" / "metadata.jsonl").write_text(
         '{"file_name": "0.png", "text": "M^r Du¬"}\n', encoding="utf-8"
     )
-    assert scripts[1].text_source({"lines": [str(imagefolder)]}, {}).lines == ("Mr Du-",)
+    assert render_training_lines.text_source({"lines": [str(imagefolder)]}, {}).lines == ("Mr Du-",)
 
 
-def test_subsets_are_joined_into_one_font(scripts, tmp_path):
+def test_subsets_are_joined_into_one_font(tmp_path):
     pytest.importorskip("fontTools")
     from fontTools import subset
     from fontTools.ttLib import TTFont
@@ -103,20 +94,20 @@ def test_subsets_are_joined_into_one_font(scripts, tmp_path):
         subsetter.subset(font)
         font.flavor = "woff2"
         font.save(files / f"toy-{name}-400-normal.woff2")
-    assert scripts[0].write_fonts(tmp_path / "packages", tmp_path / "fonts", {"hands": ["toy"]}) == 1
+    assert font_folder.write_fonts(tmp_path / "packages", tmp_path / "fonts", {"hands": ["toy"]}) == 1
     joined = Font(str(tmp_path / "fonts" / "hands" / "toy-400-normal.ttf"), "Toy")
     assert {"a", "z", "»"} <= joined.charset
     assert "±" not in joined.charset  # the control
-    assert scripts[0].write_fonts(tmp_path / "packages", tmp_path / "fonts", {"hands": ["toy"]}) == 0
+    assert font_folder.write_fonts(tmp_path / "packages", tmp_path / "fonts", {"hands": ["toy"]}) == 0
 
 
-def test_a_family_that_is_not_installed_is_named(scripts, tmp_path, capsys):
-    assert scripts[0].write_fonts(tmp_path, tmp_path / "fonts", {"hands": ["absent"]}) == 0
+def test_a_family_that_is_not_installed_is_named(tmp_path, capsys):
+    assert font_folder.write_fonts(tmp_path, tmp_path / "fonts", {"hands": ["absent"]}) == 0
     assert "absent: not in" in capsys.readouterr().out
 
 
-def test_what_readers_are_tested_on_is_in_no_list_of_what_is_rendered(scripts):
-    names = scripts[0].read_names(ROOT / "scripts" / "rendered_fonts.txt")
+def test_what_readers_are_tested_on_is_in_no_list_of_what_is_rendered():
+    names = font_folder.read_names(ROOT / "experiments" / "rendered_fonts.txt")
     rendered = {name for section, families in names.items() if section != "unseen" for name in families}
     assert len(names["unseen"]) >= 6
     assert rendered.isdisjoint(names["unseen"])
@@ -126,9 +117,9 @@ def test_what_readers_are_tested_on_is_in_no_list_of_what_is_rendered(scripts):
     assert all("unseen" not in entry["fonts"] for entry in config["sets"].values())
 
 
-def test_the_config_names_only_what_there_is(scripts):
+def test_the_config_names_only_what_there_is():
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    sections = set(scripts[0].read_names(ROOT / "scripts" / "rendered_fonts.txt")) | set(config["system"])
+    sections = set(font_folder.read_names(ROOT / "experiments" / "rendered_fonts.txt")) | set(config["system"])
     for entry in config["sets"].values():
         assert set(entry["fonts"]) <= sections
         assert min(entry["fonts"].values()) > 0

@@ -16,6 +16,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from benchmarks.runner import programs
 from trocr_gsa.cli.app import app
 from trocr_gsa.train.arguments import TrainingArguments
 
@@ -27,6 +28,8 @@ ELSEWHERE = re.compile(r'"(?:OWNER|microsoft)/')  # Python that needs the Hub
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 KEYS = {field.name for field in fields(TrainingArguments)}
 OF_OTHERS = {"pip", "pipx", "python3"}  # programs whose own options are not looked into
+PROGRAMS = {folder: programs(folder) for folder in ("benchmarks", "experiments")}
+FINETUNE = "scripts/finetune.py"
 
 
 class Block(NamedTuple):
@@ -47,26 +50,26 @@ def shell_lines(page: str) -> list[list[str]]:
     return [words for words in bare if words]
 
 
-def with_siblings(script: Path) -> str:
-    """Return a script's text, and that of the scripts beside it that it imports: options may be theirs."""
-    source = script.read_text(encoding="utf-8")
-    beside = [script.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", source, re.MULTILINE)]
-    return "".join([source, *(path.read_text(encoding="utf-8") for path in beside if path.is_file())])
+def with_siblings(program: Path) -> str:
+    """Return a program's text, and that of the modules that it imports: options may be theirs."""
+    source = program.read_text(encoding="utf-8")
+    imported = re.findall(r"^from ((?:benchmarks|experiments)\.\w+) import", source, re.MULTILINE)
+    paths = [ROOT / f"{name.replace('.', '/')}.py" for name in imported]
+    return "".join([source, *(path.read_text(encoding="utf-8") for path in paths)])
 
 
 def check_words(words: list[str]) -> None:
     """Refuse a command, option, configuration or key that there is not; nothing is run."""
-    script = next((i for i, word in enumerate(words) if word.startswith("scripts/")), None)
     if words[0] == "trocr-gsa":
         COMMANDS[words[1]].make_context(words[1], words[2:])
         if words[1] == "finetune":
             TrainingArguments.from_command_line(words[2:])
-    elif script is not None:
-        source, rest = with_siblings(ROOT / words[script]), words[script + 1 :]
-        if words[script] == "scripts/finetune.py":
-            TrainingArguments.from_command_line(rest)
-        else:
-            assert [word for word in rest if word.startswith("--") and f'"{word}"' not in source] == []
+    elif words[:2] == ["python", "-m"] and words[2] in PROGRAMS:
+        assert words[3] in PROGRAMS[words[2]]
+        source = with_siblings(ROOT / words[2] / f"{words[3]}.py")
+        assert [word for word in words[4:] if word.startswith("--") and f'"{word}"' not in source] == []
+    elif FINETUNE in words:
+        TrainingArguments.from_command_line(words[words.index(FINETUNE) + 1 :])
     elif "trocr_gsa" in words:
         check_words(["trocr-gsa", *words[words.index("trocr_gsa") + 1 :]])
     else:
@@ -92,7 +95,8 @@ def test_a_command_that_is_shown_exists_with_its_options_and_keys(words, monkeyp
         "trocr-gsa finetune lora_foot",
         "accelerate launch scripts/finetune.py lora_hand rnak=8",
         "accelerate launch --num_processes 2 -m trocr_gsa read scans/ --fromat csv",
-        "python scripts/calibrate_confidence.py my_model my_lines/ --spilt validation",
+        "python -m experiments calibrate_confidence my_model my_lines/ --spilt validation",
+        "python -m benchmarks readnig --page docs/speed.md",
         "rm -rf runs/",
     ],
 )
@@ -117,7 +121,8 @@ def test_an_option_or_key_named_in_the_text_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_file_or_an_extra_named_in_a_page_is_there(page):
-    named = re.findall(r"(?<!runs/)\b(?:scripts|spaces|tests|trocr_gsa)/[\w/]+\.\w+", PAGES[page])
+    folders = "benchmarks|experiments|scripts|spaces|tests|trocr_gsa"
+    named = re.findall(rf"(?<!runs/)\b(?:{folders})/[\w/]+\.\w+", PAGES[page])
     assert [path for path in named if not (ROOT / path).is_file()] == []
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert set(re.findall(r"'\.\[(\w+)\]'", PAGES[page])) <= set(extras)

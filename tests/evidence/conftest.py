@@ -4,29 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        patch.syspath_prepend(str(SCRIPTS / "evidence"))
-        yield
+from benchmarks.runner import programs
+from experiments import record
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
     """A page with a place for every section."""
-    import record
-
-    names = [path.stem for path in (SCRIPTS / "evidence").glob("*.py")]
+    names = programs("experiments")
     page = tmp_path / "evidence.md"
-    page.write_text(
-        "".join(f"<!-- {name}: written by scripts/evidence/{name}.py -->\n<!-- /{name} -->\n" for name in names)
-    )
+    page.write_text("".join(f"<!-- {name}: written by experiments/{name}.py -->\n<!-- /{name} -->\n" for name in names))
     monkeypatch.setattr(record, "PAGE", page)
-    monkeypatch.setattr(record, "FOLDER", tmp_path / "evidence")
+    monkeypatch.setattr(record, "FIGURES", tmp_path / "evidence")
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     return page
 
 

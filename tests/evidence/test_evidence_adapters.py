@@ -7,6 +7,11 @@ from dataclasses import replace
 import pytest
 from tiny_checkpoint import draw_line, save_checkpoint
 
+from experiments import adapter_runs, adapter_variants, adapters
+from experiments.adapter_runs import HANDS
+from experiments.adapter_tables import forgetting_sentence, rank_sentence
+from experiments.adapter_variants import EVERY_WEIGHT, FROZEN, LORA, Variant, variants
+
 BASE = {"test": 0.5, "fraktur-19": 0.02, "htromance-modern-fr": 0.2}
 
 
@@ -33,8 +38,6 @@ def rows(variant, errors, others=(0.02, 0.2), **extra) -> list[dict]:
 
 
 def ranks(**errors) -> list[dict]:
-    from adapter_variants import Variant
-
     return [row for name, each in errors.items() for row in rows(Variant(rank=int(name.removeprefix("r"))), each)]
 
 
@@ -49,8 +52,6 @@ def ranks(**errors) -> list[dict]:
     ],
 )
 def test_a_rank_suffices_if_it_keeps_what_the_highest_gains(errors, verdict):
-    from adapter_tables import rank_sentence
-
     assert rank_sentence(ranks(**errors), BASE).startswith(f"**{verdict}")
 
 
@@ -59,9 +60,6 @@ def test_a_rank_suffices_if_it_keeps_what_the_highest_gains(errors, verdict):
     ("others", "verdict"), [((0.04, 0.3), "Supported"), ((0.02, 0.21), "Undecided"), ((0.02, 0.2), "Refuted")]
 )
 def test_forgetting_is_compared_with_that_of_every_weight(is_exact, word, others, verdict):
-    from adapter_tables import forgetting_sentence
-    from adapter_variants import EVERY_WEIGHT, FROZEN, LORA
-
     lora = rows(LORA, [0.3, 0.31], (0.02, 0.21), removed_is_bit_equal=is_exact)
     found = forgetting_sentence([*lora, *rows(FROZEN, [0.3, 0.3]), *rows(EVERY_WEIGHT, [0.3, 0.3], others)], BASE)
     assert found.startswith(f"**{word}: an adapter taken out")
@@ -69,25 +67,17 @@ def test_forgetting_is_compared_with_that_of_every_weight(is_exact, word, others
 
 
 def test_all_combinations_are_thirty_six_adapters_and_two_that_are_none():
-    from adapter_variants import variants
-
     assert len({variant.name for variant in variants(crossed=True)}) == 36 + 2
     assert {variant.name for variant in variants(crossed=False)} < {variant.name for variant in variants(crossed=True)}
 
 
 def test_lines_that_are_learnt_from_are_never_judged_by():
-    from adapter_runs import HANDS
-
     hand = HANDS["tessier"]
     places = [place for _, some in (hand.learn, hand.validation, hand.test) for place in range(142)[some]]
     assert sorted(places) == list(range(142))
 
 
 def test_shares_are_put_together_and_published(data, page, tmp_path, monkeypatch):
-    import adapter_runs
-    import adapter_variants
-    import adapters
-
     monkeypatch.setattr(adapter_runs, "BASE", str(save_checkpoint(tmp_path / "base", ctc_steps_per_patch=2)))
     parts = {"learn": ("test", slice(3, 7)), "validation": ("test", slice(7, 9)), "test": ("test", slice(3))}
     monkeypatch.setitem(adapters.HANDS, "tessier", replace(adapters.HANDS["tessier"], **parts))
@@ -105,7 +95,7 @@ def test_shares_are_put_together_and_published(data, page, tmp_path, monkeypatch
         before = page.read_text()
         adapters.main()
         assert (page.read_text() == before) == bool(share)
-    found = json.loads((tmp_path / "evidence" / "adapters.json").read_text())
+    found = json.loads((tmp_path / "results" / "adapters.json").read_text())
     assert all(row["removed_is_bit_equal"] for row in found["rows"] if row["variant"].startswith("LoRA"))
     sizes = {row["variant"]: row["parameters"] for row in found["rows"]}
     assert sizes["LoRA, rank 4, both, q k v o"] * 4 == sizes["LoRA, rank 16, both, q k v o"]

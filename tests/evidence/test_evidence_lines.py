@@ -9,26 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+from experiments import line_sets, sizes, small_reader
+from experiments.ablations import BASE, variants
+from experiments.line_sets import Line, batch, digit_lines, turned
+from experiments.small_reader import Design, Lesson, SmallReader, judge, train
+
 TURNS = (90.0, 180.0, 270.0)
 
 
 def line(width: int = 96, text: str = "01"):
-    from line_sets import Line
-
     return Line(np.random.default_rng(0).normal(size=(24, width)).astype(np.float32), text)
 
 
 def written(reader, angle: float) -> torch.Tensor:
     """Logits of a line that lies at an angle, read along the likeliest direction."""
-    from line_sets import batch, turned
-
     with torch.no_grad():
         return reader(batch([turned(line().pixels, angle, 12)], 12), None)[0]
 
 
 def reader(**design):
-    from small_reader import Design, SmallReader
-
     return SmallReader(Design(hidden_size=16, layers=2, **design), "01").eval()
 
 
@@ -41,8 +40,6 @@ def test_an_untaught_gsa_net_writes_the_same_at_every_quarter_turn_and_a_vit_doe
 
 
 def test_a_vit_that_is_told_the_direction_reads_along_it():
-    from line_sets import batch, turned
-
     vit = reader(group="C1", directions=4)
     for label, angle in enumerate((0.0, *TURNS)):
         assert vit.label(angle) == label
@@ -52,8 +49,6 @@ def test_a_vit_that_is_told_the_direction_reads_along_it():
 
 
 def test_patches_beside_a_turned_line_are_none_of_it():
-    from line_sets import turned
-
     assert turned(line().pixels, 0.0, 12)[1].all()
     page, held = turned(line().pixels, 45.0, 12)
     assert held.shape == tuple(side // 12 for side in page.shape)
@@ -61,8 +56,6 @@ def test_patches_beside_a_turned_line_are_none_of_it():
 
 
 def test_the_digits_of_a_split_are_in_no_other(write_mnist, tmp_path, monkeypatch):
-    import line_sets
-
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)
     folder = write_mnist(tmp_path / "mnist", 30, 6)
     seen = {}
@@ -84,10 +77,6 @@ class Everything:
 
 
 def test_a_reader_learns_the_digits_of_a_few_lines(write_mnist, tmp_path, monkeypatch):
-    import line_sets
-    from line_sets import digit_lines
-    from small_reader import Design, Lesson, judge, train
-
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)
     lines = digit_lines(write_mnist(tmp_path / "mnist", 30, 6), "train", 8, 24, 12, 0)
     design = Design(hidden_size=32, layers=2)
@@ -98,9 +87,6 @@ def test_a_reader_learns_the_digits_of_a_few_lines(write_mnist, tmp_path, monkey
 
 
 def test_an_ablation_changes_what_its_name_says_and_nothing_else():
-    from ablations import BASE, variants
-    from small_reader import Design, SmallReader
-
     base = Design()
     changed = {
         name: {key for key, value in vars(design).items() if value != vars(base)[key]}
@@ -119,11 +105,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["less_data", "encoder_size", "angles", "ablations"])
 def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path, monkeypatch):
-    import line_sets
-    import sizes
-    import small_reader
-
-    script = import_module(name)
+    script = import_module(f"experiments.{name}")
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)
     monkeypatch.setattr(small_reader, "PROBE", 1)
     toy = {"counts": (2, 4), "widths": (16, 32), "steps": 1, "lines_a_step": 2, "test_lines": 2}
@@ -139,7 +121,7 @@ def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path
         monkeypatch.setattr(sys, "argv", [name, str(runs), str(data), "--seeds", "2", "--share", share])
         script.main()
         assert (page.read_text() == before) == (share != "1/1")
-    found = json.loads((tmp_path / "evidence" / f"{name}.json").read_text())
+    found = json.loads((tmp_path / "results" / f"{name}.json").read_text())
     assert {row["seed"] for row in found["rows"]} == {0, 1}
     assert (name == "ablations") == ("| digits |" in card.read_text())
     assert f"](evidence/{name}.png)" in page.read_text()

@@ -6,6 +6,8 @@ import pytest
 import torch
 from sharp_weights import sharpened
 
+from experiments.published_encodings import ENCODINGS, corrected, written_out
+from experiments.record import Mean, in_a_word, once
 from trocr_gsa.equivariance import equivariance_error, turn_placed_field, turn_poses
 from trocr_gsa.model.attention import POSE_SUMS, GroupSelfAttention
 from trocr_gsa.model.encoding import grid_positions
@@ -13,8 +15,6 @@ from trocr_gsa.model.groups import PointGroup
 
 
 def test_an_interval_is_students():
-    from record import Mean
-
     mean = Mean.of([1.0, 2.0, 3.0])
     assert mean.value == 2
     assert mean.half == pytest.approx(4.303 / math.sqrt(3))
@@ -26,15 +26,11 @@ def test_an_interval_is_students():
 
 
 def test_one_seed_decides_nothing():
-    from record import Mean
-
     assert not Mean.of([1.0]).is_positive
     assert not Mean.of([-1.0]).is_negative
 
 
 def test_what_is_kept_is_not_computed_again(tmp_path):
-    from record import once
-
     rows = iter([{"a": 1}, {"a": 2}])
     assert once(tmp_path / "x" / "row.json", lambda: next(rows)) == {"a": 1}
     assert once(tmp_path / "x" / "row.json", lambda: next(rows)) == {"a": 1}
@@ -44,8 +40,6 @@ def test_what_is_kept_is_not_computed_again(tmp_path):
     ("wins", "losses", "word"), [(3, 0, "Supported"), (0, 3, "Refuted"), (1, 2, "Supported in part")]
 )
 def test_the_word_follows_from_the_comparisons(wins, losses, word):
-    from record import in_a_word
-
     assert in_a_word(wins, losses, 3) == word
     assert in_a_word(0, losses - 1, 3) == "Not supported"
 
@@ -62,8 +56,6 @@ def layer():
 @pytest.mark.parametrize("pose_sum", POSE_SUMS)
 @pytest.mark.parametrize("name", ["C4", "D4"])
 def test_the_sums_written_out_are_the_layers(name, pose_sum, layer):
-    from published_encodings import corrected, written_out
-
     attn, field, positions = layer(name, pose_sum)
     torch.testing.assert_close(
         written_out(attn, field, positions, corrected(attn.group), pose_sum), attn(field, positions), atol=1e-11, rtol=0
@@ -75,8 +67,6 @@ def test_the_sums_written_out_are_the_layers(name, pose_sum, layer):
     [("C4", [True, False, False, True, True]), ("D4", [True, False, False, True, False])],
 )
 def test_which_published_encodings_commute(name, equivariant, layer):
-    from published_encodings import ENCODINGS, written_out
-
     attn, field, positions = layer(name)
     for (encoding, index), commutes in zip(ENCODINGS.items(), equivariant, strict=True):
         error = equivariance_error(

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from experiments import rotated_digits, rotated_mnist
+from experiments.rotated_digits import rotated
+
 LEARN, VALIDATION, TEST, OWN_TEST = 24, 8, 16, 6
 
 
 @pytest.fixture
 def mnist(write_mnist, tmp_path, monkeypatch):
-    import rotated_digits
-
     for name, number in (("LEARN", LEARN), ("VALIDATION", VALIDATION), ("TEST", TEST)):
         monkeypatch.setattr(rotated_digits, name, number)
     return write_mnist(tmp_path / "mnist", LEARN + VALIDATION + TEST, OWN_TEST)
@@ -28,8 +29,6 @@ def rows(**tests: list[float]) -> list[dict]:
 
 
 def test_every_network_is_as_small_as_the_published_ones_and_no_size_is_larger():
-    import rotated_mnist
-
     for size in rotated_mnist.SIZES.values():
         counts = [rotated_mnist.build(name, size).num_parameters() for name in size.variants]
         assert max(counts) <= rotated_mnist.MOST_PARAMETERS
@@ -39,8 +38,6 @@ def test_every_network_is_as_small_as_the_published_ones_and_no_size_is_larger()
 
 
 def test_the_parts_have_their_sizes_and_are_the_same_whenever_asked_for(mnist):
-    import rotated_digits
-
     first, second = rotated_digits.rotated_mnist(mnist), rotated_digits.rotated_mnist(mnist)
     assert [len(part.labels) for part in first] == [LEARN, VALIDATION, TEST]
     for part, again in zip(first, second, strict=True):
@@ -50,15 +47,11 @@ def test_the_parts_have_their_sizes_and_are_the_same_whenever_asked_for(mnist):
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
-    import rotated_digits
-
     with pytest.raises(ValueError, match="train-images-idx3-ubyte"):
         rotated_digits.rotated_mnist(tmp_path)
 
 
 def test_a_digit_keeps_its_ink_when_it_is_turned():
-    from rotated_digits import rotated
-
     image = torch.zeros(5, 28, 28, dtype=torch.uint8)
     image[:, 10:18, 12:16] = 255
     turned = rotated(image, torch.Generator().manual_seed(0))
@@ -75,15 +68,11 @@ def test_a_digit_keeps_its_ink_when_it_is_turned():
     ],
 )
 def test_the_verdict_follows_from_the_numbers(tests, verdict):
-    import rotated_mnist
-
     size = replace(rotated_mnist.SIZES["reduced"], seeds=2, variants=("Z2", "R4", "R8"))
     assert rotated_mnist.judge(rows(**tests), size).startswith(f"**{verdict}**")
 
 
 def test_shares_are_put_together_and_published(mnist, page, tmp_path, monkeypatch):
-    import rotated_mnist
-
     toy = replace(rotated_mnist.SIZES["reduced"], patch_size=14, num_hidden_layers=1, epochs=1, seeds=2)
     monkeypatch.setitem(rotated_mnist.SIZES, "reduced", toy)
     runs = tmp_path / "runs"
@@ -94,7 +83,7 @@ def test_shares_are_put_together_and_published(mnist, page, tmp_path, monkeypatc
         rotated_mnist.main()
         assert (page.read_text() == before) == bool(share)
     assert len(list(runs.rglob("*.json"))) == 2 * len(toy.variants)
-    found = json.loads((tmp_path / "evidence" / "rotated_mnist.json").read_text())
+    found = json.loads((tmp_path / "results" / "rotated_mnist.json").read_text())
     assert {row["variant"] for row in found["rows"]} == set(toy.variants)
     assert "R4 minus Z2" in page.read_text()
     assert "This is a reduced size" in page.read_text()

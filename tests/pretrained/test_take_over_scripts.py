@@ -1,4 +1,4 @@
-"""The scripts that measure taking a TrOCR over, at toy size: each runs, and says what it should."""
+"""The programs that measure taking a TrOCR over, at toy size: each runs, and says what it should."""
 
 import json
 import re
@@ -10,31 +10,27 @@ import pytest
 from transformers import AutoProcessor, VisionEncoderDecoderModel
 from typer.main import get_command
 
+from benchmarks import take_over_cost
+from benchmarks.marked_tables import write_between_markers
+from benchmarks.memory import in_new_process
+from benchmarks.stock_reader import Shape, build_stock
+from experiments import take_over
+from experiments.rendered_words import SEEN_FAMILIES, find_families, rendered_words
+from experiments.train_stock_trocr import Lines, Recipe, Training, train
 from trocr_gsa.cli.app import app
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
 TOY = {"image_size": 32, "patch_size": 8, "hidden_size": 32, "heads": 2, "layers": 3, "longest": 40}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        yield
-
-
 @pytest.fixture(scope="module")
-def shape(_scripts):
-    from stock_reader import Shape
-
+def shape():
     return Shape(**TOY, decoder_size=32, decoder_layers=1, decoder_heads=2)
 
 
 @pytest.fixture(scope="module")
 def stock(shape, tmp_path_factory):
     """A stock reader that was trained for a second."""
-    from train_stock_trocr import Recipe, train
-
     folder = tmp_path_factory.mktemp("runs") / "toy"
     recipe = Recipe(shape, lines=8, validation_lines=3, batch_size=4, eval_every=5, max_minutes=0.01)
     assert train(recipe, folder) < float("inf")
@@ -48,10 +44,6 @@ def test_a_stock_reader_is_trained_and_saved_as_transformers_own(stock):
 
 
 def test_training_finds_the_text_of_a_few_lines(shape):
-    from rendered_words import SEEN_FAMILIES, rendered_words
-    from stock_reader import build_stock
-    from train_stock_trocr import Lines, Recipe, Training
-
     model, processor = build_stock(shape, attn_implementation="eager")
     rendered = rendered_words(SEEN_FAMILIES, 4, first_seed=0)
     lines = Lines.of([rendered[index] for index in range(4)], processor)
@@ -62,22 +54,18 @@ def test_training_finds_the_text_of_a_few_lines(shape):
 
 
 def test_fonts_that_the_system_lacks_are_replaced_by_the_one_inside_pillow():
-    from rendered_words import find_families
-
     (font,) = find_families(["no family of this name"])
     assert font.path == ""
 
 
 def test_the_report_reads_stock_and_converted_alike_when_told_upright(stock, tmp_path, monkeypatch, capsys):
-    import report_take_over
-
-    briefly = partial(report_take_over.calibrate, max_steps=3)
-    monkeypatch.setattr(report_take_over, "calibrate", briefly)
+    briefly = partial(take_over.calibrate, max_steps=3)
+    monkeypatch.setattr(take_over, "calibrate", briefly)
     page = tmp_path / "page.md"
-    page.write_text("<!-- reading: written by scripts/report_take_over.py -->\n<!-- /reading -->\nend\n")
+    page.write_text("<!-- reading: written by experiments/take_over.py -->\n<!-- /reading -->\nend\n")
     words = [str(stock), str(page), "--lines", "3", "--calibration-lines", "4", "--json", str(tmp_path / "rows.json")]
-    monkeypatch.setattr(sys, "argv", ["report_take_over.py", *words])
-    report_take_over.main()
+    monkeypatch.setattr(sys, "argv", ["take_over.py", *words])
+    take_over.main()
     variants = json.loads((tmp_path / "rows.json").read_text())
     by_name = {(variant["name"], variant["fonts"]): variant for variant in variants}
     for fonts in ("seen", "unseen"):
@@ -93,40 +81,34 @@ def test_the_report_reads_stock_and_converted_alike_when_told_upright(stock, tmp
 
 
 def test_the_bench_puts_every_reader_beside_the_stock_one(stock, monkeypatch):
-    import bench_take_over
-
-    monkeypatch.setattr(bench_take_over, "peak_alone", lambda *_: 1000)  # a process of its own takes seconds to start
-    rows = bench_take_over.bench(str(stock), batch_size=2, repeats=1, shapes=False)
+    monkeypatch.setattr(take_over_cost, "in_new_process", lambda *_: 1000)  # one takes seconds to start
+    rows = take_over_cost.bench(str(stock), batch_size=2, repeats=1, shapes=False)
     assert rows[0].name == "stock"
     assert {row.name for row in rows} >= {'K = 1 of 2, "upright"', 'K = 2 of 2, "any"', 'K = 2 of 2, "any", gates open'}
     patches = (TOY["image_size"] // TOY["patch_size"]) ** 2
     assert rows[0].tokens == patches + 1
     assert all(row.encoder_seconds < row.reading_seconds for row in rows)
-    lines = bench_take_over.table(rows).splitlines()
+    lines = take_over_cost.table(rows).splitlines()
     assert "ms" in lines[2]
     assert all("× 1.00" in line for line in lines[3:])  # the memory as faked
 
 
 def test_memory_is_that_of_a_process_of_its_own(stock):
-    import bench_take_over
-
-    variant = bench_take_over.Variant(str(stock), bench_take_over.STOCK)
-    assert 0 < bench_take_over.peak_alone(variant, batch_size=1) < 1e9
+    variant = take_over_cost.Variant(str(stock), take_over_cost.STOCK)
+    assert 0 < in_new_process(take_over_cost.peak_bytes, variant, batch_size=1) < 1e9
 
 
 def test_a_page_without_the_comments_of_a_table_is_named(tmp_path):
-    from marked_tables import write_between_markers
-
     page = tmp_path / "page.md"
     page.write_text("nothing")
-    with pytest.raises(ValueError, match=r"page\.md must hold the lines '<!-- cost: written by scripts/bench\.py -->'"):
-        write_between_markers(page, "cost", "scripts/bench.py", "table")
+    with pytest.raises(ValueError, match=r"page\.md must hold .* '<!-- cost: written by benchmarks/x\.py -->'"):
+        write_between_markers(page, "cost", str(ROOT / "benchmarks" / "x.py"), "table")
 
 
 def test_the_page_shows_commands_that_exist_and_holds_both_tables():
-    page = (SCRIPTS.parent / "docs" / "from_trocr.md").read_text(encoding="utf-8")
-    for name, script in (("reading", "report_take_over"), ("cost", "bench_take_over")):
-        assert f"<!-- {name}: written by scripts/{script}.py -->\n| " in page
+    page = (ROOT / "docs" / "from_trocr.md").read_text(encoding="utf-8")
+    for name, script in (("reading", "experiments/take_over"), ("cost", "benchmarks/take_over_cost")):
+        assert f"<!-- {name}: written by {script}.py -->\n| " in page
         assert f"\n<!-- /{name} -->" in page
     for words in re.findall(r"^trocr-gsa (.*?)(?: +#.*)?$", page, flags=re.MULTILINE):
         command = get_command(app).commands[words.split()[0]]  # pyright: ignore[reportAttributeAccessIssue]

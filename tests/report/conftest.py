@@ -27,12 +27,6 @@ def lines(tmp_path: Path) -> Path:
     return tmp_path / "lines"
 
 
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests import the scripts that write tables."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts")
-
-
 @pytest.fixture
 def line_picture() -> Image.Image:
     return draw_line("abc", 50)

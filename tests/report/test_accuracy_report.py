@@ -1,4 +1,4 @@
-"""The scripts behind the model card's tables: what they count, what they keep, and what they refuse to make up."""
+"""The programs behind the model card's tables: what they count, what they keep, and what they refuse to make up."""
 
 import json
 from dataclasses import replace
@@ -6,21 +6,23 @@ from dataclasses import replace
 import pytest
 from tiny_checkpoint import draw_line
 
+from experiments import tesseract_peer
+from experiments.accuracy import write_all
+from experiments.accuracy_readings import Contestant, Readings
+from experiments.accuracy_tables import Trained, base_table, conditions_table, forgetting_table
+from experiments.line_conditions import AS_CUT, CONDITIONS
+from experiments.train_adapters import ADAPTERS, RUNS
 from trocr_gsa.data.line import Line
 from trocr_gsa.evaluation.scored_line import ScoredLine
 
 
 @pytest.fixture
 def readings(lines, tmp_path):
-    from accuracy_readings import Readings
-
     return Readings(tmp_path / "cache", {"ours": str(lines), "theirs": str(lines)})
 
 
 def contestant(name, read, orientation=lambda angle: angle):
     """Return somebody who reads a text as `read` says, and counts how often they were asked."""
-    from accuracy_readings import Contestant
-
     asked = []
 
     def load():
@@ -37,8 +39,6 @@ def contestant(name, read, orientation=lambda angle: angle):
 
 
 def trained(who, sets=("ours",), lines=3, **changes):
-    from accuracy_tables import Trained
-
     return replace(Trained("hand", "LoRA, rank 8", sets, lines, 1000, 2.0, who), **changes)
 
 
@@ -52,7 +52,6 @@ def test_a_reading_is_made_once_and_kept(readings):
 
 
 def test_a_model_and_its_adapter_are_told_apart_by_their_weights(checkpoint, tmp_path):
-    from accuracy_readings import Contestant
     from tiny_adapters import save_adapter
 
     adapters = [save_adapter(checkpoint, tmp_path / str(seed), seed=seed) for seed in (0, 1)]
@@ -62,8 +61,6 @@ def test_a_model_and_its_adapter_are_told_apart_by_their_weights(checkpoint, tmp
 
 
 def test_the_main_table_holds_what_was_read(readings):
-    from accuracy_tables import base_table
-
     base, _ = contestant("base", lambda text, angle: text[:-1])
     peer, _ = contestant("peer", lambda text, angle: text if angle == 0 else "")
     adapted, _ = contestant("adapted", lambda text, angle: text)
@@ -77,8 +74,6 @@ def test_the_main_table_holds_what_was_read(readings):
 
 
 def test_a_text_that_changes_with_the_angle_is_not_hidden(readings):
-    from accuracy_tables import base_table
-
     base, _ = contestant("base", lambda text, angle: text if angle < 200 else "", lambda angle: 0.0)
     head, ours, _ = base_table(readings, base, {}, [])
     by_name = dict(zip(head, ours, strict=True))
@@ -88,8 +83,6 @@ def test_a_text_that_changes_with_the_angle_is_not_hidden(readings):
 
 
 def test_forgetting_is_shown_beside_what_was_there_before(readings):
-    from accuracy_tables import forgetting_table
-
     base, _ = contestant("base", lambda text, angle: text)
     after, _ = contestant("after", lambda text, angle: "")
     head, before, forgotten = forgetting_table(readings, base, [trained(after)])
@@ -99,17 +92,13 @@ def test_forgetting_is_shown_beside_what_was_there_before(readings):
 
 
 def test_tesseract_is_left_out_where_it_is_not_installed(monkeypatch):
-    import tesseract_peer
-
     monkeypatch.setattr(tesseract_peer.shutil, "which", lambda program: None)
     assert tesseract_peer.tesseract("frk") is None
 
 
 def test_a_table_goes_only_where_its_markers_are(tmp_path):
-    from report_accuracy import write_all
-
     page = tmp_path / "page.md"
-    page.write_text("a\n<!-- tilt: written by scripts/report_accuracy.py -->\nold\n<!-- /tilt -->\nb\n")
+    page.write_text("a\n<!-- tilt: written by experiments/accuracy.py -->\nold\n<!-- /tilt -->\nb\n")
     report = {"tilt": [["set"], ["ours"]], "curve": [["lines"], ["50"]]}
     write_all(report, {"n": 1}, [page], tmp_path / "numbers.json")
     assert "| ours |" in page.read_text()
@@ -119,8 +108,6 @@ def test_a_table_goes_only_where_its_markers_are(tmp_path):
 
 
 def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
-    from train_adapters import ADAPTERS, RUNS
-
     assert len({run.name for run in RUNS}) == len(RUNS)
     assert {run.name for run in RUNS} >= set(ADAPTERS) | {f"{name}-full" for name in ADAPTERS} | {"peraire-50"}
     for run in RUNS:
@@ -132,8 +119,6 @@ def test_every_adapter_run_says_what_it_learns_from_and_how_long(tmp_path):
 
 
 def test_the_same_lines_are_read_in_every_condition_and_kept_apart(readings):
-    from accuracy_tables import conditions_table
-
     sizes = []
     base, _ = contestant("base", lambda text, angle: text)
     read = base.load()
@@ -147,8 +132,6 @@ def test_the_same_lines_are_read_in_every_condition_and_kept_apart(readings):
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_condition_changes_a_line_and_leaves_it_a_line(mode):
-    from line_conditions import AS_CUT, CONDITIONS
-
     image = draw_line("abc", 60).convert(mode)
     for name, change in CONDITIONS.items():
         changed = change(image)

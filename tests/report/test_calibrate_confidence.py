@@ -1,4 +1,4 @@
-"""The script that fits the temperature: what it writes, and what it leaves alone."""
+"""The program that fits the temperature: what it writes, and what it leaves alone."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import calibrate_confidence
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.evaluation.evaluate import read_lines
 from trocr_gsa.reader import LineReader
@@ -16,19 +17,12 @@ CONFIDENCES = {"one": 0.9, "two": 0.8, "three": 0.7}  # at temperature 1
 
 
 @pytest.fixture
-def script():
-    import calibrate_confidence
-
-    return calibrate_confidence
-
-
-@pytest.fixture
 def model(checkpoint, tmp_path):
     return Path(shutil.copytree(checkpoint, tmp_path / "model"))
 
 
 @pytest.fixture
-def half_read(script, monkeypatch):
+def half_read(monkeypatch):
     """Make the reader read two of three lines right, with known confidences."""
 
     def read(model, processor, lines, angle):
@@ -40,32 +34,32 @@ def half_read(script, monkeypatch):
             found.append(replace(scored, line=replace(scored.line, text=text, confidence=sure)))
         return found
 
-    monkeypatch.setattr(script, "read_lines", read)
+    monkeypatch.setattr(calibrate_confidence, "read_lines", read)
 
 
-def run(script, monkeypatch, *words):
+def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["calibrate_confidence.py", *map(str, words)])
-    script.main()
+    calibrate_confidence.main()
 
 
 @pytest.mark.usefixtures("half_read")
-def test_the_temperature_is_written_and_nothing_else_changes(script, monkeypatch, model, lines, capsys):
+def test_the_temperature_is_written_and_nothing_else_changes(monkeypatch, model, lines, capsys):
     before = json.loads((model / "config.json").read_text())
-    run(script, monkeypatch, model, lines)
+    run(monkeypatch, model, lines)
     after = json.loads((model / "config.json").read_text())
-    expected = script.fit_temperature(list(CONFIDENCES.values()), [True, True, False])
+    expected = calibrate_confidence.fit_temperature(list(CONFIDENCES.values()), [True, True, False])
     assert after.pop("confidence_temperature") == pytest.approx(expected, rel=1e-5)
     assert before.pop("confidence_temperature") == 1.0
     assert after == before
     assert "3 lines, 66.7% read without an error" in capsys.readouterr().out
-    run(script, monkeypatch, model, lines)  # again, from a model that has a temperature
+    run(monkeypatch, model, lines)  # again, from a model that has a temperature
     assert json.loads((model / "config.json").read_text())["confidence_temperature"] == pytest.approx(expected, 1e-5)
 
 
 @pytest.mark.usefixtures("half_read")
-def test_a_dry_run_writes_nothing(script, monkeypatch, model, lines):
+def test_a_dry_run_writes_nothing(monkeypatch, model, lines):
     before = (model / "config.json").read_bytes()
-    run(script, monkeypatch, model, lines, "--dry-run")
+    run(monkeypatch, model, lines, "--dry-run")
     assert (model / "config.json").read_bytes() == before
 
 
@@ -73,10 +67,10 @@ def test_a_dry_run_writes_nothing(script, monkeypatch, model, lines):
     ("words", "complaint"),
     [(["/nowhere", "LINES"], "`model`: /nowhere"), (["MODEL", "LINES"], "none of 3 lines were read right")],
 )
-def test_what_cannot_be_fitted_is_one_line(script, monkeypatch, model, lines, words, complaint):
+def test_what_cannot_be_fitted_is_one_line(monkeypatch, model, lines, words, complaint):
     before = (model / "config.json").read_bytes()
     with pytest.raises(SystemExit, match=complaint):
-        run(script, monkeypatch, *(word.replace("MODEL", str(model)).replace("LINES", str(lines)) for word in words))
+        run(monkeypatch, *(word.replace("MODEL", str(model)).replace("LINES", str(lines)) for word in words))
     assert (model / "config.json").read_bytes() == before
 
 

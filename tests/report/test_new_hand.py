@@ -8,19 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from experiments import new_hand
 from trocr_gsa.data.compile import SCHEMA, encode
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.evaluation.scored_line import ScoredLine
 
-WRITTEN = "<!-- new-hand: written by scripts/new_hand.py -->"
-
-
-@pytest.fixture
-def new_hand():
-    import new_hand
-
-    return new_hand
+WRITTEN = "<!-- new-hand: written by experiments/new_hand.py -->"
 
 
 @pytest.fixture
@@ -35,7 +29,7 @@ def source(line_picture, tmp_path):
     return tmp_path / "lines.parquet"
 
 
-def contestant(new_hand, name, prediction):
+def contestant(name, prediction):
     def reads(lines, angle):
         return [ScoredLine(replace(line, document="a"), angle, Line(prediction, 0.5, 0.0)) for line in lines]
 
@@ -46,33 +40,33 @@ def names(path):
     return [line.name for line in open_source(str(path))]
 
 
-def test_the_lines_read_are_the_last_of_the_hand_and_none_of_those_learnt(new_hand, source, tmp_path):
+def test_the_lines_read_are_the_last_of_the_hand_and_none_of_those_learnt(source, tmp_path):
     hand = new_hand.Hand.cut(source, "hand/a", tmp_path / "run")
     assert names(hand.learn) == [f"{i}.png" for i in range(0, 28, 2)]
     assert names(hand.read) == [f"{i}.png" for i in range(28, 40, 2)]
     assert hand.available == 14
 
 
-def test_only_where_lines_are_drawn_they_are_drawn_several_times(new_hand, source, tmp_path, monkeypatch):
+def test_only_where_lines_are_drawn_they_are_drawn_several_times(source, tmp_path, monkeypatch):
     monkeypatch.setattr(new_hand, "COUNTS", (5, 10, 14, 50))
     hand = new_hand.Hand.cut(source, "hand/a", tmp_path / "run")
     assert hand.lessons() == [(5, 0), (5, 1), (5, 2), (10, 0), (10, 1), (10, 2), (14, 0)]
 
 
-def test_a_document_that_is_not_there_is_named(new_hand, source, tmp_path):
+def test_a_document_that_is_not_there_is_named(source, tmp_path):
     with pytest.raises(ValueError, match=r"`--hand`: .*lines\.parquet has no line of hand/c"):
         new_hand.Hand.cut(source, "hand/c", tmp_path / "run")
 
 
-def test_the_table_has_a_row_for_every_number_of_lines_before_learning_first(new_hand, source, tmp_path, monkeypatch):
+def test_the_table_has_a_row_for_every_number_of_lines_before_learning_first(source, tmp_path, monkeypatch):
     monkeypatch.setattr(new_hand, "COUNTS", (5,))
     read = {0: "abd", 1: "abc", 2: "abc"}  # by draw
 
     def learnt(hand, count, draw, folder):
-        return contestant(new_hand, f"{count}-{draw}", read[draw])
+        return contestant(f"{count}-{draw}", read[draw])
 
     monkeypatch.setattr(new_hand, "learn", learnt)
-    monkeypatch.setattr(new_hand.Contestant, "of_model", lambda name: contestant(new_hand, name, "xyz"))
+    monkeypatch.setattr(new_hand.Contestant, "of_model", lambda name: contestant(name, "xyz"))
     page, out = tmp_path / "page.md", tmp_path / "new_hand.json"
     page.write_text(f"{WRITTEN}\n<!-- /new-hand -->\n")
     words = [tmp_path / "run", page, "--hand", source, "hand/a", "--json", out]

@@ -1,4 +1,4 @@
-"""The scripts that measure speed, at toy size: each runs, and says what it should."""
+"""The programs that measure speed, at toy size: each runs, and says what it should."""
 
 import json
 import sys
@@ -7,15 +7,11 @@ from pathlib import Path
 import pytest
 from tiny_checkpoint import draw_line
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from benchmarks import aims, cuda, finetuning, history, loading, reading, start
+from benchmarks.aims import Aim
+
+ROOT = Path(__file__).parents[2]
 TEXTS = ("one", "two and", "three")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _scripts():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +25,7 @@ def lines(tmp_path_factory):
 
 def page_for(folder: Path, name: str, script: str) -> Path:
     page = folder / "page.md"
-    page.write_text(f"before\n<!-- {name}: written by scripts/{script} -->\n<!-- /{name} -->\nafter\n")
+    page.write_text(f"before\n<!-- {name}: written by benchmarks/{script} -->\n<!-- /{name} -->\nafter\n")
     return page
 
 
@@ -39,12 +35,10 @@ def run(patch, module, *words: object) -> None:
 
 
 def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch):
-    import bench_reading
-
-    monkeypatch.setattr(bench_reading.Tesseract, "version", staticmethod(lambda: None))
-    monkeypatch.setattr(bench_reading, "STOCK", bench_reading.Shape(image_size=32, layers=1, decoder_layers=1))
-    page, out = page_for(tmp_path, "reading", "bench_reading.py"), tmp_path / "speed.json"
-    run(monkeypatch, bench_reading, lines, "--rounds", 1, "--threads", 1, "--page", page, "--json", out)
+    monkeypatch.setattr(reading.Tesseract, "version", staticmethod(lambda: None))
+    monkeypatch.setattr(reading, "STOCK", reading.Shape(image_size=32, layers=1, decoder_layers=1))
+    page, out = page_for(tmp_path, "reading", "reading.py"), tmp_path / "speed.json"
+    run(monkeypatch, reading, lines, "--rounds", 1, "--threads", 1, "--page", page, "--json", out)
     rows = {row["reader"]: row for row in json.loads(out.read_text())["rows"]}
     assert rows["trocr-gsa"]["ratio"] == 1
     ours = ("trocr-gsa", "trocr-gsa, upright", "trocr-gsa, without decoder", "trocr-gsa, upright, without decoder")
@@ -54,22 +48,18 @@ def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch)
 
 
 def test_a_stock_reader_of_any_orientation_reads_every_line_four_times(lines, monkeypatch):
-    import bench_reading
-
-    monkeypatch.setattr(bench_reading, "STOCK", bench_reading.Shape(image_size=32, layers=1, decoder_layers=1))
-    squashed, seen = bench_reading.squashed, []
-    monkeypatch.setattr(bench_reading, "squashed", lambda *given: seen.append(len(given[1])) or squashed(*given))
-    (chosen,) = bench_reading.choose_lines([str(lines)], "test", 3).values()
-    for angles in (bench_reading.QUARTERS[:1], bench_reading.QUARTERS):
-        read, _ = bench_reading.stock(64, angles)
+    monkeypatch.setattr(reading, "STOCK", reading.Shape(image_size=32, layers=1, decoder_layers=1))
+    squashed, seen = reading.squashed, []
+    monkeypatch.setattr(reading, "squashed", lambda *given: seen.append(len(given[1])) or squashed(*given))
+    (chosen,) = reading.choose_lines([str(lines)], "test", 3).values()
+    for angles in (reading.QUARTERS[:1], reading.QUARTERS):
+        read, _ = reading.stock(64, angles)
         read(chosen)
     assert seen == [3, 3, 3, 3, 3]
 
 
 def test_the_lines_to_be_read_are_spread_over_all_sets(lines):
-    import bench_reading
-
-    chosen = bench_reading.choose_lines([str(lines), f"{lines}/"], "test", 4)
+    chosen = reading.choose_lines([str(lines), f"{lines}/"], "test", 4)
     assert [len(each) for each in chosen.values()] == [2, 2]
 
 
@@ -85,14 +75,12 @@ def speed_files(kind: str) -> tuple[list, list]:
 
 @pytest.mark.parametrize(("kind", "named"), [("reading", "trocr-gsa"), ("step", "step, trocr-gsa"), ("layer", "layer")])
 def test_what_a_change_brought_is_kept(tmp_path, monkeypatch, kind, named):
-    import speed_history
-
     files = [tmp_path / "before.json", tmp_path / "after.json"]
     for file, rows in zip(files, speed_files(kind), strict=True):
         file.write_text(json.dumps({"rows": rows}))
-    page, out = page_for(tmp_path, "history", "speed_history.py"), tmp_path / "history.json"
+    page, out = page_for(tmp_path, "history", "history.py"), tmp_path / "history.json"
     for note in ("a change", "another"):
-        run(monkeypatch, speed_history, *files, page, "--note", note, "--json", out)
+        run(monkeypatch, history, *files, page, "--note", note, "--json", out)
     kept = json.loads(out.read_text())
     assert [each["note"] for each in kept] == ["a change", "another"]
     assert list(kept[0]["rows"]) == [named]
@@ -101,32 +89,26 @@ def test_what_a_change_brought_is_kept(tmp_path, monkeypatch, kind, named):
 
 
 def test_a_change_is_one_between_files_of_one_benchmark():
-    import speed_history
-
     reading, step = ({"rows": speed_files(kind)[0]} for kind in ("reading", "step"))
     with pytest.raises(ValueError, match="`before` and `after` must be of one benchmark"):
-        speed_history.change(reading, step, "a change")
-    with pytest.raises(ValueError, match="`rows` must be those of bench_reading"):
-        speed_history.figures({"rows": [{"waiting": 1}]})
+        history.change(reading, step, "a change")
+    with pytest.raises(ValueError, match="`rows` must be those of the programs reading"):
+        history.figures({"rows": [{"waiting": 1}]})
 
 
 def test_tesseracts_texts_come_back_to_their_lines(lines, tmp_path):
-    import bench_reading
-
-    if bench_reading.Tesseract.version() is None:
+    if reading.Tesseract.version() is None:
         pytest.skip("Tesseract is not installed")
-    sets = bench_reading.choose_lines([str(lines)], "test", 3)
+    sets = reading.choose_lines([str(lines)], "test", 3)
     (found,) = sets.values()
-    read = bench_reading.Tesseract(tmp_path, sets, processes=2)(found)
+    read = reading.Tesseract(tmp_path, sets, processes=2)(found)
     assert len(read) == len(TEXTS)
 
 
 def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypatch):
-    import bench_finetuning
-
-    monkeypatch.setattr(bench_finetuning, "peak_alone", lambda name, work: 0)
-    page, out = page_for(tmp_path, "finetuning", "bench_finetuning.py"), tmp_path / "speed.json"
-    run(monkeypatch, bench_finetuning, page, "--lines", 2, "--letters", 4, "--repeats", 1, "--json", out)
+    monkeypatch.setattr(finetuning, "in_new_process", lambda *_: 0)
+    page, out = page_for(tmp_path, "finetuning", "finetuning.py"), tmp_path / "speed.json"
+    run(monkeypatch, finetuning, page, "--lines", 2, "--letters", 4, "--repeats", 1, "--json", out)
     stock, ours, behind = json.loads(out.read_text())["rows"]
     assert stock["trained"] == ours["trained"] > behind["trained"]
     assert stock["ratio"] == 1
@@ -135,11 +117,9 @@ def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypa
 
 
 def test_the_share_of_a_step_that_waits_for_lines_is_measured(lines, tmp_path, monkeypatch):
-    import bench_loading
-
-    page, out = page_for(tmp_path, "loading", "bench_loading.py"), tmp_path / "loading.json"
+    page, out = page_for(tmp_path, "loading", "loading.py"), tmp_path / "loading.json"
     toy = ["--lines", 2, "--height", 20, "--workers", 0, "--steps", 1, "--rounds", 1]
-    run(monkeypatch, bench_loading, lines, page, *toy, "--json", out)
+    run(monkeypatch, loading, lines, page, *toy, "--json", out)
     compiled, jpegs = json.loads(out.read_text())["rows"]
     for row in (compiled, jpegs):
         assert 0 < row["waiting"] < 1
@@ -148,24 +128,20 @@ def test_the_share_of_a_step_that_waits_for_lines_is_measured(lines, tmp_path, m
 
 
 def test_starts_are_measured_in_turn(tmp_path, monkeypatch):
-    import bench_start
-
-    monkeypatch.setattr(bench_start, "PROCESSES", {bench_start.ALONE: ["1"], bench_start.CLASS: ["2"]})
-    page, out = page_for(tmp_path, "start", "bench_start.py"), tmp_path / "speed.json"
-    run(monkeypatch, bench_start, page, "--rounds", 1, "--json", out)
+    monkeypatch.setattr(start, "PROCESSES", {start.ALONE: ["1"], start.CLASS: ["2"]})
+    page, out = page_for(tmp_path, "start", "start.py"), tmp_path / "speed.json"
+    run(monkeypatch, start, page, "--rounds", 1, "--json", out)
     alone, _ = json.loads(out.read_text())["rows"]
     assert alone["to_alone"] == 1
     with pytest.raises(RuntimeError, match="ended with 3"):
-        bench_start.run(["import sys; sys.exit(3)"])
+        start.run(["import sys; sys.exit(3)"])
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_the_bench_for_cards_runs_without_one(tmp_path, monkeypatch):
-    import bench_cuda
-
     toy = ["--sizes", "toy:32:2:2:1", "--ways", "eager", "--lines", 2, "--columns", 6, "--letters", 5]
     out = tmp_path / "speed.json"
-    run(monkeypatch, bench_cuda, "--device", "cpu", *toy, "--matrix", 32, "--seconds", 0.01, "--json", out)
+    run(monkeypatch, cuda, "--device", "cpu", *toy, "--matrix", 32, "--seconds", 0.01, "--json", out)
     learnt, read = json.loads(out.read_text())["rows"]
     assert learnt["error"] is None
     assert read["error"] is None
@@ -174,29 +150,23 @@ def test_the_bench_for_cards_runs_without_one(tmp_path, monkeypatch):
 
 
 def test_a_row_that_fails_says_why():
-    import bench_cuda
-
     def fail() -> None:
         raise RuntimeError("no such card\nat all")
 
-    row = bench_cuda.Row("reading", "toy", compiled=True, parameters=1)
-    work = bench_cuda.Work(lines=1, columns=1, letters=1, seconds=0.0, device="cpu")
-    assert bench_cuda.measured(row, fail, work, None, 1.0).error == "RuntimeError: no such card"
+    row = cuda.Row("reading", "toy", compiled=True, parameters=1)
+    work = cuda.Work(lines=1, columns=1, letters=1, seconds=0.0, device="cpu")
+    assert cuda.measured(row, fail, work, None, 1.0).error == "RuntimeError: no such card"
 
 
 def test_what_was_aimed_at_stands_on_the_page_as_it_was_measured_last(tmp_path, monkeypatch):
-    import report_speed
-
-    docs = SCRIPTS.parent / "docs"
+    written = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     page = tmp_path / "speed.md"
-    page.write_text((docs / "speed.md").read_text(encoding="utf-8"), encoding="utf-8")
-    run(monkeypatch, report_speed, page, "--folder", docs)
-    assert page.read_text(encoding="utf-8") == (docs / "speed.md").read_text(encoding="utf-8")
+    page.write_text(written, encoding="utf-8")
+    run(monkeypatch, aims, page, "--folder", ROOT / "benchmarks" / "results")
+    assert page.read_text(encoding="utf-8") == written
 
 
 def test_an_aim_is_reached_where_all_sizes_reach_it():
-    from report_speed import Aim
-
     assert Aim("layer", "ViT", 1.2, False, [1.0, 1.2]).row() == ["layer", "ViT", "≤ 1.2 ×", "1.00 to 1.20 ×", "yes"]
     assert Aim("layer", "ViT", 1.2, False, [1.0, 1.21]).row()[-1] == "no"
     assert Aim("layer", "sums", 50, True, [49.0, 60.0]).row()[-2:] == ["49.00 to 60.00 ×", "no"]

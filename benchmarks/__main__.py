@@ -1,0 +1,8 @@
+"""Run a program of this folder: `python -m benchmarks NAME [options]`."""
+
+import sys
+
+from benchmarks.runner import run
+
+if __name__ == "__main__":
+    run("benchmarks", sys.argv[1:])

@@ -1,0 +1,171 @@
+"""What attention.py measures against what: each contest builds two actions of the same inputs."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import ViTConfig, ViTModel
+
+from benchmarks.literal_attention import LiteralGroupAttention
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
+from trocr_gsa.model.attention import GroupSelfAttention
+from trocr_gsa.model.configuration_gsa_net import GSANetConfig
+from trocr_gsa.model.encoding import grid_positions
+from trocr_gsa.model.groups import PointGroup
+from trocr_gsa.model.modeling_gsa_net import GSANetModel
+
+GROUP = PointGroup.from_name("C4")
+FORWARD, TRAINING = "forward", "forward and backward"
+FITS = 24  # patches a side, up to which the literal sum is laid out for the memory curve
+
+
+Action = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Two things to run.
+
+    Attributes:
+        measured: what.
+        peer: against what.
+        size: patches, hidden size, heads, batch.
+        passes: `FORWARD` or `TRAINING`.
+        build: makes both actions, given a kernel.
+        kernel: "sdpa" or "eager".
+        target: the ratio of times aimed at.
+        timed: whether the clock counts, or memory alone.
+        peer_fits: whether the peer fits into memory.
+    """
+
+    measured: str
+    peer: str
+    size: str
+    passes: str
+    build: Callable[[str], tuple[Action, Action]]
+    kernel: str = "sdpa"
+    target: str = ""
+    timed: bool = True
+    peer_fits: bool = True
+
+
+class PlainSelfAttention(nn.Module):
+    """A ViT's attention: four linears and softmax(q kᵀ) v."""
+
+    def __init__(self, hidden_size: int, num_heads: int, kernel: str) -> None:
+        super().__init__()
+        self.num_heads, self.kernel = num_heads, kernel
+        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(hidden_size, hidden_size) for _ in range(4))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Attend; features (batch, token, hidden) to the same."""
+        projections = (self.q_proj, self.k_proj, self.v_proj)
+        query, key, value = (p(features).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for p in projections)
+        if self.kernel == "eager":
+            out = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
+        else:
+            out = F.scaled_dot_product_attention(query, key, value)
+        return self.o_proj(out.transpose(1, 2).flatten(-2))
+
+
+def packaged_encoder() -> dict[str, Any]:
+    """Return the packaged reader's encoder configuration."""
+    return json.loads((PACKAGED_CHECKPOINT / "config.json").read_text(encoding="utf-8"))["encoder"]
+
+
+def run(module: Callable[..., Any], passes: str, *inputs: Tensor) -> Callable[[], object]:
+    """Return an action that runs a module once."""
+
+    def forward() -> object:
+        with torch.no_grad():
+            return module(*inputs)
+
+    def training() -> None:
+        out = module(*inputs)
+        (out if isinstance(out, Tensor) else out.last_hidden_state).sum().backward()
+
+    return forward if passes == FORWARD else training
+
+
+def group_layer(hidden: int, heads: int, kernel: str = "sdpa", pose_sum: str = "none") -> GroupSelfAttention:
+    """Return a layer with as many frequencies as the packaged reader."""
+    frequencies = packaged_encoder()["num_frequencies"]
+    return GroupSelfAttention(GROUP, hidden, heads, pose_sum, frequencies, attn_implementation=kernel)
+
+
+def layers(device: str) -> Iterator[Contest]:
+    """Group attention against plain attention."""
+    for hidden, heads in ((192, 4), (768, 12)):
+        for rows, columns, batch in ((4, 32, 4 * 192 // hidden), (24, 24, 1)):
+            for kernel in ("sdpa", "eager"):
+
+                def build(kernel, hidden=hidden, heads=heads, rows=rows, columns=columns, batch=batch):
+                    ours, plain = group_layer(hidden, heads, kernel), PlainSelfAttention(hidden, heads, kernel)
+                    ours, plain = ours.to(device), plain.to(device)
+                    features = torch.randn(batch, GROUP.order, rows * columns, hidden, device=device)
+                    positions = grid_positions(rows, columns, torch.device(device))
+                    return run(ours, TRAINING, features, positions), run(plain, TRAINING, features.flatten(1, 2))
+
+                size = f"{rows}×{columns} patches, {hidden} wide, {heads} heads, batch {batch}"
+                yield Contest(f"layer, {kernel}", "plain attention", size, TRAINING, build, kernel, "≤ 1.2")
+
+
+def literals(device: str) -> Iterator[Contest]:
+    """Group attention against the literal sums; each must give the same numbers."""
+    for ours, theirs, target in (("none", "none", "≥ 50 ×"), ("query", "query", ""), ("none", "query", "")):
+
+        def build(kernel, ours=ours, theirs=theirs, side=20):
+            layer = group_layer(192, 4, kernel, ours).to(device)
+            peer = group_layer(192, 4, kernel, theirs).to(device)
+            peer.load_state_dict(layer.state_dict())
+            positions = grid_positions(side, side, torch.device(device))
+            features = torch.randn(1, GROUP.order, side * side, 192, device=device)
+            return run(layer, FORWARD, features, positions), run(
+                LiteralGroupAttention(peer, positions), FORWARD, features
+            )
+
+        yield Contest(f"layer, {ours}", f"literal {theirs}", "20×20 patches, 192 wide", FORWARD, build, "sdpa", target)
+
+
+def memories(device: str) -> Iterator[Contest]:
+    """The layer's memory over squares of patches, and the literal sum's while it fits."""
+    for side in (10, 16, 20, 24, 32, 48, 64):
+
+        def build(kernel, side=side):
+            layer, positions = group_layer(192, 4, kernel).to(device), grid_positions(side, side, torch.device(device))
+            features = torch.randn(1, GROUP.order, side * side, 192, device=device)
+            literal = LiteralGroupAttention(layer, positions if side <= FITS else positions[:1])
+            return run(layer, FORWARD, features, positions), run(literal, FORWARD, features)
+
+        size = f"{side}×{side} patches, 192 wide"
+        yield Contest("layer", "literal none", size, FORWARD, build, timed=False, peer_fits=side <= FITS)
+
+
+def encoders(device: str) -> Iterator[Contest]:
+    """The packaged encoder against a ViT."""
+    words = packaged_encoder()
+    for passes in (FORWARD, TRAINING):
+
+        def build(kernel, passes=passes, rows=3, columns=50, batch=4):
+            ours: Any = GSANetModel(GSANetConfig(**words))
+            same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
+            height, width = rows * words["patch_size"], columns * words["patch_size"]
+            config = ViTConfig(
+                **{key: words[key] for key in (*same, "num_channels", "patch_size")}, image_size=(height, width),
+                hidden_dropout_prob=0.0,
+            )  # fmt: skip
+            vit: Any = ViTModel(config, add_pooling_layer=False)
+            for model in (ours, vit):
+                model.to(device).set_attn_implementation(kernel)
+            pixels = torch.randn(batch, words["num_channels"], height, width, device=device)
+            return run(ours, passes, pixels), run(vit, passes, pixels)
+
+        size = f"3×50 patches, {words['hidden_size']} wide, batch 4"
+        yield Contest(f"encoder, K = {words['pose_layers']}", "ViT", size, passes, build, "sdpa", "≤ 1.5")
+
+
+PARTS = {"layer": layers, "literal": literals, "memory": memories, "encoder": encoders}

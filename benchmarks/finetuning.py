@@ -1,0 +1,247 @@
+"""Take fine-tuning steps with this package and with a stock ViT-TrOCR of the same size, in turn.
+
+    OMP_NUM_THREADS=1 python -m benchmarks finetuning docs/speed.md
+
+A step is what `trocr-gsa finetune` does with a batch: forward with all losses, backward, clipping, AdamW. Both readers
+have LoRA of the same rank on the same projections of both halves (this package's once more, where only what lies behind
+the choice of a pose has it), decoders of the same shape and dropout, and labels of the same length; a line is 3 × 48
+patches here, and there, where pictures are square, 12 × 12 and the class token. All letters and pictures are noise.
+Operations are those of forward and backward, as torch counts them: how much of the ratio is in what there is to
+compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA of the clock). Memory is what
+a process of its own needs at its peak for a step (Linux's VmHWM), less what it held before it had a reader. The rows go
+to benchmarks/results/finetuning.json.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers.models.trocr.modeling_trocr import TrOCRDecoder, TrOCRDecoderLayer
+
+from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.memory import forget_peak, in_new_process, resident
+from benchmarks.stock_reader import Shape, build_stock
+from trocr_gsa import lora_config
+from trocr_gsa.checkpoints.models import load_model
+from trocr_gsa.data.numbers import to_json
+from trocr_gsa.train.optimisation import make_optimizer
+from trocr_gsa.train.step import LossWeights, count, weighted_loss
+
+OURS, BEHIND, STOCK = "trocr-gsa", "trocr-gsa, `targets=behind_pose`", "stock ViT-TrOCR"
+READERS = (STOCK, OURS, BEHIND)
+ROWS, COLUMNS, SQUARE = 3, 48, 12  # patches
+LETTERS = 256
+PARTS = ("forward", "backward", "optimizer")
+WEIGHTS = LossWeights(ctc=1.0, pose=0.3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a step costs.
+
+    Attributes:
+        reader: its name.
+        parameters: all of them.
+        trained: those of the adapter.
+        forward_seconds: of a step, losses included.
+        backward_seconds: of a step.
+        optimizer_seconds: of a step, clipping included.
+        step_seconds: of all three.
+        ratio: of these to the stock reader's.
+        giga_operations: of a step.
+        peak_bytes: of a step.
+    """
+
+    reader: str
+    parameters: int
+    trained: int
+    forward_seconds: float
+    backward_seconds: float
+    optimizer_seconds: float
+    step_seconds: float
+    ratio: float
+    giga_operations: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step is taken on: lines, letters of each, the adapter's rank, and where."""
+
+    lines: int
+    letters: int
+    rank: int
+    device: str
+
+
+class Steps:
+    """A reader in its adapter, with a batch of noise to learn.
+
+    Args:
+        name: one of `READERS`.
+        work: what a step is.
+    """
+
+    def __init__(self, name: str, work: Work) -> None:
+        torch.manual_seed(0)
+        self.name, self.device = name, work.device
+        reader, processor = load_model(None)
+        labels = torch.randint(3, LETTERS, (work.lines, work.letters), device=work.device)
+        if name != STOCK:
+            side = processor.image_processor.patch_size  # pyright: ignore[reportAttributeAccessIssue]
+            self.batch = {
+                "pixel_values": torch.randn(work.lines, ROWS * COLUMNS, side * side, device=work.device),
+                "pixel_attention_mask": torch.ones(work.lines, ROWS * COLUMNS, dtype=torch.long, device=work.device),
+                "spatial_shapes": torch.tensor([[ROWS, COLUMNS]] * work.lines, device=work.device),
+            }
+        else:
+            reader = stock_like(reader)
+            side = SQUARE * reader.encoder.config.patch_size
+            self.batch = {"pixel_values": torch.randn(work.lines, 3, side, side, device=work.device)}
+        self.batch["labels"] = labels
+        self.totals = count([self.batch]).to(work.device)
+        adapter = lora_config("behind_pose" if name == BEHIND else "both", rank=work.rank)
+        # as the loop does where nothing learns to tell which way up a line is
+        self.told = {"orientation": "upright"} if name == BEHIND else {}
+        self.model: Any = get_peft_model(reader, adapter).to(work.device).train()
+        self.optimizer = make_optimizer(self.model, 1e-4, 0.0, 0.98)
+
+    def forward(self) -> Tensor:
+        """Return the step's loss."""
+        output = self.model(**self.batch, **self.told)
+        return weighted_loss(output, self.batch, self.totals, WEIGHTS)[0] if self.name != STOCK else output.loss
+
+    def update(self) -> None:
+        """Let the gradients move the adapter."""
+        torch.nn.utils.clip_grad_norm_([w for w in self.model.parameters() if w.requires_grad], 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def take(self) -> tuple[float, ...]:
+        """Take a step and return the seconds of its `PARTS`."""
+        loss, forward = self._timed(self.forward)
+        _, backward = self._timed(loss.backward)
+        _, update = self._timed(self.update)
+        return forward, backward, update
+
+    def _timed(self, action: Callable[[], Any]) -> tuple[Any, float]:
+        on_cuda = self.device.startswith("cuda")
+        clock = time.perf_counter if on_cuda else time.process_time
+        start = clock()
+        result = action()
+        if on_cuda:
+            torch.cuda.synchronize()
+        return result, clock() - start
+
+    def giga_operations(self) -> float:
+        """Return the operations of a step; torch counts those of attention where it is written out."""
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted:
+            self.forward().backward()
+        self.optimizer.zero_grad()
+        return counted.get_total_flops() / 1e9
+
+    def sizes(self) -> tuple[int, int]:
+        """Return how many parameters there are, and how many of them learn."""
+        counts = [(weight.numel(), weight.requires_grad) for weight in self.model.parameters()]
+        return sum(size for size, _ in counts), sum(size for size, learns in counts if learns)
+
+
+def stock_like(reader: Any) -> Any:
+    """Return an untrained stock TrOCR of a reader's sizes; lifting is an attention layer more."""
+    encoder, decoder = reader.config.encoder, reader.config.decoder
+    shape = Shape(
+        image_size=SQUARE * encoder.patch_size, hidden_size=encoder.hidden_size, layers=encoder.num_hidden_layers + 1,
+        heads=encoder.num_attention_heads, decoder_size=decoder.d_model, decoder_layers=decoder.decoder_layers,
+        decoder_heads=decoder.decoder_attention_heads, vocabulary=decoder.vocab_size,
+        longest=decoder.max_position_embeddings, patch_size=encoder.patch_size,
+    )  # fmt: skip
+    stock, _ = build_stock(shape)
+    for module in stock.decoder.modules():
+        if isinstance(module, TrOCRDecoder | TrOCRDecoderLayer):
+            module.dropout = decoder.dropout
+    return stock
+
+
+def peak_bytes(name: str, work: Work) -> int:
+    """Return the most memory that this process, or its CUDA device, holds for two steps."""
+    torch.set_num_threads(1)
+    before = resident("VmRSS")
+    steps = Steps(name, work)
+    if work.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        forget_peak()  # of loading
+    for _ in range(2):
+        steps.take()
+    return torch.cuda.max_memory_allocated() if work.device.startswith("cuda") else resident("VmHWM") - before
+
+
+def measure(work: Work, repeats: int) -> list[Row]:
+    """Take steps with all readers in turn; the first of each does not count."""
+    peaks = {name: in_new_process(peak_bytes, name, work) for name in READERS}
+    readers = [Steps(name, work) for name in READERS]
+    rounds = [[reader.take() for reader in readers] for _ in range(repeats + 1)][1:]
+    rows: list[Row] = []
+    for reader, times in zip(readers, zip(*rounds, strict=True), strict=True):
+        parts = [statistics.median(part) for part in zip(*times, strict=True)]
+        whole = statistics.median(map(sum, times))
+        first = rows[0].step_seconds if rows else whole
+        parameters, trained = reader.sizes()
+        forward, backward, update = parts
+        operations, peak = reader.giga_operations(), peaks[reader.name]
+        rows.append(Row(reader.name, parameters, trained, forward, backward, update, whole, whole / first, operations,
+                        peak))  # fmt: skip
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as Markdown."""
+    head = [
+        "reader",
+        "parameters",
+        "trained",
+        *(f"{part}, ms" for part in (*PARTS, "step")),
+        "ratio",
+        "Gop",
+        "peak memory",
+    ]
+    return markdown(
+        head,
+        (
+            [row.reader, f"{row.parameters / 1e6:.1f} M", f"{row.trained / 1e6:.2f} M",
+             *(f"{1000 * each:.0f}" for each in (row.forward_seconds, row.backward_seconds, row.optimizer_seconds,
+                                                 row.step_seconds)),
+             f"× {row.ratio:.2f}", f"{row.giga_operations:.0f}", f"{row.peak_bytes / 1e6:.0f} MB"]
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("--lines", type=int, default=28, help="of a step")
+    parser.add_argument("--letters", type=int, default=48, help="of a line")
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/finetuning.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    work = Work(options.lines, options.letters, options.rank, options.device)
+    rows = measure(work, options.repeats)
+    print(table(rows))
+    found = {"threads": 1, "repeats": options.repeats, "work": asdict(work), "rows": [asdict(row) for row in rows]}
+    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
+    for page in options.pages:
+        write_between_markers(page, "finetuning", __file__, table(rows))

@@ -1,0 +1,42 @@
+"""Tables that programs write into Markdown pages, between two comments that name the table and the program."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def has_markers(page: Path, name: str, script: str) -> bool:
+    """Whether a Markdown file has a place for table `name` of a program."""
+    written = page.read_text(encoding="utf-8")
+    return all(marker in written for marker in _markers(name, script))
+
+
+def write_between_markers(page: Path, name: str, script: str, text: str) -> None:
+    """Replace what stands between the two comments of table `name` in a Markdown file.
+
+    Args:
+        page: the file.
+        name: of the table.
+        script: `__file__` of the program that writes it.
+        text: what goes between.
+
+    Raises:
+        ValueError: if the file lacks a comment.
+    """
+    begin, end = _markers(name, script)
+    written = page.read_text(encoding="utf-8")
+    if begin not in written or end not in written:
+        raise ValueError(f"`files`: {page} must hold the lines {begin!r} and {end!r}, which the table goes between.")
+    before, rest = written.split(begin, 1)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+
+
+def _markers(name: str, script: str) -> tuple[str, str]:
+    return f"<!-- {name}: written by {Path(script).relative_to(ROOT).as_posix()} -->", f"<!-- /{name} -->"

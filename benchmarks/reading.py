@@ -1,0 +1,248 @@
+"""Read the same lines with this package, with Tesseract and with a stock TrOCR of the same size, on the same cores.
+
+    python -m benchmarks reading DATA/fraktur-19 DATA/htromance-modern-fr DATA/cremma-mss-19 DATA/peraire \
+        --page docs/speed.md
+
+Ways take turns within each of the rounds, so that what else the machine does falls on all of them; the median round
+counts. Before the first, each reads some of the lines. Each starts from pictures in memory (Tesseract from files) and
+ends with texts. This package is told nothing, or that lines are upright (`orientation="upright"`), and reads greedily,
+or with its CTC head alone (`num_beams=0`). Tesseract reads upright raw lines (`--psm 13`, `frk` for sets named fraktur,
+`fra` for others), `--threads` processes of one thread side by side, each started once for all of its lines. The stock
+TrOCR sees squares of 384 pixels, in patches of 16; its weights are random, which the clock does not mind, and it writes
+as many tokens as the longest text of a batch has. Lines are batched by the shape of their pictures in both. Whoever
+wants any orientation of a stock reader reads four times. The rows go to benchmarks/results/reading.json.
+"""
+
+import argparse
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.stock_reader import PAD, Shape, build_stock, squashed
+from trocr_gsa.data.numbers import to_json
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.data.sources import open_source
+from trocr_gsa.metrics.error_rates import cer
+from trocr_gsa.reader import LineReader
+from trocr_gsa.reader.precision import multiplies_in_bf16
+
+OURS = "trocr-gsa"
+STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)
+QUARTERS = (0, 90, 180, 270)
+WARMING = 8  # before the rounds, each way reads one line in so many: the first to ask for memory waits for it
+Lines = Sequence[LineSample]
+Way = Callable[[Lines], list[str] | None]  # texts; None where they are of random weights
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one reader did.
+
+    Attributes:
+        reader: its name.
+        lines_per_second: of the clock.
+        ratio: of these to this package's: below 1, the other is slower.
+        processor_seconds_per_line: of all threads and processes together.
+        cer: character error rate; None where the weights are random.
+        parameters: of its network; None where it does not say.
+    """
+
+    reader: str
+    lines_per_second: float
+    ratio: float
+    processor_seconds_per_line: float
+    cer: float | None
+    parameters: int | None
+
+
+def choose_lines(sources: Sequence[str], split: str, count: int) -> dict[str, list[LineSample]]:
+    """Return `count` lines by their sources, spread evenly over all of them."""
+    sets = {source: open_source(source, split) for source in sources}
+    total = sum(map(len, sets.values()))
+    places = [place * total // min(count, total) for place in range(min(count, total))]
+    chosen: dict[str, list[LineSample]] = {}
+    first = 0
+    for source, lines in sets.items():
+        chosen[source] = [lines[place - first] for place in places if first <= place < first + len(lines)]
+        first += len(lines)
+    return chosen
+
+
+def ours(reader: LineReader, **how: Any) -> Way:
+    """Return this package as a way of reading; `how` is what `read` is told."""
+    return lambda lines: [line.text for line in reader.read([line.image for line in lines], **how)]
+
+
+def stock(batch_size: int, angles: Sequence[int]) -> tuple[Way, int]:
+    """Return a stock TrOCR that reads lines at some angles, and how many parameters it has."""
+    model, processor = build_stock(STOCK)
+    model.eval()
+
+    @torch.inference_mode()
+    def read(lines: Lines) -> None:
+        ordered = sorted(lines, key=lambda line: line.image.width / line.image.height)
+        for start in range(0, len(ordered), batch_size):
+            batch = ordered[start : start + batch_size]
+            tokens = 1 + max(len(line.text.encode()) for line in batch)
+            for angle in angles:
+                pixels = squashed(processor, [line.image.rotate(angle, expand=True) for line in batch])
+                written = model.generate(
+                    pixels, num_beams=1, max_length=None, min_new_tokens=tokens, max_new_tokens=tokens,
+                    pad_token_id=PAD,
+                )  # fmt: skip
+                processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+
+    return read, sum(weight.numel() for weight in model.parameters())
+
+
+class Tesseract:
+    """Tesseract, with a list of pictures for each of its processes.
+
+    Args:
+        folder: that pictures are put into.
+        sets: lines by their sources.
+        processes: side by side.
+    """
+
+    def __init__(self, folder: Path, sets: dict[str, list[LineSample]], processes: int) -> None:
+        self.lists: list[list[tuple[Path, list[LineSample]]]] = []
+        self.languages: list[str] = []
+        for number, (source, lines) in enumerate(sets.items()):
+            self.languages.append("frk" if "fraktur" in Path(source).stem else "fra")
+            self.lists.append([])
+            for share in range(processes):
+                mine = lines[share::processes]
+                paths = [folder / f"{number}-{share}-{place:05}.png" for place in range(len(mine))]
+                for path, line in zip(paths, mine, strict=True):
+                    line.image.save(path)
+                listing = folder / f"{number}-{share}.txt"
+                listing.write_text("".join(f"{path}\n" for path in paths))
+                self.lists[-1].append((listing, mine))
+
+    @staticmethod
+    def version() -> str | None:
+        """Return which one is installed, if one is."""
+        if shutil.which("tesseract") is None:
+            return None
+        said = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
+        found = re.search(r"tesseract (\S+)", said)
+        return found[1] if found else "of unknown version"
+
+    def __call__(self, lines: Lines) -> list[str]:
+        """Read the lines that it was made with, in the order of `lines`."""
+        texts: dict[int, str] = {}
+        for language, shares in zip(self.languages, self.lists, strict=True):
+            command = ["-l", language, "--psm", "13"]
+            started = [
+                subprocess.Popen(
+                    ["tesseract", str(listing), "stdout", *command], text=True, env={"OMP_THREAD_LIMIT": "1"},
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )
+                for listing, mine in shares if mine
+            ]  # fmt: skip
+            for process, (_, mine) in zip(started, [share for share in shares if share[1]], strict=True):
+                read = process.communicate()[0].split("\f")
+                texts |= {id(line): " ".join(text.split()) for line, text in zip(mine, read, strict=True)}
+        return [texts[id(line)] for line in lines]
+
+
+def used() -> float:
+    """Return the processor time of this process and of those it has waited for."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def compare(ways: dict[str, Way], sizes: dict[str, int], lines: Lines, rounds: int) -> list[Row]:
+    """Read all lines every way in turn, round after round."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    texts: dict[str, list[str] | None] = {}
+    for way in ways.values():
+        if not isinstance(way, Tesseract):  # whose processes are new every time
+            way(lines[::WARMING])
+    for _ in range(rounds):
+        for name, way in ways.items():
+            clock, processor = time.perf_counter(), used()
+            texts[name] = way(lines)
+            times[name].append((time.perf_counter() - clock, used() - processor))
+            print(f"{name}: {times[name][-1][0]:.1f} s, {times[name][-1][1]:.1f} s of the processor", flush=True)
+    clocks = {name: statistics.median(clock for clock, _ in each) for name, each in times.items()}
+    expected = [line.text for line in lines]
+    rows = []
+    for name, each in times.items():
+        read = texts[name]
+        rows.append(
+            Row(
+                name, len(lines) / clocks[name], clocks[OURS] / clocks[name],
+                statistics.median(processor for _, processor in each) / len(lines),
+                None if read is None else cer(expected, read), sizes.get(name),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as Markdown."""
+    head = ["reader", "lines/s", "to trocr-gsa", "processor, ms/line", "CER", "parameters"]
+    return markdown(
+        head,
+        (
+            [row.reader, f"{row.lines_per_second:.1f}", f"× {row.ratio:.2f}",
+             f"{1000 * row.processor_seconds_per_line:.0f}", "–" if row.cer is None else f"{row.cer:.1%}",
+             "–" if row.parameters is None else f"{row.parameters / 1e6:.1f} M"]
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Read, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="+", help="sets of lines with texts: folders or compiled files")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--lines", type=int, default=500, help="of all sources together")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/reading.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    sets = choose_lines(options.sources, options.split, options.lines)
+    lines = [line for each in sets.values() for line in each]
+    packaged = LineReader.from_pretrained(device="cpu")
+    alike: dict[str, Any] = {"batch_size": options.batch_size}
+    ways = {
+        OURS: ours(packaged, **alike),
+        f"{OURS}, int8": ours(LineReader.from_pretrained(device="cpu", precision="int8"), **alike),
+        f"{OURS}, upright": ours(packaged, orientation="upright", **alike),
+        f"{OURS}, without decoder": ours(packaged, num_beams=0, **alike),
+        f"{OURS}, upright, without decoder": ours(packaged, orientation="upright", num_beams=0, **alike),
+    }
+    if multiplies_in_bf16(on_cpu=True):
+        ways[f"{OURS}, bf16"] = ours(LineReader.from_pretrained(device="cpu", precision="bf16"), **alike)
+    parameters = sum(weight.numel() for weight in packaged.model.parameters())
+    sizes = dict.fromkeys(ways, parameters)
+    for name, angles in (("stock, one orientation", QUARTERS[:1]), ("stock, four orientations", QUARTERS)):
+        ways[name], sizes[name] = stock(options.batch_size, angles)
+    with tempfile.TemporaryDirectory() as folder:
+        if version := Tesseract.version():
+            ways[f"Tesseract {version}"] = Tesseract(Path(folder), sets, options.threads)
+        rows = compare(ways, sizes, lines, options.rounds)
+    print(table(rows))
+    measured = {
+        "lines": {Path(source).stem: len(each) for source, each in sets.items()}, "rounds": options.rounds,
+        "batch_size": options.batch_size, "threads": options.threads, "rows": [asdict(row) for row in rows],
+    }  # fmt: skip
+    options.json.write_text(to_json(measured, indent=1) + "\n", encoding="utf-8")
+    if options.page:
+        write_between_markers(options.page, "reading", __file__, table(rows))

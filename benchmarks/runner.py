@@ -1,0 +1,46 @@
+"""One command for the programs of a folder: `python -m FOLDER NAME [options]`.
+
+What is unusual: there is no list of them. A module with a function `main` is a program, and the first line of its
+docstring says what it does.
+"""
+
+import ast
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def programs(folder: str) -> dict[str, str]:
+    """Return the programs of a folder of this project by their names, each with the line that says what it does."""
+    found = {}
+    for path in sorted((ROOT / folder).glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
+            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return found
+
+
+def run(folder: str, words: Sequence[str]) -> None:
+    """Run a program of a folder, or list them all.
+
+    Args:
+        folder: of this project.
+        words: of the command line: a program's name and its own options.
+    """
+    found = programs(folder)
+    if not words or words[0] in ("-h", "--help"):
+        width = max(map(len, found))
+        print(f"python -m {folder} NAME [options], where NAME is one of\n")
+        print("\n".join(f"  {name:{width}}  {does}" for name, does in found.items()))
+        return
+    name, *options = words
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"`python -m {folder}` lists them."
+        sys.exit(f"error: there is no program `{name}`. {hint}")
+    sys.argv = [f"python -m {folder} {name}", *options]
+    import_module(f"{folder}.{name}").main()

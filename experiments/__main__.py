@@ -1,0 +1,8 @@
+"""Run a program of this folder: `python -m experiments NAME [options]`."""
+
+import sys
+
+from benchmarks.runner import run
+
+if __name__ == "__main__":
+    run("experiments", sys.argv[1:])

@@ -1,0 +1,116 @@
+"""Lines read by several readers at several angles, each reading kept on disk so that none is made twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from experiments.line_conditions import AS_CUT, CONDITIONS
+from trocr_gsa.atomic import write_json
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
+from trocr_gsa.checkpoints.results import weights_sha256
+from trocr_gsa.data.line import Line
+from trocr_gsa.data.samples import LineSample
+from trocr_gsa.data.sources import open_source
+from trocr_gsa.evaluation.evaluate import read_lines
+from trocr_gsa.evaluation.scored_line import ScoredLine
+from trocr_gsa.reader import LineReader
+
+Reads = Callable[[Sequence[LineSample], float], list[ScoredLine]]
+
+
+@dataclass
+class Contestant:
+    """Somebody who reads lines.
+
+    Attributes:
+        name: to show.
+        fingerprint: of all that decides what is read; readings are kept under it.
+        load: makes it ready; called only if there is something to read.
+    """
+
+    name: str
+    fingerprint: str
+    load: Callable[[], Reads]
+    _reads: Reads | None = field(default=None, repr=False)
+
+    def read(self, lines: Sequence[LineSample], angle: float) -> list[ScoredLine]:
+        """Turn the lines by `angle` degrees counter-clockwise and read them."""
+        if self._reads is None:
+            self._reads = self.load()
+        return self._reads(lines, angle)
+
+    @classmethod
+    def of_model(cls, name: str, folder: Path = PACKAGED_CHECKPOINT, adapter: Path | None = None) -> "Contestant":
+        """Return the reader in a checkpoint's folder, with an adapter in its weights if one is given."""
+
+        def load() -> Reads:
+            reader = LineReader.from_pretrained(folder, adapter)
+            reader.model.config.confidence_temperature = 1.0  # it is fitted to these readings
+            return lambda lines, angle: read_lines(reader.model, reader.processor, lines, angle)
+
+        parts = [weights_sha256(str(folder)) or str(folder)]
+        if adapter is not None:
+            parts.append(hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest())
+        return cls(name, "-".join(part[:12] for part in parts), load)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The test lines of some sets, and what was read in them.
+
+    Args:
+        cache: folder that readings are kept in.
+        sources: by the name of the set, whatever `trocr-gsa evaluate` takes.
+        split: of them.
+        most: lines of each set, spread evenly over it; None: all.
+        condition: one of `CONDITIONS`, that the lines are put into.
+    """
+
+    cache: Path
+    sources: dict[str, str]
+    split: str = "test"
+    most: int | None = None
+    condition: str = AS_CUT
+    lines: dict[str, list[LineSample]] = field(default_factory=dict)
+
+    def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[ScoredLine]:
+        """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
+        words = _as_word(name)
+        part = self.split if self.most is None else f"{self.split}-{self.most}"
+        part += "" if self.condition == AS_CUT else f"-{_as_word(self.condition)}"
+        path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
+        if path.is_file():
+            return [_from_file(fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+        if name not in self.lines:
+            dataset = open_source(self.sources[name], self.split)
+            count = min(len(dataset), self.most or len(dataset))
+            lines = (dataset[place * len(dataset) // count] for place in range(count))
+            change = CONDITIONS[self.condition]
+            self.lines[name] = [replace(line, image=change(line.image)) for line in lines]
+        records = [_for_file(line) for line in contestant.read(self.lines[name], angle)]
+        write_json(path, records)
+        print(f"{contestant.name} read {name} at {angle:g}°", flush=True)
+        return [_from_file(fields) for fields in records]
+
+
+def _for_file(scored: ScoredLine) -> dict[str, Any]:
+    return {
+        "name": scored.sample.name, "document": scored.document, "text": scored.reference,
+        "prediction": scored.prediction, "angle": scored.angle, "orientation": scored.line.orientation,
+        "confidence": scored.line.confidence,
+    }  # fmt: skip
+
+
+def _from_file(fields: dict[str, Any]) -> ScoredLine:
+    """Return a line without its picture, which no table needs."""
+    sample = LineSample(Image.new("L", (1, 1)), fields["text"], fields["name"], fields["document"])
+    return ScoredLine(sample, fields["angle"], Line(fields["prediction"], fields["confidence"], fields["orientation"]))
+
+
+def _as_word(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)

@@ -1,0 +1,154 @@
+"""Measure what a stock TrOCR reads at four angles, before and after it is taken over.
+
+    python -m experiments take_over runs/stock_trocr docs/from_trocr.md
+
+The stock reader is one of experiments/train_stock_trocr.py, trained on upright pictures. It reads words that it was not
+trained on, of font families that it was trained on and of others. Calibration takes upright lines without their
+texts. The rows also go to experiments/results/take_over.json.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoProcessor, VisionEncoderDecoderModel
+
+from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.stock_reader import read_stock, squashed
+from experiments.rendered_words import SEEN_FAMILIES, UNSEEN_FAMILIES, rendered_words
+from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
+from trocr_gsa.data import LineSample
+from trocr_gsa.data.line import Line
+from trocr_gsa.data.numbers import to_json
+from trocr_gsa.evaluation.evaluate import rotate_image, summarise
+from trocr_gsa.evaluation.scored_line import ScoredLine
+from trocr_gsa.metrics.summary_row import SummaryRow
+from trocr_gsa.reader.decoding import read_images
+from trocr_gsa.train.teach_orientation import calibrate
+
+ANGLES = (0.0, 90.0, 180.0, 270.0)
+TEST_SEED, CALIBRATION_SEED = 1_000_000, 2_000_000  # far from what the stock reader was trained on
+FONTS = {"seen": SEEN_FAMILIES, "unseen": UNSEEN_FAMILIES}
+BATCH = 50
+
+Read = Callable[[list[Image.Image]], list[Line]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One reader on one set of lines.
+
+    Attributes:
+        name: of the reader.
+        fonts: "seen" or "unseen".
+        calibration_lines: lines without text that it was calibrated on, 0 for none.
+        calibration_minutes: that this took.
+        rows: what was measured, one row an angle.
+        same_text: share of lines whose text is the same at all angles.
+    """
+
+    name: str
+    fonts: str
+    calibration_lines: int
+    calibration_minutes: float
+    rows: list[SummaryRow]
+    same_text: float
+
+
+def stock_reading(folder: str) -> Read:
+    """Return how the stock reader reads; it knows no orientation but upright."""
+    model: Any = VisionEncoderDecoderModel.from_pretrained(folder).eval()
+    processor: Any = AutoProcessor.from_pretrained(folder)
+    return lambda images: [
+        Line(text, confidence=1.0, orientation=0.0)
+        for text in read_stock(model, processor.tokenizer, squashed(processor, images))
+    ]
+
+
+def converted_reading(model: TrOCRGSAModel, processor: TrOCRGSAProcessor, orientation: str) -> Read:
+    """Return how a converted reader reads, told the orientation or not."""
+    return lambda images: read_images(model, processor, images, orientation)
+
+
+def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, calibration: tuple[int, float]) -> Variant:
+    """Read the lines at every angle."""
+    rows, texts = [], []
+    for angle in ANGLES:
+        images = [rotate_image(line.image, angle) for line in lines]
+        start = time.perf_counter()
+        readings = [
+            reading for first in range(0, len(images), BATCH) for reading in read(images[first : first + BATCH])
+        ]
+        scored = [ScoredLine(line, angle, found) for line, found in zip(lines, readings, strict=True)]
+        rows.append(summarise(f"{name}, {fonts}", scored, time.perf_counter() - start))
+        texts.append([reading.text for reading in readings])
+    same = sum(len(set(line)) == 1 for line in zip(*texts, strict=True)) / len(lines)
+    return Variant(name, fonts, *calibration, rows, same)
+
+
+def report(folder: str, lines: int, calibration_sizes: Sequence[int]) -> list[Variant]:
+    """Measure the stock reader and what it becomes, on `lines` lines of each kind of font."""
+    test = {kind: render_lines(families, lines, TEST_SEED) for kind, families in FONTS.items()}
+    unlabelled = render_lines(SEEN_FAMILIES, max(calibration_sizes), CALIBRATION_SEED)
+    found = []
+
+    def add(name: str, read: Read, calibration: tuple[int, float] = (0, 0.0)) -> None:
+        for kind, held_out in test.items():
+            found.append(measure(read, held_out, name, kind, calibration))
+            print(table(found[-1:]), flush=True)
+
+    add("stock", stock_reading(folder))
+    processor = TrOCRGSAProcessor.from_trocr(folder)
+    model = TrOCRGSAModel.from_trocr(folder, group="C4")
+    add("taken over, told upright", converted_reading(model, processor, "upright"))
+    add("taken over, told nothing", converted_reading(model, processor, "any"))
+    last = model.encoder.config.num_hidden_layers
+    deeper = sorted({last // 2, last - 1} - {model.encoder.config.pose_layers})  # with K = L the decoder sees all poses
+    for size, layers in [*((size, None) for size in calibration_sizes), *((max(calibration_sizes), k) for k in deeper)]:
+        model = TrOCRGSAModel.from_trocr(folder, group="C4", pose_layers=layers)
+        result = calibrate(model, processor, [line.image for line in unlabelled[:size]])
+        name = f"calibrated on {size} lines, K = {model.encoder.config.pose_layers} of {last}"
+        add(name, converted_reading(model, processor, "any"), (size, result.minutes))
+    return found
+
+
+def render_lines(families: Sequence[str], size: int, seed: int) -> list[LineSample]:
+    """Render `size` lines from seed `seed` on."""
+    rendered = rendered_words(families, size, seed)
+    return [rendered[index] for index in range(size)]
+
+
+def table(variants: Sequence[Variant]) -> str:
+    """Return the variants as Markdown: one line each, one column an angle."""
+    head = ["reader", "fonts", *(f"CER at {angle:g}°" for angle in ANGLES), "same text at all", "way up right", "took"]
+    rows = []
+    for variant in variants:
+        cers = [f"{row.cer:.1%} ({row.cer_low:.1%}–{row.cer_high:.1%})" for row in variant.rows]
+        way_up = sum(row.orientation_accuracy for row in variant.rows) / len(ANGLES)
+        minutes = f"{variant.calibration_minutes:.1f} min" if variant.calibration_lines else ""
+        cells = [variant.name, variant.fonts, *cers, f"{variant.same_text:.1%}", f"{way_up:.1%}", minutes]
+        rows.append(cells)
+    return markdown(head, rows)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stock", help="folder of a stock TrOCR")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("--lines", type=int, default=150, help="test lines of each kind of font")
+    parser.add_argument("--calibration-lines", type=int, nargs="+", default=[16, 256])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, default=Path("experiments/results/take_over.json"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    variants = report(arguments.stock, arguments.lines, arguments.calibration_lines)
+    arguments.json.write_text(to_json([asdict(variant) for variant in variants], indent=1) + "\n", encoding="utf-8")
+    for page in arguments.pages:
+        write_between_markers(page, "reading", __file__, table(variants))
+    print(table(variants))

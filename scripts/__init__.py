@@ -1,0 +1,1 @@
+"""Command lines for accelerate, the demo, and what makes the package's files and the pictures of its documentation."""

@@ -1,0 +1,232 @@
+"""Photograph what the documentation shows: a page and its reading, an evaluation's report, the page of `serve`.
+
+    python -m scripts.pictures page | report | serve
+
+page    A page is set in free fonts, one line of it upside down and one along the margin, and described as PAGE, as a
+        layout tool would; `trocr-gsa read --format hocr` reads it; the picture shows the page, and beside it each line
+        of the hOCR where it stands, darker the surer.
+report  Lines are drawn in font families that the packaged reader may know and in others, each family a document;
+        `trocr-gsa evaluate --report` reads them at four angles.
+serve   The page of `trocr-gsa serve` with docs/line.png laid on it, a letter pointed at.
+
+Each is written to docs/NAME.png. Needs the extras `dev` and `demo`, and Chromium with its chromedriver.
+"""
+
+import html
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
+from PIL import Image, ImageFilter
+from selenium import webdriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+from benchmarks.marked_tables import ROOT
+from benchmarks.pages import PAGE_LINE, PAGE_XML
+from experiments.rendered_words import SEEN_FAMILIES, UNSEEN_FAMILIES, find_families
+from trocr_gsa.cli.app import app
+from trocr_gsa.cli.messages import silence_libraries
+from trocr_gsa.cli.render import write_lines
+from trocr_gsa.data import Corpus, LineRenderer, RenderedLines
+from trocr_gsa.data.synthetic.fonts import Font, find_fonts, matches
+from trocr_gsa.data.synthetic.ink import InkStyle, draw_line
+from trocr_gsa.demo import Desk, build_page
+from trocr_gsa.demo.examples import draw_examples
+from trocr_gsa.demo.web_page import launch
+from trocr_gsa.reader import LineReader
+
+COLOURS = 192  # of a picture: a third of the bytes
+FAMILIES = ("Old Standard TT", "Blankenburg_UNZ1A")  # a book face, and a Fraktur of free licence
+TEXT = (
+    "Vor einem großen Walde wohnte ein",
+    "armer Holzhacker mit seiner Frau und",
+    "seinen zwei Kindern; das Bübchen hieß",
+    "Hänsel und das Mädchen Gretel. Er hatte",
+    "wenig zu beißen und zu brechen, und",
+    "einmal, als große Teuerung ins Land kam,",
+    "konnte er das tägliche Brot nicht mehr",
+    "schaffen.",
+)  # the brothers Grimm
+UPSIDE_DOWN, MARGIN_NOTE = "Das Blatt wurde zweimal beschrieben", "Märchen, Seite achtzig"
+WIDTH, HEIGHT, LINE, STEP, LEFT, TOP = 1000, 760, 46, 66, 160, 50  # pixels
+BOX = re.compile(r"bbox (\d+) (\d+) (\d+) (\d+)")
+INK = InkStyle(margin=0.1, slant=0, skew=0.4, curve=0.015, tracking=0, neighbours=0)
+PAPER, BLACK = 240, 40  # grey values
+SHOWN_WIDTH = 680  # pixels of the page in the picture
+REPORT_WINDOW = (1240, 1400)  # pixels
+REPORT_LINES, LONGEST = 60, 40  # lines, and letters of one
+SERVE_WINDOW = (860, 1130)  # pixels
+LETTER = 20  # whose patches are lit
+PATIENCE = 60  # seconds
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
+    """Open a window of that many pixels."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}"):
+        options.add_argument(word)
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))) as opened:
+        yield opened
+
+
+def save_seen(opened: webdriver.Chrome, output: Path, element: str | None = None) -> None:
+    """Save what the window shows, or one element of it, named by its tag, as a PNG of few colours."""
+    if element is None:
+        opened.save_screenshot(str(output))
+    else:
+        opened.find_element("tag name", element).screenshot(str(output))
+    Image.open(output).convert("RGB").quantize(COLOURS).save(output, optimize=True)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A line on the page: its coverage by ink, turned by quarter turns counter-clockwise, and its upper left corner."""
+
+    ink: Image.Image
+    quarters: int
+    left: int
+    top: int
+
+    @property
+    def points(self) -> dict[str, str]:
+        """Polygon and baseline, as PAGE writes them."""
+        width, height = self.ink.size
+        corners = [(0, 0), (width, 0), (width, height), (0, height)]
+        base = [(0, height - 11), (width, height - 11)]
+        return {"points": self._on_page(corners), "baseline": self._on_page(base)}
+
+    def _on_page(self, points: list[tuple[int, int]]) -> str:
+        width, height = self.ink.size
+        for _ in range(self.quarters):
+            points, (width, height) = [(y, width - x) for x, y in points], (height, width)
+        return " ".join(f"{self.left + x},{self.top + y}" for x, y in points)
+
+
+def set_lines() -> list[Placed]:
+    """Draw every line and find it a place."""
+    fonts = {font.family: font for font in find_fonts() if matches(font.family, FAMILIES) and font.style == "Regular"}
+    body, other = (fonts.get(name, Font("", "Pillow built-in")) for name in reversed(FAMILIES))
+
+    def ink(text: str, font: Font, seed: int) -> Image.Image:
+        return draw_line(font, text, ("", ""), LINE, INK, np.random.default_rng(seed))
+
+    placed = [Placed(ink(text, body, place), 0, LEFT, TOP + place * STEP) for place, text in enumerate(TEXT)]
+    below = ink(UPSIDE_DOWN, other, 20)
+    beside = ink(MARGIN_NOTE, other, 21)
+    return [*placed, Placed(below, 2, LEFT, HEIGHT - 100), Placed(beside, 1, 50, TOP + 100)]
+
+
+def write_page(folder: Path) -> None:
+    """Write page.png and page.xml."""
+    lines = set_lines()
+    coverage = Image.new("L", (WIDTH, HEIGHT))
+    for line in lines:
+        coverage.paste(line.ink.rotate(90 * line.quarters, expand=True), (line.left, line.top))
+    inked = coverage.filter(ImageFilter.GaussianBlur(0.6))  # as a scanner would see it
+    inked.point(lambda covered: PAPER + (BLACK - PAPER) * covered / 255).save(folder / "page.png")
+    inside = "\n".join(PAGE_LINE.format(i=place, **line.points) for place, line in enumerate(lines, 1))
+    page = PAGE_XML.format(name="page", width=WIDTH, height=HEIGHT, lines=inside)
+    (folder / "page.xml").write_text(page, encoding="utf-8")
+
+
+def draw_reading(hocr: Path) -> str:
+    """Return the lines of an hOCR file as SVG, each in its box and lying as it was found to lie."""
+    drawn = []
+    for span in etree.parse(str(hocr)).iter("{*}span"):
+        title = span.get("title")
+        left, top, right, bottom = map(int, BOX.search(title).groups())  # pyright: ignore[reportOptionalMemberAccess]
+        turned = re.search(r"textangle (\d+)", title)
+        angle = int(turned[1]) if turned else 0
+        sure = int(re.search(r"x_wconf (\d+)", title)[1])  # pyright: ignore[reportOptionalSubscript]
+        length = (bottom - top) if angle % 180 else (right - left)
+        middle = f"translate({(left + right) / 2} {(top + bottom) / 2}) rotate({-angle})"
+        note = f"{sure} % sure" + (f", {angle}°" if angle else "")
+        drawn.append(
+            f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" rx="6" '
+            f'fill="rgb(42 111 187 / {0.2 * sure / 100:.2f})"/><g transform="{middle}">'
+            f'<text x="{10 - length / 2}" y="9">{html.escape(span.text or "")}</text>'
+            f'<text x="{10 + length / 2}" y="6" class="sure">{note}</text></g>'
+        )
+    return "".join(drawn)
+
+
+def page_html(folder: Path) -> str:
+    """Return both side by side."""
+    size = f'width="{SHOWN_WIDTH}" viewBox="0 0 {WIDTH} {HEIGHT}"'
+    return (
+        "<!doctype html><meta charset=utf-8><style>body{margin:0;width:max-content;display:flex;gap:12px;padding:12px;"
+        "background:#e9e7e1}svg,img{background:#fff;border-radius:6px}text{font:33px Georgia,serif;fill:#22262b}"
+        f".sure{{font:16px sans-serif;fill:#5c6068}}</style><img src=page.png width={SHOWN_WIDTH}>"
+        f"<svg {size}>{draw_reading(folder / 'read' / 'page.hocr')}</svg>"
+    )
+
+
+def photograph_page(output: Path) -> None:
+    """Set the page, read it, photograph both."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_page(folder)
+        words = ["read", str(folder), "--format", "hocr", "--output-dir", str(folder / "read")]
+        app(words, standalone_mode=False)
+        (folder / "both.html").write_text(page_html(folder), encoding="utf-8")
+        with browser(2 * SHOWN_WIDTH + 200, HEIGHT) as opened:
+            opened.get((folder / "both.html").as_uri())
+            save_seen(opened, output, "body")
+
+
+def photograph_report(output: Path) -> None:
+    """Render lines, read them, photograph the report."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        fonts = find_families((*SEEN_FAMILIES, *UNSEEN_FAMILIES))
+        renderer = LineRenderer(fonts, Corpus(("english", "german"), max_length=LONGEST))
+        write_lines(RenderedLines(renderer, REPORT_LINES), Path("lines"))
+        sys.argv[1:] = ["evaluate", "lines", "--report", "report.html"]  # the report's head names its command
+        app(standalone_mode=False)
+        with browser(*REPORT_WINDOW) as opened:
+            opened.get(Path("report.html").absolute().as_uri())
+            save_seen(opened, output)
+
+
+def photograph_serve(output: Path) -> None:
+    """Show the page, wait for the first reading, point at a letter, and photograph what is seen."""
+    silence_libraries()
+    with tempfile.TemporaryDirectory() as folder:
+        examples = [Path(shutil.copy(ROOT / "docs" / "line.png", folder)), *draw_examples(Path(folder))[1:]]
+        page = build_page(Desk(LineReader.from_pretrained(device="cpu")), examples)
+        _, address, _ = launch(page)
+        with browser(*SERVE_WINDOW) as opened:
+            opened.get(address)
+            point = f"const letter = document.querySelector('.t{LETTER}'); letter?.focus(); return letter !== null"
+            WebDriverWait(opened, PATIENCE).until(lambda seen: seen.execute_script(point))
+            lit = f"return getComputedStyle(document.querySelector('.p{LETTER}')).opacity == 1"
+            WebDriverWait(opened, PATIENCE).until(lambda seen: seen.execute_script(lit))
+            save_seen(opened, output)
+        page.close(verbose=False)
+
+
+PICTURES: dict[str, Callable[[Path], None]] = {
+    "page": photograph_page,
+    "report": photograph_report,
+    "serve": photograph_serve,
+}
+
+
+def main() -> None:
+    """Make the picture that the command line names."""
+    if sys.argv[1:] not in [[name] for name in PICTURES]:
+        sys.exit(f"Give one of {', '.join(PICTURES)}.")
+    name = sys.argv[1]
+    PICTURES[name](ROOT / "docs" / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
