@@ -52,7 +52,7 @@ def test_a_command_line_is_understood(line, tmp_path, monkeypatch):
     parse(line)
 
 
-@pytest.mark.parametrize("line", ["trocr-gsa transcribe scans/", "trocr-gsa read scans/ --format docx"])
+@pytest.mark.parametrize("line", ["trocr-gsa transcribe scans/", "trocr-gsa read scans/ --fromat text"])
 def test_a_command_line_that_never_worked_is_refused(line):
     """The control."""
     with pytest.raises((KeyError, TyperException)):

@@ -90,7 +90,6 @@ def test_a_command_that_is_shown_exists_with_its_options_and_keys(words, monkeyp
     [
         "trocr-gsa raed scans/",
         "trocr-gsa read scans/ --fromat csv",
-        "trocr-gsa read scans/ --format docx",
         "trocr-gsa finetune lora_hand rnak=8",
         "trocr-gsa finetune lora_foot",
         "accelerate launch scripts/finetune.py lora_hand rnak=8",

@@ -29,7 +29,8 @@ def killed_until_it_ends(words_of_round, most_seconds, look):
     """Kill a command at random moments, look at what it left each time, and start it again; return how often."""
     for number in range(ROUNDS):
         child = start(words_of_round(number))
-        ends = time.monotonic() + most_seconds * MOMENTS.random() ** 2
+        share = MOMENTS.random() ** 2 if number else 0.1  # early at first: some kill there must be
+        ends = time.monotonic() + most_seconds * share
         status = None
         while status is None and time.monotonic() < ends:
             done, found = os.waitpid(child, os.WNOHANG)

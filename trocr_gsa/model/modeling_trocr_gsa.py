@@ -20,12 +20,13 @@ from transformers import (
     PreTrainedModel,
     VisionEncoderDecoderModel,
 )
+from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
-from .decoder_cache import CACHE, check_next_tokens, decode
+from .decoder_cache import CACHE, UnsupportedTransformersError, check_next_tokens, decode
 from .fused_decoder import fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput, asked
 from .orientation import Orientation, only_pose, orientation_bias
@@ -309,7 +310,9 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         """Return further arguments under the decoder's names, without what is None: PEFT passes `input_ids` so."""
         named = {name.removeprefix("decoder_"): value for name, value in arguments.items() if value is not None}
         known = signature(self.decoder.forward).parameters
-        for name in named:
+        for name, value in named.items():
+            if isinstance(value, (Cache, EncoderDecoderCache)) and name not in known:  # renamed once more
+                raise UnsupportedTransformersError(f"`generate` passes the cache as `{name}`, not `{CACHE}`")
             if name not in known or name in OUR_OWN:
                 raise TypeError(f"{type(self).__name__}.forward() got an unexpected keyword argument {name!r}")
         return named

@@ -74,4 +74,4 @@ def _limit(seconds: int, memory: int) -> None:
 if __name__ == "__main__":
     _limit(int(sys.argv[1]), int(sys.argv[2]))
     head, picture = answer(sys.argv[3:])
-    sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + picture)
+    sys.stdout.buffer.write(json.dumps(head, allow_nan=False).encode() + b"\n" + picture)
