@@ -5,6 +5,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets.exceptions import DatasetGenerationError
 from line_makers import lines_in_memory, picture
 
 from trocr_gsa.data import compile_lines, open_source
@@ -133,3 +134,13 @@ def test_a_long_text_that_a_small_file_repeats_is_in_memory_once(tmp_path):
     values = _values(path, "text")  # 50 GB, if each were its own
     assert len(values) == 5000
     assert len({id(value) for value in values}) < 10
+
+
+def test_a_folder_that_cannot_be_loaded_says_what_is_wrong_in_it(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise DatasetGenerationError("An error occurred") from ValueError("Invalid file_name '../a.png'\nat line 1")
+
+    monkeypatch.setattr("datasets.load_dataset", fail)
+    write(tmp_path / "lines.parquet", [png()], text=pa.array(["a"]))
+    with pytest.raises(ValueError, match=r"could not be loaded as a dataset .*: Invalid .*'\.\./a\.png'$"):
+        open_source(tmp_path)

@@ -97,15 +97,16 @@ def open_hub(spec: str, split: str, columns: Columns) -> StoredLines:
         ValueError: if it cannot be loaded, lacks a column, or has no line that can be used.
     """
     import datasets
+    from datasets.exceptions import DatasetGenerationError
 
     try:
         loaded = datasets.load_dataset(spec, split=split)
     except Exception as error:  # the network, the Hub and every builder have errors of their own
         is_here = os.path.isdir(spec)
         missing = f"{spec} could not" if is_here else f"there is no folder {shown(spec)} here, and the name could not"
-        raise ValueError(
-            f"`source`: {missing} be loaded as a dataset (split {split!r}): {_first_line(error)}"
-        ) from error
+        is_wrapped = isinstance(error, DatasetGenerationError)  # which says nothing by itself
+        what = _first_line((is_wrapped and error.__cause__) or error)
+        raise ValueError(f"`source`: {missing} be loaded as a dataset (split {split!r}): {what}") from error
     return _open_table(loaded, columns, spec, FolderNames(*_picture_folders(spec)))
 
 
@@ -120,7 +121,7 @@ def _picture_folders(spec: str) -> list[Path]:
     return [Path(HF_HUB_CACHE) / f"datasets--{spec.replace('/', '--')}", extracted]
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
