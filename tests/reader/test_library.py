@@ -5,6 +5,7 @@ import torch
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
+from trocr_gsa.model.extended_attention import ExtendedSelfAttention
 from trocr_gsa.reader import LineReader, load_reader
 from trocr_gsa.reader.adapters import AdapterLibrary
 from trocr_gsa.reader.decoding import read_images
@@ -90,7 +91,8 @@ def test_bases_that_are_mapped_once_for_all_lines_have_no_adapter(checkpoint, ad
     """The control: the rows of the key projection's other input, the encoding's bases, are no lines."""
     model, processor = load_reader(checkpoint, adapters, "cpu")
     library = AdapterLibrary(model)
-    monkeypatch.setattr(library.model.encoder, "set_bases_per_line", lambda per_line: None)
+    once = lambda attention, basis, _: attention._heads(attention.k_proj(basis[None]))  # noqa: E731
+    monkeypatch.setattr(ExtendedSelfAttention, "_project_basis", once)
     with library.applied(MIXED, num_beams=1), pytest.raises(ValueError, match="adapter_names"):
         logits(library.model, processor, PICTURES)
 

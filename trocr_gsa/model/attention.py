@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from .extended_attention import EVERY_POSE, ExtendedSelfAttention, Page
+from .extended_attention import EVERY_POSE, ExtendedSelfAttention, Page, per_line
 from .groups import PointGroup
 
 POSE_SUMS = ("none", "query", "encoding")
@@ -70,7 +70,7 @@ class LiftingSelfAttention(ExtendedSelfAttention):
         # what every pose sees alike is projected once
         query, key, value = (part.expand(-1, wanted, -1, -1, -1) for part in self._project(features))
         out = self._within_poses(query, key, value, self._page(positions, attention_mask, poses))
-        return self.o_proj(out.flatten(-2))
+        return per_line(self.o_proj, out.flatten(-2))
 
 
 class GroupSelfAttention(ExtendedSelfAttention):
@@ -146,7 +146,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
     def _attend_from(self, poses: slice, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         projected = self._project(features, features[:, poses])
         out = self._across_poses(*projected, self._page(positions, mask, poses))
-        return self.o_proj(out.flatten(-2))
+        return per_line(self.o_proj, out.flatten(-2))
 
     def _across_poses(self, query: Tensor, key: Tensor, value: Tensor, page: Page) -> Tensor:
         """Attend from every token that asks to those of every pose; all (batch, pose, position, head, d)."""

@@ -13,6 +13,7 @@ from transformers.activations import ACT2FN
 
 from .configuration_gsa_net import GSANetConfig
 from .encoding import CentredEncoding, TableEncoding, orbit
+from .extended_attention import per_line
 from .groups import PointGroup
 from .patches import see_from_pose, see_from_poses, with_margin
 
@@ -110,7 +111,8 @@ class GSANetEmbeddings(nn.Module):
         Returns: (batch, pose, class token + position, hidden).
         """
         windows = with_margin(patches, spatial_shapes, self.patch_size, self.margin)
-        features = self.projection(see_from_poses(windows, self.group, self.patch_size + 2 * self.margin))
+        seen = see_from_poses(windows, self.group, self.patch_size + 2 * self.margin)
+        features = per_line(self.projection, seen)
         if isinstance(self.position, TableEncoding):
             features = features + self.position(positions, spatial_shapes)
         elif self.position is not None:

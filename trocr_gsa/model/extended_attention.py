@@ -60,9 +60,7 @@ class ExtendedSelfAttention(nn.Module):
 
     field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
     relative_pose: bool = True  # whether keys have a pose of their own
-    # Project the encodings' bases for every line on its own: in a batch of several adapters PEFT chooses one by the row
-    # of a Linear's input, and the bases' rows are no lines
-    bases_per_line: bool = False
+    bases_per_line: bool = False  # project the encodings' bases for every line on its own
 
     def __init__(
         self,
@@ -105,15 +103,18 @@ class ExtendedSelfAttention(nn.Module):
 
     def _project(self, features: Tensor, asking: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return query, key and value, each (batch, pose, position, head, d); only those `asking` have queries."""
-        query = self.q_proj(features if asking is None else asking)
-        return self._heads(query), self._heads(self.k_proj(features)), self._heads(self.v_proj(features))
+        query = per_line(self.q_proj, features if asking is None else asking)
+        key, value = per_line(self.k_proj, features), per_line(self.v_proj, features)
+        return self._heads(query), self._heads(key), self._heads(value)
 
     def _project_basis(self, basis: Tensor, batch: int) -> Tensor:
         """Return φ_key of an encoding's basis (row, hidden): (batch or 1, row, head, d).
 
-        It passes through the key *module*, so that a LoRA on the key acts on ρ ([S] eq. 10).
+        It passes through the key *module*, so that a LoRA on the key acts on ρ ([S] eq. 10). In a batch of several
+        adapters PEFT tells the module by a hook which one each row of its input has: the rows are then the lines.
         """
-        return self._heads(self.k_proj(basis.expand(batch if self.bases_per_line else 1, -1, -1)))
+        is_mixed = self.bases_per_line or bool(self.k_proj._forward_pre_hooks)
+        return self._heads(self.k_proj(basis.expand(batch if is_mixed else 1, -1, -1)))
 
     def _page(self, positions: Tensor, mask: Tensor | None, poses: slice) -> Page:
         return Page(self.encoding.waves(positions), mask, self._near(positions), poses)
@@ -204,6 +205,14 @@ class ExtendedSelfAttention(nn.Module):
             )
         positions = positions if positions.dim() == 3 else positions[None]
         return positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
+
+
+def per_line(layer: nn.Module, features: Tensor) -> Tensor:
+    """Apply a layer of single features to (batch, …, hidden), as (batch, feature, hidden).
+
+    PEFT takes a row for a line, and some of its methods take four dimensions for a picture.
+    """
+    return layer(features.flatten(1, -2)).unflatten(1, features.shape[1:-1])
 
 
 def _joined(parts: list[Tensor], size: int) -> Tensor:

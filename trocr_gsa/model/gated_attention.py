@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import GroupSelfAttention
+from .extended_attention import per_line
 
 
 class HeadGate(nn.Module):
@@ -51,4 +52,4 @@ class GatedGroupSelfAttention(GroupSelfAttention):
         out = self._within_poses(query, key[:, poses], value[:, poses], page)
         if not self.gate.is_closed:
             out = out + self.gate(self._across_poses(query, key, value, page))
-        return self.o_proj(out.flatten(-2))
+        return per_line(self.o_proj, out.flatten(-2))

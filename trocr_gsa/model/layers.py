@@ -10,7 +10,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
-from .extended_attention import EVERY_POSE
+from .extended_attention import EVERY_POSE, per_line
 
 
 class GSANetMLP(nn.Module):
@@ -24,8 +24,8 @@ class GSANetMLP(nn.Module):
         self.activation_fn = ACT2FN[config.hidden_act]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (…, hidden) one by one."""
-        return self.fc2(self.activation_fn(self.fc1(features)))
+        """Map features (batch, …, hidden) one by one."""
+        return per_line(self.fc2, self.activation_fn(per_line(self.fc1, features)))
 
 
 class GSANetLayer(GradientCheckpointingLayer):
@@ -60,6 +60,7 @@ class GSANetPoseHead(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Score features (batch, pose, position, hidden) under a mask (batch, position): (batch, pose)."""
-        scores = self.score(self.activation_fn(self.dense(self.layernorm(features)))).squeeze(-1)
+        hidden = self.activation_fn(per_line(self.dense, self.layernorm(features)))
+        scores = per_line(self.score, hidden).squeeze(-1)
         weight = mask[:, None].to(scores)
         return (scores * weight).sum(-1) / weight.sum(-1)

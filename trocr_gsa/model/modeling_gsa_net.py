@@ -253,7 +253,11 @@ class GSANetModel(GSANetPreTrainedModel):
         return last(features, positions, padding, poses), positions, mask
 
     def set_bases_per_line(self, per_line: bool) -> None:
-        """Project relative encodings for every line on its own, as PEFT's batches of several adapters need it."""
+        """Project relative encodings for every line on its own, or once for all: the same, if weights are the same.
+
+        In PEFT's batches of several adapters that is done anyway; whoever changes weights line by line in another way
+        has to ask for it.
+        """
         for module in self.modules():
             if isinstance(module, ExtendedSelfAttention):
                 module.bases_per_line = per_line

@@ -6,6 +6,7 @@ from transformers import (
     AutoModel,
     AutoModelForImageClassification,
     AutoModelForImageTextToText,
+    AutoModelForSeq2SeqLM,
     AutoProcessor,
 )
 
@@ -26,6 +27,7 @@ def register() -> None:
     AutoModel.register(GSANetConfig, GSANetModel)
     AutoModelForImageClassification.register(GSANetConfig, GSANetForImageClassification)
     AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
+    AutoModelForSeq2SeqLM.register(TrOCRGSAConfig, TrOCRGSAModel)  # where PEFT looks for its task type's models
     AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
     # transformers finds an image processor by the name in its file, among the one registered for each configuration
     AutoImageProcessor.register(GSANetConfig, image_processor_classes={"pil": SquareImageProcessor})

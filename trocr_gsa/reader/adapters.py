@@ -102,8 +102,6 @@ class AdapterLibrary:
     def _tell_layers(self, stack: ExitStack, names: list[str], num_beams: int) -> None:
         """Have every layer told the adapters of its rows, until the stack is left."""
         followed = [name for name in names for _ in range(num_beams)]
-        self.model.encoder.set_bases_per_line(True)
-        stack.callback(self.model.encoder.set_bases_per_line, False)
         for path, layer in self.model.named_modules():
             if isinstance(layer, LoraLayer) and isinstance(layer, nn.Module):
                 rows = followed if path.startswith(REPEATED_FOR_BEAMS) else names
