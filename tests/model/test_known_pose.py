@@ -55,9 +55,9 @@ def test_another_pose_is_another_reading():
 
 def test_the_last_layer_across_poses_answers_for_that_pose_alone():
     model = tiny_encoder(group="C4")
-    asked = []
+    asked = []  # poses: each has ten patches
     for part in (model.pose_layers[-1].attention.q_proj, model.pose_layers[-1].mlp):
-        part.register_forward_hook(lambda layer, inputs, output: asked.append(output.shape[1]))
+        part.register_forward_hook(lambda layer, inputs, output: asked.append(output.shape[1:-1].numel() // 10))
     model.pose_head.register_forward_hook(lambda *_: asked.append("pose head"))
     model(noise(2, 5), only_pose=2)
     assert asked == [1, 1]
