@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from picture_forms import every_form
-from PIL import Image
+from PIL import Image, ImageCms
 
 from trocr_gsa.data import ImageError, load_image
 from trocr_gsa.model.pictures import PictureError, as_picture, eight_bit
@@ -18,6 +18,23 @@ def test_a_reader_and_a_processor_see_the_same_pixels_in_any_form(name):
     seen, loaded = as_picture(FORMS[name], "x"), load_image(FORMS[name])
     assert (seen.mode, seen.tobytes()) == (loaded.mode, loaded.tobytes())
     np.testing.assert_array_equal(np.asarray(seen.convert("L")), GREY)
+
+
+@pytest.mark.parametrize("mode", ["LAB", "YCbCr", "HSV", "RGBX", "RGBa", "PA", "La"])
+def test_colours_of_any_space_are_seen_as_a_viewer_shows_them(mode):
+    colours = Image.merge("RGB", [Image.fromarray(np.roll(GREY, shift, axis=1)) for shift in (0, 7, 19)])
+    if mode in ("PA", "La"):
+        stored = Image.fromarray(GREY).convert("LA").convert(mode)
+        colours = Image.fromarray(GREY)
+    elif mode == "LAB":
+        stored = ImageCms.profileToProfile(
+            colours, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    else:
+        stored = colours.convert("RGBA").convert(mode) if mode == "RGBa" else colours.convert(mode)
+    seen = as_picture(stored, "x").convert("RGB")
+    difference = np.asarray(seen, dtype=int) - np.asarray(colours.convert("RGB"), dtype=int)
+    assert np.abs(difference).mean() < 3
 
 
 @pytest.mark.parametrize("kind", ["I;16", "I;16B", "I", "F"])
@@ -38,6 +55,7 @@ def test_a_deep_picture_is_the_same_in_every_mode(kind):
         (np.linspace(0, 65535, 60), "0 … 65535"),
         (np.arange(60) - 5, "-5 … 54"),
         (np.arange(60) * 2000, "0 … 118000"),
+        (np.arange(60) * 60, "0 … 3540"),
         (np.array([0, np.inf] * 30), "infinity"),
     ],
 )

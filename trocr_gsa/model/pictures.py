@@ -4,14 +4,15 @@ What is unusual: readers and processors both come here, so that a picture has th
 numbers of an array or a deep picture mean is recognised by their range, and refused where it is in doubt.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 DEEP = ("I", "F")  # first letters of Pillow's modes that hold more than 8 bits a level
 BYTE, WORD = 255, 65535  # what white is
 BLACK = 16  # floats that reach beyond 1 and not up to this are next to black in [0, 255]: surely meant otherwise
+DARK_WORD = 4112  # the same of 16 bits, which 12 bits do not reach
 SMALLEST = 2  # pixels each way
 ROUNDING = 1e-4  # share of white by which floats may be out of their range
 CHANNELS = (1, 3, 4)
@@ -78,12 +79,17 @@ def eight_bit(image: Image.Image, name: str) -> Image.Image:
 
 def opaque(image: Image.Image) -> Image.Image:
     """Lay transparency over white; keep grey pictures grey, and make every other "RGB"."""
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         laid = Image.new("RGB", image.size)
         for top in range(0, image.height, ROWS):  # at once, it would take four times the picture's memory
             rows = image.crop((0, top, image.width, min(top + ROWS, image.height))).convert("RGBA")
             laid.paste(Image.alpha_composite(Image.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top))
         return laid
+    if image.mode == "LAB":  # which Pillow converts by way of profiles alone
+        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return cast(Image.Image, ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB"))
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
 
 
@@ -131,9 +137,10 @@ def _white(values: np.ndarray, name: str) -> int:
     if values.dtype.kind != "f":
         if values.dtype.kind == "b":
             return 1
-        if low >= 0 and high <= WORD:
-            return BYTE if high <= BYTE else WORD
-        raise _off_scale(name, f"integers must lie in 0 … {BYTE} or 0 … {WORD}, got {low:g} … {high:g}")
+        for white, reach in ((BYTE, 0), (WORD, DARK_WORD)):
+            if low >= 0 and reach <= high <= white:
+                return white
+        raise _off_scale(name, f"integers must lie in 0 … {BYTE} or fill 0 … {WORD}, got {low:g} … {high:g}")
     if not np.isfinite((low, high)).all():
         raise PictureError(f"{name} must hold finite numbers, got NaN or infinity.")
     for white, reach in ((1, 0), (BYTE, BLACK)):
