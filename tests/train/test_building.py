@@ -14,7 +14,7 @@ from trocr_gsa.data.fit import LineFit
 from trocr_gsa.train import training_data
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
-from trocr_gsa.train.training_data import training_lines, validation_sets
+from trocr_gsa.train.training_data import TrainingSources, validation_sets
 
 
 def test_half_precision_weights_are_trained_in_single_precision(tmp_path, checkpoint):
@@ -71,9 +71,13 @@ def test_impossible_heads_of_a_new_model_are_refused():
         build(TrainingArguments.from_dict(values))
 
 
+def opened(arguments, fit):
+    return TrainingSources(arguments, fit).lines(arguments.train)
+
+
 def test_weights_set_the_share_of_each_source(tiny, source):
     arguments = TrainingArguments.from_dict({"train": [f"{source}:3", f"{source}/validation:1"]})
-    lines = training_lines(arguments, LineFit(tiny[1], 32))
+    lines = opened(arguments, LineFit(tiny[1], 32))
     assert len(lines) == 8 + 3
     assert sum(line.name in {"fdd.png"} for line in lines) >= 1
     held_out = {line.name for line in validation_sets(TrainingArguments(train=["x"], validation=[source]))[source]}
@@ -82,14 +86,14 @@ def test_weights_set_the_share_of_each_source(tiny, source):
 
 def test_lines_that_do_not_fit_are_named_and_left_out(tiny, source, caplog):
     with caplog.at_level(logging.WARNING, logger="trocr_gsa"):
-        lines = training_lines(TrainingArguments(train=[source]), LineFit(tiny[1], 6))
+        lines = opened(TrainingArguments(train=[source]), LineFit(tiny[1], 6))
     assert len(lines) == 3
     assert "5 lines left out, 3 kept" in caplog.text
 
 
 def test_fewer_training_lines_are_some_of_the_more(tiny, source):
     def names(most):
-        lines = training_lines(TrainingArguments(train=[source], train_lines=most), LineFit(tiny[1], 32))
+        lines = opened(TrainingArguments(train=[source], train_lines=most), LineFit(tiny[1], 32))
         return {line.name for line in lines}
 
     assert [len(names(most)) for most in (2, 5, 100)] == [2, 5, 8]

@@ -27,6 +27,8 @@ def test_a_shipped_config_trains_two_steps(path, tmp_path, source, request):
         taken_over = config.get("train_pose", False)
         base = {"model": request.getfixturevalue("taken_over" if taken_over else "checkpoint")}
     overrides = {"train": source, "validation": source, "output": str(tmp_path / "run"), "device": "cpu"}
+    if "first_train" in config:
+        overrides |= {"first_train": source, "first_steps": 1}
     arguments = TrainingArguments.from_dict(config | base | overrides | {"max_steps": 2, "num_workers": 0})
     assert finetune(arguments).step == 2
     assert (tmp_path / "run" / "best").exists()
@@ -42,6 +44,6 @@ def test_a_shipped_config_opens_with_purpose_and_command(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_shipped_config_names_no_lines_but_what_the_packaged_readers_recipe_prepares(path):
     config = read_config(path)
-    named = [*config.get("train", []), *config.get("validation", [])]
+    named = [*config.get("first_train", []), *config.get("train", []), *config.get("validation", [])]
     assert bool(named) == (path.stem == "reader_hands")
-    assert all(source.startswith("prepared/") for source in named)
+    assert all(source.startswith(("prepared/", "rendered/")) for source in named)

@@ -7,7 +7,7 @@ import pytest
 
 from trocr_gsa.data.fit import LineFit
 from trocr_gsa.train.arguments import TrainingArguments
-from trocr_gsa.train.training_data import training_lines, validation_sets
+from trocr_gsa.train.training_data import TrainingSources, validation_sets
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def habits(source):
 
 def texts_of(habits, tiny, **values):
     arguments = TrainingArguments.from_dict({"train": habits, "validation": habits} | values)
-    lines = training_lines(arguments, LineFit(tiny[1], 32))
+    lines = TrainingSources(arguments, LineFit(tiny[1], 32)).lines(arguments.train)
     (validation,) = validation_sets(arguments).values()
     assert [line.text for line in lines] == lines.texts()
     return sorted(lines.texts()), sorted(line.text for line in validation)

@@ -25,7 +25,7 @@ ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
 MOST_LETTERS = 100_000  # of a configuration
 FOLDERS = ("model", "pretrained_decoder", "output")
 FOLDER_LISTS = ("warm_start",)
-SOURCES = ("train", "validation")
+SOURCES = ("train", "first_train", "validation")
 SECTIONS = {"train": "Data", "model": "Model", "max_steps": "Optimisation", "output": "Run"}  # by the first key of each
 
 
@@ -44,6 +44,10 @@ class TrainingArguments:
 
     # Data
     train: list[str] = argument(list, "sources to learn from: path, or path:weight")
+    first_train: list[str] = argument(
+        list, "sources of a first stage, which a new model reads before those of `train`: easy ones, such as print"
+    )
+    first_steps: int = argument(0, "optimizer steps of the first stage", 0)
     mixture_power: float | None = argument(
         None,
         "sources are sampled in proportion to their size to this power: 1 by size, 0.5 by its square root, 0 equally; "
@@ -244,8 +248,14 @@ def _check_bounds(arguments: "TrainingArguments") -> None:
 def _check_sources(arguments: "TrainingArguments") -> None:
     if not arguments.train:
         raise ValueError("`train` must name at least one source of lines, such as train=my_lines/.")
-    for source in [*arguments.train, *arguments.validation]:
-        split_source(source)
+    for key in SOURCES:
+        for source in getattr(arguments, key):
+            split_source(source)
+    if bool(arguments.first_train) != bool(arguments.first_steps):
+        raise ValueError(
+            "`first_train` and `first_steps` describe one stage together: give both or neither, got "
+            f"{len(arguments.first_train)} sources and {arguments.first_steps} steps."
+        )
     if arguments.patience is not None and not arguments.validation:
         raise ValueError("`patience` needs lines to validate on: set `validation`, or leave `patience` out.")
     if not all(map(math.isfinite, arguments.angles)):

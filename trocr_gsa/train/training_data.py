@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,44 +95,88 @@ def training_batches(
     step: int,
     left_out: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Return the endless batches of this process, from optimizer step `step` on; `left_out` takes up the bad rows.
+    """Return the batches of this process, from optimizer step `step` on: the first stage's, then the others' endlessly.
+
+    Args:
+        arguments: of the run.
+        processor: of the reader.
+        reader: what is trained.
+        accelerator: knows how many processes share a batch.
+        step: optimizer steps that an interrupted run has taken.
+        left_out: takes up the bad rows of the sources.
 
     Raises:
-        ValueError: if a source cannot be opened, or has no line that the reader can learn from.
+        ValueError: if a source cannot be opened, or has no line that the reader can learn from. The sources of all
+            stages are opened at the start, so that a run does not stop in its middle.
     """
     longest = reader.decoder.config.max_position_embeddings
-    lines = training_lines(arguments, LineFit(processor, longest), left_out)
-    batches = BucketBatchSampler(
-        lines,
-        processor.image_processor.num_patches,
-        budget=arguments.batch_patches * accelerator.num_processes,
-        seed=arguments.seed,
-    )
-    dealt = DealtBatches(
-        batches, accelerator.process_index, accelerator.num_processes, start=step * arguments.gradient_accumulation
-    )
-    return endless_batches(lines, dealt, LineCollator(processor, longest, reader.encoder.group), arguments.num_workers)
+    collate = LineCollator(processor, longest, reader.encoder.group)
+    sources = TrainingSources(arguments, LineFit(processor, longest), left_out)
+
+    def batches(lines: LineDataset, start: int) -> Iterator[dict[str, Any]]:
+        sampler = BucketBatchSampler(
+            lines,
+            processor.image_processor.num_patches,
+            budget=arguments.batch_patches * accelerator.num_processes,
+            seed=arguments.seed,
+        )
+        dealt = DealtBatches(sampler, accelerator.process_index, accelerator.num_processes, start)
+        return endless_batches(lines, dealt, collate, arguments.num_workers)
+
+    first = sources.lines(arguments.first_train) if step < arguments.first_steps else None
+    main = sources.lines(arguments.train)
+    return _stages(arguments, step, first, main, batches)
 
 
-def training_lines(arguments: TrainingArguments, fit: LineFit, left_out: list[str] | None = None) -> LineDataset:
-    """Return the lines of all training sources, mixed by weight and, if so asked, augmented.
+def _stages(
+    arguments: TrainingArguments,
+    step: int,
+    first: LineDataset | None,
+    main: LineDataset,
+    batches: Callable[[LineDataset, int], Iterator[dict[str, Any]]],
+) -> Iterator[dict[str, Any]]:
+    """Yield what is left of the first stage's batches at `step`, then those of the main stage without end."""
+    per_step = arguments.gradient_accumulation
+    if first is not None:
+        yield from islice(batches(first, step * per_step), (arguments.first_steps - step) * per_step)
+    yield from batches(main, max(0, step - arguments.first_steps) * per_step)
+
+
+class TrainingSources:
+    """The sources of a run; one that belongs to both stages is opened once.
 
     Args:
         arguments: of the run.
         fit: what the reader takes; lines that do not fit are logged.
         left_out: takes up the rows of the sources that cannot be used.
-
-    Raises:
-        ValueError: if a source cannot be opened, or has no line that fits.
     """
-    paths, weights = zip(*map(split_source, arguments.train), strict=True)
-    datasets = []
-    for path in paths:
-        source = _open(path, "train", arguments, left_out)
-        datasets.append(FittingLines(source, fit, arguments.train_lines, arguments.seed))
-        _report(path, datasets[-1].problems[len(source.problems) :], len(datasets[-1]))
-    lines: LineDataset = Mixture(datasets, _mixed(datasets, weights, arguments.mixture_power), seed=arguments.seed)
-    return AugmentedLines(lines, seed=arguments.seed) if arguments.augment else lines
+
+    def __init__(self, arguments: TrainingArguments, fit: LineFit, left_out: list[str] | None = None) -> None:
+        self.arguments, self.fit, self.left_out = arguments, fit, left_out
+        self.opened: dict[str, LineDataset] = {}
+
+    def lines(self, sources: Sequence[str]) -> LineDataset:
+        """Return the lines of the given sources, mixed by weight and, if the run says so, augmented.
+
+        Args:
+            sources: each a path, or path:weight.
+
+        Raises:
+            ValueError: if a source cannot be opened, or has no line that fits.
+        """
+        paths, weights = zip(*map(split_source, sources), strict=True)
+        datasets = [self._open(path) for path in paths]
+        mixed = _mixed(datasets, weights, self.arguments.mixture_power)
+        lines: LineDataset = Mixture(datasets, mixed, seed=self.arguments.seed)
+        return AugmentedLines(lines, seed=self.arguments.seed) if self.arguments.augment else lines
+
+    def _open(self, path: str) -> LineDataset:
+        if path not in self.opened:
+            source = _open(path, "train", self.arguments, self.left_out)
+            lines = FittingLines(source, self.fit, self.arguments.train_lines, self.arguments.seed)
+            _report(path, lines.problems[len(source.problems) :], len(lines))
+            self.opened[path] = lines
+        return self.opened[path]
 
 
 def _mixed(datasets: Sequence[LineDataset], weights: Sequence[float | None], power: float | None) -> list[float] | None:
