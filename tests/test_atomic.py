@@ -209,6 +209,17 @@ def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_stays(tm
     assert files(tmp_path) == sorted(others)
 
 
+@pytest.mark.parametrize("into_folder", [True, False])
+def test_who_writes_anew_removes_what_a_killed_writer_left_of_the_same(tmp_path, into_folder):
+    path, left = tmp_path / "output", tmp_path / f".output.{'0' * 16}.unfinished"
+    write_folder(left, filled_with("half")) if into_folder else left.touch()
+    others = [left.with_name(left.name.replace("output", name)) for name in ("other", "output.txt")]
+    for other in others:
+        other.touch()
+    write_folder(path, filled_with("new")) if into_folder else write_text(path, "new")
+    assert files(tmp_path) == sorted(["output", *(other.name for other in others)])
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     write_folder(tmp_path / "last", lambda folder: (folder / "stale").write_text("1"))
     write_folder(tmp_path / "last", filled_with("2"))

@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows: nothing is locked there, and so nothing removed
     fcntl = None
 
-UNFINISHED = re.compile(r"\..*\.[0-9a-f]{16}\.unfinished")
+UNFINISHED = re.compile(r"\.(.*)\.[0-9a-f]{16}\.unfinished")
 LONGEST_KEPT = 50  # characters of a name: with four bytes each, a hidden name still has less than 255
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -52,6 +52,7 @@ def open_atomically(
             yield stream
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, path.name)
     fresh = _hidden(path)
     try:
         with fresh.open(mode.replace("w", "x"), **text) as stream:
@@ -106,6 +107,7 @@ def write_folder(folder: Path, write: Callable[[Path], object], keep_previous: b
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover(folder)
+    remove_leftovers(folder.parent, folder.name)
     fresh = _hidden(folder)
     fresh.mkdir()
     try:
@@ -137,11 +139,12 @@ def recover(folder: Path) -> None:
             previous(folder).rename(folder)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed writers left behind in a folder; what is still being written stays."""
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove what killed writers left behind in a folder, of one file or of all; what is still being written stays."""
     with suppress(OSError):
-        for path in folder.iterdir():
-            if UNFINISHED.fullmatch(path.name) and not _is_being_written(path):
+        for found in filter(None, map(UNFINISHED.fullmatch, os.listdir(folder))):  # names alone: there may be thousands
+            path = folder / found[0]
+            if name[:LONGEST_KEPT] in ("", found[1]) and not _is_being_written(path):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """A stream that is not UTF-8 stops no command, and what is written stays readable."""
 
+import errno
 import io
 import json
 import os
@@ -102,3 +103,15 @@ def test_messages_about_odd_names_are_one_line_each(on_a_stream, lines, encoding
 def test_the_control_a_strict_stream_refuses_the_text():
     with pytest.raises(UnicodeEncodeError):
         io.TextIOWrapper(io.BytesIO(), "latin-1").write(ODD)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), BrokenPipeError(errno.EPIPE, "closed")])
+def test_measured_numbers_are_kept_where_the_stream_takes_no_more(call, lines, tmp_path, monkeypatch, error):
+    def show(_):
+        raise error
+
+    monkeypatch.setattr("trocr_gsa.cli.evaluate.show", show)
+    json_file, report = tmp_path / "numbers.json", tmp_path / "page.html"
+    assert call("evaluate", lines, "--angles", "0", "--json", json_file, "--report", report).exit_code > 0
+    assert json.loads(json_file.read_text())["rows"]
+    assert report.stat().st_size > 0

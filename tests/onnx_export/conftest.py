@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def torch_reader(model_folder, adapter_folder) -> LineReader:
 def export_folder(onnx, model_folder, adapter_folder, tmp_path_factory) -> Path:
     """That reader with its adapter, exported by the command."""
     folder = tmp_path_factory.mktemp("export") / "out"
-    words = ["export", str(model_folder), str(folder), "--adapter", str(adapter_folder)]
+    words = ["export", str(model_folder), str(folder), "--adapter", os.path.relpath(adapter_folder)]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
     assert "differs from PyTorch by at most" in result.stdout

@@ -260,6 +260,7 @@ MARKS = "readingOrder {index:1;} person {offset:0; length:3;} structure {type:he
     [
         (MARKS, "readingOrder {index:1;} structure {type:heading;}"),
         ("person { length:3 ; offset : 0; }", ""),
+        ("person {Offset:0; Length:3;}", ""),
         ("person {offset:0; length:3;}readingOrder{index:1;}", "readingOrder{index:1;}"),
         ("comment {length:1; comment:an offset;}", "comment {length:1; comment:an offset;}"),
         ("readingOrder {index:1;} broken {offset:1", "readingOrder {index:1;}"),

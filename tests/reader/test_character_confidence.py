@@ -92,6 +92,17 @@ def test_a_reader_that_computes_no_numbers_writes_none(damaged, monkeypatch, tmp
     assert len(result.stdout.splitlines()) == (format == "csv")
 
 
+def test_a_reader_that_computes_no_numbers_is_not_evaluated(damaged, monkeypatch, tmp_path):
+    monkeypatch.setattr(LineReader, "from_pretrained", lambda *_, **__: damaged)
+    PICTURES[0].save(tmp_path / "a.png")
+    (tmp_path / "a.gt.txt").write_text("abc")
+    output = tmp_path / "numbers.json"
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--angles", "0", "--json", str(output)])
+    assert result.exit_code == 2
+    assert "error: `model`: it computes no finite number for 1 of 1 lines" in result.stderr
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("words", [[], ["--min-confidence", "0.5"]])
 def test_nan_passes_no_least_confidence(damaged, monkeypatch, tmp_path, words):
     monkeypatch.setattr(LineReader, "from_pretrained", lambda *_, **__: damaged)

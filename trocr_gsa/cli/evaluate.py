@@ -99,7 +99,6 @@ def evaluate(
                 )
                 measured[name] += [row for row, _ in found]
                 readings[name].append(SetReading(source, found))
-    show(table(measured, normalize))
     if json_file:
         numbers = {"model": reader.model.name_or_path, "normalize": normalize} | as_json(measured, adapters)
         write_json(json_file, numbers)
@@ -108,6 +107,7 @@ def evaluate(
         settings["Texts"] = FOLDED[normalize]
         named = model or "the packaged reader"
         write_report(report, by_name(readings, adapters), about(reader, named, adapters, settings, problems))
+    show(table(measured, normalize))
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)

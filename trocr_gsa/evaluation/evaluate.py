@@ -4,6 +4,7 @@ What is unusual: the same lines are turned and read again at every angle, by exa
 lines are read in batches of like length; intervals resample documents.
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -131,10 +132,19 @@ def evaluate(
         num_beams: 1 reads greedily.
         translation: add chrF and BLEU.
         normalize: how texts are folded before they are compared, as `normalize_text` does it.
+
+    Raises:
+        ValueError: if there is no line, or a line for which the model computes no finite number.
     """
     for angle in angles:
         start = time.perf_counter()
         read = read_lines(model, processor, lines, angle, num_beams=num_beams)
         seconds = time.perf_counter() - start
+        unread = [each.line.source for each in read if not math.isfinite(each.line.confidence)]
+        if unread:
+            raise ValueError(
+                f"`model`: it computes no finite number for {len(unread)} of {len(lines)} lines of {name}, first for "
+                f"{unread[0]}: its weights or its adapter's are damaged. Evaluate another."
+            )
         scored = [replace(line, normalize=normalize) for line in read]
         yield replace(summarise(name, scored, seconds, translation), normalize=normalize), scored

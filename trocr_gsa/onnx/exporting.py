@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import TrOCRForCausalLM
 
 from trocr_gsa.atomic import write_folder
+from trocr_gsa.checkpoints.results import recorded_name
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.weight_files import is_out_of_memory
 from trocr_gsa.reader import LineReader
@@ -50,7 +51,7 @@ def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float
         differences.extend(_write_graphs(_on_cpu(reader.model), fresh))
         if int8:
             round_weights(fresh)
-        ExportSettings(reader.merged_adapter).write(fresh)
+        ExportSettings(reader.merged_adapter and recorded_name(reader.merged_adapter)).write(fresh)
         reader.model.config.save_pretrained(fresh)
         reader.model.generation_config.save_pretrained(fresh)
         reader.processor.save_pretrained(fresh)

@@ -205,7 +205,7 @@ def _without(custom: str, is_dropped: Callable[[str, list[str]], bool]) -> str:
 
 def _drop_marks(element: Any) -> None:
     """Leave out of @custom what says where in the text something begins."""
-    custom = _without(element.get("custom", ""), lambda _, keys: "offset" in keys)
+    custom = _without(element.get("custom", ""), lambda _, keys: "offset" in map(str.lower, keys))
     if custom:
         element.set("custom", custom)
     else:
