@@ -1,4 +1,4 @@
-"""The ten groups, held against their axioms one element at a time."""
+"""Groups, held against their axioms one element at a time."""
 
 import itertools
 import math
@@ -6,10 +6,16 @@ import pickle
 
 import pytest
 import torch
+from tiny_models import PATCH, tiny_encoder
 
-from trocr_gsa.model.groups import PointGroup
+from trocr_gsa.equivariance import equivariance_error, turn_poses
+from trocr_gsa.model import groups
+from trocr_gsa.model.groups import PointGroup, register_group
 
-ORDERS = {"C1": 1, "C2": 2, "C4": 4, "C8": 8, "C12": 12, "C16": 16, "D1": 2, "D2": 4, "D4": 8, "D8": 16}
+ORDERS = {
+    **{"C1": 1, "C2": 2, "C3": 3, "C4": 4, "C5": 5, "C7": 7, "C8": 8, "C12": 12, "C16": 16},
+    **{"D1": 2, "D2": 4, "D3": 6, "D4": 8, "D6": 12, "D8": 16},
+}
 EXACT = ("C1", "C2", "C4", "D1", "D2", "D4")
 
 
@@ -103,10 +109,14 @@ def test_a_group_is_exact_when_it_maps_the_pixel_grid_onto_itself(group):
     assert group.is_exact is entries_are_integers
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("c4", "C4"), ("C3", "C4"), ("D16", "D8"), ("SO2", "C2"), ("", "C1")])
-def test_an_unknown_name_is_an_error_that_names_what_there_is(name, nearest):
-    with pytest.raises(ValueError, match=rf"`group`.*\b{nearest}\b.*'{name}'"):
+@pytest.mark.parametrize("name", ["c4", "C0", "C04", "C361", "C9999999", "D-4", "SO2", "C", "", "C4 ", "C٤"])
+def test_an_unknown_name_is_an_error_that_says_how_groups_are_called(name):
+    with pytest.raises(ValueError, match=rf"`group` must be C or D and a number .* 360, such as C4 .*'{name}'"):
         PointGroup.from_name(name)
+
+
+def test_the_largest_group_is_built():
+    assert PointGroup.from_name("D360").order == 720
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -137,6 +147,67 @@ def test_turning_twice_is_turning_by_the_product(name):
 def test_an_inexact_group_refuses_to_turn_an_image(name):
     with pytest.raises(ValueError, match=name):
         PointGroup.from_name(name).transform_image(torch.zeros(4, 4), 1)
+
+
+ABOUT_THE_OTHER_AXIS = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]])
+
+
+@pytest.fixture
+def registered(monkeypatch) -> PointGroup:
+    """The mirror y → −y, which no name stands for."""
+    monkeypatch.setattr(groups, "_registered", {})
+    return register_group("D1 lying", ABOUT_THE_OTHER_AXIS)
+
+
+def test_a_registered_group_is_found_by_its_name_and_acts_as_its_matrices_say(registered):
+    assert PointGroup.from_name("D1 lying") is registered
+    assert pickle.loads(pickle.dumps(registered)) is registered
+    assert (registered.num_rotations, registered.angles, registered.is_exact) == (1, [0.0, 180.0], True)
+    assert torch.equal(registered.product, torch.tensor([[0, 1], [1, 0]]))
+    image = torch.rand(3, 5)
+    assert torch.equal(registered.transform_image(image, 1), image.flip(0))
+
+
+@pytest.mark.parametrize("name", ["C4", "D3", "C8"])
+def test_registered_matrices_give_the_tables_of_the_group_they_come_from(name, monkeypatch):
+    monkeypatch.setattr(groups, "_registered", {})
+    known = PointGroup.from_name(name)
+    again = register_group("again", known.matrices)
+    assert torch.equal(again.product, known.product)
+    assert torch.equal(again.inverse, known.inverse)
+    assert again.angles == known.angles
+    assert again.has_mirrors is known.has_mirrors
+
+
+def test_an_encoder_of_a_registered_group_is_equivariant(registered):
+    model = tiny_encoder(group="D1 lying", pose_layers=1)
+
+    def pose(image):
+        return model(image).pose_logits.exp()
+
+    image = torch.rand(1, 1, 2 * PATCH, 3 * PATCH, dtype=torch.float64)
+    assert equivariance_error(pose, registered, image, act_out=turn_poses) < 1e-11
+    other = PointGroup.from_name("D1")
+    assert equivariance_error(pose, other, image, act_out=turn_poses) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "matrices", "message"),
+    [
+        ("C4", ABOUT_THE_OTHER_AXIS, "`name` must not be the name of another group, got 'C4'"),
+        ("x", torch.eye(2), r"`matrices` must be \(order, 2, 2\), got \(2, 2\)"),
+        ("x", 2 * ABOUT_THE_OTHER_AXIS, "`matrices` must be orthogonal"),
+        ("x", PointGroup.from_name("C4").matrices[:2], "`matrices` must be a group"),
+        ("x", torch.eye(2).expand(2, 2, 2), "`matrices` must be a group"),
+        ("x", ABOUT_THE_OTHER_AXIS.flip(0), "`matrices` must begin with the identity"),
+        ("x", PointGroup.from_name("C4").matrices[[0, 2, 1, 3]], "`matrices` must hold the rotations by increasing"),
+        ("x", PointGroup.from_name("D2").matrices[[0, 2, 1, 3]], "`matrices` must hold the rotations by increasing"),
+    ],
+)
+def test_matrices_that_are_no_group_or_in_another_order_are_refused(name, matrices, message):
+    with pytest.raises(ValueError, match=message):
+        register_group(name, matrices)
+    assert not groups._registered
 
 
 def test_a_group_is_immutable(group):

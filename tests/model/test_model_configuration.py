@@ -11,7 +11,7 @@ from trocr_gsa import GSANetConfig, GSANetModel, TrOCRGSAConfig, TrOCRGSAModel
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"group": "C5"}, "group"),
+        ({"group": "SO2"}, "group"),
         ({"group": "c4"}, "group"),
         ({"pose_layers": 3}, "pose_layers"),
         ({"pose_layers": -1}, "pose_layers"),
@@ -78,7 +78,7 @@ def test_a_decoder_for_another_width_is_refused():
 
 def test_a_reader_refuses_an_encoder_that_cannot_be():
     with pytest.raises(ValueError, match="`group`"):
-        TrOCRGSAConfig(encoder={"group": "C5"}, decoder=decoder_config().to_dict())
+        TrOCRGSAConfig(encoder={"group": "SO2"}, decoder=decoder_config().to_dict())
 
 
 def test_both_configurations_come_back_from_a_file(tmp_path):

@@ -55,6 +55,8 @@ def verdict(checks: list["Check"], group: "PointGroup") -> str:
     if broken:
         return f"Broken: {len(broken)} of {len({check.claim for check in checks})} claims do not hold."
     exact = sorted({angle for angle in group.angles if angle % 90 == 0})
+    if len(exact) == 1 and not group.has_mirrors:
+        return f"No turn of {group.name} maps pixels to pixels: its layers are exact, its turns of images approximate."
     words = f"A line reads the same turned by {', '.join(f'{angle:g}°' for angle in exact)}"
     words += ", and mirrored" if group.has_mirrors else ""
     if group.is_exact:

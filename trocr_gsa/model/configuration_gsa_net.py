@@ -46,7 +46,7 @@ class GSANetConfig(PreTrainedConfig):
         patch_embedding: from pixels to a token: "linear" (a ViT's), "mlp" (two layers) or "conv" (three convolutions
             within the patch, then a linear layer).
         num_channels: 1 for grey lines, 3 for colour.
-        group: C1 C2 C4 D1 D2 D4 (exact), C8 C12 C16 D8 (approximate).
+        group: C1 C2 C4 D1 D2 D4 (exact), any other Cn or Dn up to n = 360 (approximate between quarter turns).
         pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.
         num_frequencies: orbits of the group in the encodings' frequencies; 0: no relative position.
         absolute_position: "centred" (a term that turns with the page), "table" (the same, learned patch by patch, as in

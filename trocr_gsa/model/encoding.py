@@ -62,7 +62,7 @@ def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
     A group that moves no frequency from x to y gets its orbits along both in turn, or it would be blind to one of them.
     A group with mirrors gets them tilted off the mirrors' axes, or two elements would move them alike.
     """
-    sectors = 2 if group.name in ("C1", "C2", "D2") else 1
+    sectors = 2 if (group.num_rotations, group.has_mirrors) in ((1, False), (2, False), (2, True)) else 1
     steps = math.ceil(num_frequencies / sectors)
     ratio = (LONGEST / SHORTEST) ** (1 / max(1, steps - 1))
     tilt = math.pi / (4 * group.num_rotations) if group.has_mirrors else 0.0

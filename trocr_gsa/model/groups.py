@@ -5,6 +5,7 @@ acts (on displacements, patches, images) is looked up from there. Element 0 is t
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -15,19 +16,24 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-NAMES = ("C1", "C2", "C4", "C8", "C12", "C16", "D1", "D2", "D4", "D8")
+MOST_ROTATIONS = 360
+_NAME = re.compile(r"[CD]([1-9][0-9]{0,2})")
 
 
 @dataclass(frozen=True, eq=False)
 class PointGroup:
     """A finite group H of rotations, and for D also mirrors, of the plane.
 
-    Cn: element k is the rotation by 2πk/n, counter-clockwise with x right and y up.
+    Cn: element k is the rotation by 2πk/n, counter-clockwise with x right and y up. Only half and quarter turns map the
+    pixel grid onto itself: the other rotations of C3, C8, … interpolate, and are approximate on images.
     Dn: order 2n; element k < n is that rotation r_k, element n + k is r_k ∘ s with the mirror s: x → −x.
 
     Attributes:
-        name: one of C1 C2 C4 C8 C12 C16 D1 D2 D4 D8.
+        name: C or D and the number n of rotations, from 1 to 360.
         order: number of elements |H|.
+        has_mirrors: whether half of the elements hold a mirror.
+        is_exact: whether every element maps the pixel grid onto itself, so that no pixel is ever interpolated.
+        angles: of every element's rotation part (r in r ∘ s), in degrees counter-clockwise, in [0, 360).
         matrices: (order, 2, 2) float64, orthogonal.
         product: (order, order) long, `product[a, b]` is the element ab.
         inverse: (order,) long.
@@ -35,6 +41,9 @@ class PointGroup:
 
     name: str
     order: int
+    has_mirrors: bool
+    is_exact: bool
+    angles: list[float]
     matrices: Tensor
     product: Tensor
     inverse: Tensor
@@ -43,32 +52,31 @@ class PointGroup:
     def from_name(cls, name: str) -> "PointGroup":
         """Return the group of that name; the same object each time.
 
+        Args:
+            name: Cn or Dn, with n from 1 to 360, or the name of a group that `register_group` has added.
+
         Raises:
-            ValueError: if `name` is none of the ten groups.
+            ValueError: if there is no group of that name.
+
+        Example:
+            >>> PointGroup.from_name("D4"), PointGroup.from_name("C6").is_exact
+            (PointGroup(D4, order 8), False)
         """
-        if name not in NAMES:
-            raise ValueError(f"`group` must be one of {', '.join(NAMES)}, got {name!r}.")
+        if name in _registered:
+            return _registered[name]
+        match = _NAME.fullmatch(name)
+        if match is None or int(match[1]) > MOST_ROTATIONS:
+            added = f", or one that was registered ({', '.join(_registered)})" if _registered else ""
+            raise ValueError(
+                f"`group` must be C or D and a number of rotations from 1 to {MOST_ROTATIONS}, such as C4 (quarter "
+                f"turns) or D4 (with mirrors){added}, got {name!r}."
+            )
         return _build(name)
 
     @property
     def num_rotations(self) -> int:
-        """Number n of rotations in Cn and Dn."""
-        return int(self.name[1:])
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every element maps the pixel grid onto itself, so that no pixel is ever interpolated."""
-        return 4 % self.num_rotations == 0
-
-    @property
-    def has_mirrors(self) -> bool:
-        """Whether the group holds mirrors."""
-        return self.name[0] == "D"
-
-    @property
-    def angles(self) -> list[float]:
-        """Angle of every element's rotation part, in degrees counter-clockwise, in [0, 360)."""
-        return [360.0 * (element % self.num_rotations) / self.num_rotations for element in range(self.order)]
+        """Number n of rotations; elements from n on hold a mirror."""
+        return self.order // 2 if self.has_mirrors else self.order
 
     def element(self, angle: float) -> int:
         """Return the rotation by `angle` degrees counter-clockwise.
@@ -96,8 +104,7 @@ class PointGroup:
             raise ValueError(f"`group` must map the pixel grid onto itself (C1 C2 C4 D1 D2 D4), got {self.name}.")
         if element >= self.num_rotations:
             images = images.flip(-1)
-        quarters = (element % self.num_rotations) * (4 // self.num_rotations)
-        return torch.rot90(images, quarters, dims=(-2, -1))
+        return torch.rot90(images, round(self.angles[element] / 90), dims=(-2, -1))
 
     def __repr__(self) -> str:
         return f"PointGroup({self.name}, order {self.order})"
@@ -121,6 +128,68 @@ def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
     return table
 
 
+def register_group(name: str, matrices: Tensor) -> PointGroup:
+    """Add a group that has no name of its own, such as mirrors about another axis than D1's.
+
+    Its tables are computed from its matrices. Register it before a model of this group is built or loaded.
+
+    Args:
+        name: what `GSANetConfig(group=…)` will call it.
+        matrices: (order, 2, 2), orthogonal: the identity, the other rotations by increasing angle, then the elements
+            that mirror.
+
+    Returns: the group.
+
+    Raises:
+        ValueError: if the name is taken, or the matrices are no group, or in another order.
+
+    Example:
+        >>> upside_down = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]])
+        >>> register_group("mirrored in water", upside_down)
+        PointGroup(mirrored in water, order 2)
+    """
+    if _NAME.fullmatch(name) or name in _registered:
+        raise ValueError(f"`name` must not be the name of another group, got {name!r}.")
+    if matrices.ndim != 3 or matrices.shape[1:] != (2, 2) or not len(matrices):
+        raise ValueError(f"`matrices` must be (order, 2, 2), got {tuple(matrices.shape)}.")
+    matrices = matrices.double()
+    identity = torch.eye(2, dtype=torch.float64)
+    if not torch.allclose(matrices @ matrices.mT, identity.expand_as(matrices), atol=1e-9):
+        raise ValueError("`matrices` must be orthogonal: rotations and mirrors, without a change of size.")
+    products = torch.einsum("aij,bjk->abik", matrices, matrices)
+    equal = torch.isclose(products[:, :, None], matrices, atol=1e-6).flatten(-2).all(-1)  # (a, b, element)
+    if not (equal.sum(-1) == 1).all():
+        raise ValueError("`matrices` must be a group: every product of two of them must be one of them, and only one.")
+    if not torch.allclose(matrices[0], identity):
+        raise ValueError(f"`matrices` must begin with the identity, got {matrices[0].tolist()}.")
+    product = equal.long().argmax(-1)
+    group = _group(name, matrices, product, (product == 0).long().argmax(-1))
+    rotations = matrices[: group.num_rotations]
+    expected = [360.0 * k / len(rotations) for k in range(len(rotations))]
+    if (torch.linalg.det(rotations) < 0).any() or group.angles[: len(rotations)] != expected:
+        raise ValueError("`matrices` must hold the rotations by increasing angle first, then the mirrors.")
+    _registered[name] = group
+    return group
+
+
+_registered: dict[str, PointGroup] = {}
+
+
+def _group(name: str, matrices: Tensor, product: Tensor, inverse: Tensor) -> PointGroup:
+    """Return a group with what follows from its matrices."""
+    mirrored = torch.linalg.det(matrices) < 0
+    angles = [_angle(matrix, len(matrices)) for matrix in matrices]
+    is_exact = torch.equal(matrices, matrices.round())
+    return PointGroup(name, len(matrices), bool(mirrored.any()), is_exact, angles, matrices, product, inverse)
+
+
+def _angle(matrix: Tensor, order: int) -> float:
+    """Return the angle of r in r or r ∘ s, in degrees; exactly, where it is a multiple of 360/order."""
+    angle = math.degrees(math.atan2(-float(matrix[0, 1]), float(matrix[1, 1]))) % 360
+    steps = angle * order / 360
+    return 360.0 * (round(steps) % order) / order if math.isclose(steps, round(steps), abs_tol=1e-9) else angle
+
+
 @cpu_table
 def _build(name: str) -> PointGroup:
     n, mirrored = int(name[1:]), name[0] == "D"
@@ -130,7 +199,7 @@ def _build(name: str) -> PointGroup:
     rotation = (k[:, None] + torch.where(m == 1, -1, 1)[:, None] * k[None, :]) % n
     product = rotation + n * ((m[:, None] + m[None, :]) % 2)
     inverse = torch.where(m == 1, k + n * m, (n - k) % n)
-    return PointGroup(name, order, _matrices(n, order), product, inverse)
+    return _group(name, _matrices(n, order), product, inverse)
 
 
 def _matrices(n: int, order: int) -> Tensor:
