@@ -128,11 +128,6 @@ def test_eager_and_fused_attention_are_one_number_and_can_be_switched(neighbourh
     assert difference(eager.pose_hidden_state[0], sdpa.pose_hidden_state[0]) < 1e-11
 
 
-def test_attention_that_it_does_not_have_is_refused():
-    with pytest.raises(ValueError, match="Flash Attention 2"):
-        tiny_encoder().set_attn_implementation("flash_attention_2")
-
-
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_finite_numbers(dtype):
     model = GSANetModel(encoder_config(group="C4", pose_layers=LAYERS)).to(dtype)

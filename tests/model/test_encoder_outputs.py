@@ -58,8 +58,35 @@ def test_an_argument_that_it_does_not_know_is_refused(wrong):
         tiny_encoder(group="C4")(noise(2, 3), **{wrong: True})
 
 
-def test_attentions_are_refused_by_name():
-    with pytest.raises(ValueError, match="`output_attentions`"):
+@pytest.mark.parametrize("pose_sum", ["none", "query", "encoding"])
+@pytest.mark.parametrize("pose_layers", [0, 1, LAYERS])
+def test_attentions_of_every_layer_are_probabilities_if_they_are_computed(pose_layers, pose_sum):
+    model, images = tiny_encoder(group="C4", pose_layers=pose_layers, pose_sum=pose_sum), noise(2, 3)
+    model.set_attn_implementation("eager")
+    out = model(images, output_attentions=True)
+    across = (1, 2, 24 if pose_sum == "none" else 4 * 24, 24)
+    shapes = [(1, 4, 2, 6, 6)] + [across] * pose_layers + [(1, 2, 6, 6)] * (LAYERS - pose_layers)
+    assert [tuple(weights.shape) for weights in out.attentions] == shapes
+    assert all((weights.sum(-1) - 1).abs().max() < 1e-12 for weights in out.attentions)
+    assert model(images).attentions is None
+
+
+def test_a_gated_layer_has_those_within_each_pose():
+    model = tiny_encoder(group="C4", cross_pose_gate=True)
+    model.set_attn_implementation("eager")
+    out = model(noise(2, 3), output_attentions=True)
+    assert [tuple(weights.shape) for weights in out.attentions] == [(1, 4, 2, 6, 6)] * 2 + [(1, 2, 6, 6)]
+
+
+def test_turning_the_image_moves_its_attention_with_it():
+    model, images = tiny_encoder(group="C4", pose_layers=1), noise(2, 3)
+    model.set_attn_implementation("eager")
+    upright, *others = (model(image, output_attentions=True).attentions[-1] for image in turns(model.group, images))
+    assert all(difference(weights, upright) < 1e-11 for weights in others)  # in reading order of the chosen pose
+
+
+def test_attentions_that_no_kernel_computes_are_refused_by_name():
+    with pytest.raises(ValueError, match='`output_attentions` needs "eager" attention, got "sdpa"'):
         tiny_encoder(group="C4")(noise(2, 3), output_attentions=True)
 
 

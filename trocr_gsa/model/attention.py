@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from .extended_attention import EVERY_POSE, ExtendedSelfAttention, Page, per_line
+from .extended_attention import EVERY_POSE, ExtendedSelfAttention, Page, keep, per_line
 from .groups import PointGroup
 
 POSE_SUMS = ("none", "query", "encoding")
@@ -32,7 +32,7 @@ class LiftingSelfAttention(ExtendedSelfAttention):
         num_frequencies: orbits of H in Ω.
         neighbourhood: radius of N(i) in patches; None is the whole page.
         neighbourhood_shape: "disc", or "square" for groups that keep one.
-        attn_implementation: "sdpa", or "eager" for two products and a softmax.
+        attn_implementation: "sdpa", "eager" for two products and a softmax, or another of transformers' names.
 
     Source: Schreiber 2023, §4; Romero & Cordonnier 2020, §5.1. Scores are scaled by (head size)^-1/2.
     """
@@ -89,7 +89,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
         num_frequencies: orbits of H in Ω.
         neighbourhood: radius of N(i) in patches; None is the whole page.
         neighbourhood_shape: "disc", or "square" for groups that keep one.
-        attn_implementation: "sdpa", or "eager" for two products and a softmax.
+        attn_implementation: "sdpa", "eager" for two products and a softmax, or another of transformers' names.
 
     Source: Schreiber 2023, §5, with the corrected encoding of §6 (Romero & Cordonnier's h⁻¹h₁⁻¹h₂ is not equivariant);
         "query" is Romero & Cordonnier's Prop. 5.2 so corrected, "none" takes h₁ = h. Scores are scaled by
@@ -145,25 +145,29 @@ class GroupSelfAttention(ExtendedSelfAttention):
 
     def _attend_from(self, poses: slice, features: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         projected = self._project(features, features[:, poses])
-        out = self._across_poses(*projected, self._page(positions, mask, poses))
+        out, weights = self._across_poses(*projected, self._page(positions, mask, poses))
+        keep(weights)
         return per_line(self.o_proj, out.flatten(-2))
 
-    def _across_poses(self, query: Tensor, key: Tensor, value: Tensor, page: Page) -> Tensor:
-        """Attend from every token that asks to those of every pose; all (batch, pose, position, head, d)."""
+    def _across_poses(self, query: Tensor, key: Tensor, value: Tensor, page: Page) -> tuple[Tensor, Tensor | None]:
+        """Attend from every token that asks to those of every pose; all (batch, pose, position, head, d).
+
+        Returns: the same, and the probabilities (batch, head, token, token) if they were computed.
+        """
         order = self.group.order
         pose_term = self._pose_term(query, page.poses)
         if self.pose_sum != "none":  # (batch, h, h₁, position, head, ·)
             query = query[:, None].expand(-1, order, -1, -1, -1, -1)
             pose_term = pose_term[:, None].expand(-1, order, -1, -1, -1, -1)
         tokens = query.shape[1:-2]
-        out = self._attend(
+        out, weights = self._attend(
             [part.flatten(1, -3) for part in (*self._query_parts(query, page), pose_term)],
             [key.flatten(1, 2), self._key_extension(page, key.shape[0])],
             value.flatten(1, 2),
             None if page.near is None else page.near.repeat(1, tokens[:-1].numel(), order)[:, None],
         )
         out = out.unflatten(1, tokens)
-        return out if self.pose_sum == "none" else out.sum(2 if self.pose_sum == "query" else 1)
+        return out if self.pose_sum == "none" else out.sum(2 if self.pose_sum == "query" else 1), weights
 
     def _pose_term(self, query: Tensor, poses: slice) -> Tensor:
         """Return ⟨q f(i,h₁), φ_key U_{h₁⁻¹h₂}⟩ for every h₂: (batch, query pose, position, head, key pose)."""

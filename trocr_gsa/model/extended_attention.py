@@ -9,16 +9,23 @@ What is unusual:
 Letters: b batch, p q k output/query/key pose, n m query/key position, a head, d head size, w frequency.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from difflib import get_close_matches
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .encoding import RelativeEncoding
 from .groups import PointGroup
 
 EVERY_POSE = slice(None)
+KEPT: ContextVar[list[Tensor] | None] = ContextVar("KEPT", default=None)  # a list for the probabilities, if wanted
 FAR = -3e4  # a score at which exp() is 0 in every floating-point type, and which float16 can still hold
 
 
@@ -52,11 +59,13 @@ class ExtendedSelfAttention(nn.Module):
         num_frequencies: orbits of H in Ω; 0: no relative position.
         neighbourhood: radius of N(i) in patches; None is the whole page.
         neighbourhood_shape: "disc", or "square" for groups that keep one.
-        attn_implementation: "sdpa", or "eager" for two products and a softmax.
+        attn_implementation: "sdpa", "eager" for two products and a softmax, or another of transformers' names.
 
     Raises:
-        ValueError: if heads, neighbourhood or group do not fit.
+        ValueError: if heads, neighbourhood or group do not fit, or there is no such implementation.
     """
+
+    is_causal = False  # for transformers' attention functions
 
     field_dims: tuple[int, ...] = (4,)  # of the tensors it takes
     relative_pose: bool = True  # whether keys have a pose of their own
@@ -86,6 +95,7 @@ class ExtendedSelfAttention(nn.Module):
             raise ValueError(f"`neighbourhood_shape` must be 'disc' or 'square', got {neighbourhood_shape!r}.")
         if neighbourhood is not None and neighbourhood_shape == "square" and not group.is_exact:
             raise ValueError(f"`neighbourhood_shape` must be 'disc' for {group.name}: its rotations move a square.")
+        check_implementation(attn_implementation, neighbourhood)
         self.group = group
         self.num_heads = num_heads
         self.head_size = hidden_size // num_heads
@@ -97,6 +107,11 @@ class ExtendedSelfAttention(nn.Module):
         self.v_proj = nn.Linear(hidden_size, hidden_size)
         self.o_proj = nn.Linear(hidden_size, hidden_size)
         self.encoding = RelativeEncoding(group, hidden_size, num_frequencies, self.relative_pose)
+
+    @property
+    def config(self) -> SimpleNamespace:
+        """What transformers' attention functions ask of a module."""
+        return SimpleNamespace(_attn_implementation=self.attn_implementation)
 
     def _heads(self, features: Tensor) -> Tensor:
         return features.unflatten(-1, (self.num_heads, self.head_size))
@@ -162,27 +177,41 @@ class ExtendedSelfAttention(nn.Module):
         extension = self._key_part(page)[:, None, :, None].expand(batch, order, -1, self.num_heads, -1)
         mask = None if page.near is None else page.near[:, None].expand(batch, order, -1, -1).flatten(0, 1)[:, None]
         queries = [part.flatten(0, 1) for part in self._query_parts(query, page)]
-        out = self._attend(queries, [key.flatten(0, 1), extension.flatten(0, 1)], value.flatten(0, 1), mask)
+        keys = [key.flatten(0, 1), extension.flatten(0, 1)]
+        out, weights = self._attend(queries, keys, value.flatten(0, 1), mask)
+        keep(None if weights is None else weights.unflatten(0, (batch, order)))
         return out.unflatten(0, (batch, order))
 
-    def _attend(self, query: list[Tensor], key: list[Tensor], value: Tensor, mask: Tensor | None) -> Tensor:
-        """Run plain attention on (batch, token, head, d) parts, concatenated; return (batch, token, head, d)."""
+    def _attend(
+        self, query: list[Tensor], key: list[Tensor], value: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Run plain attention on (batch, token, head, d) parts, concatenated.
+
+        Returns: (batch, token, head, d), and the probabilities (batch, head, token, token) if they were computed.
+        """
         size = sum(part.shape[-1] for part in query)
         size += -size % 8  # flash kernels want a multiple of 8
         extended_query, extended_key = (
             _joined([part.to(value.dtype) for part in parts], size).transpose(1, 2) for parts in (query, key)
         )
-        if self.attn_implementation != "eager" and value.device.type == "cpu":
-            value = _joined([value], size)  # the fused kernel wants values as wide as keys; the other is much slower
-        value = value.transpose(1, 2)
         scale = self.head_size**-0.5
         if self.attn_implementation == "eager":
             scores = extended_query * scale @ extended_key.transpose(-1, -2)
             if mask is not None:
                 scores = scores.masked_fill(~mask, FAR)
-            return (scores.softmax(-1) @ value).transpose(1, 2)
-        out = F.scaled_dot_product_attention(extended_query, extended_key, value, attn_mask=mask, scale=scale)
-        return out[..., : self.head_size].transpose(1, 2)
+            weights = scores.softmax(-1)
+            return (weights @ value.transpose(1, 2)).transpose(1, 2), weights
+        if self.attn_implementation == "sdpa":
+            # on a CPU the fused kernel wants values as wide as keys; the other is much slower
+            value = _joined([value], size) if value.device.type == "cpu" else value
+            out = F.scaled_dot_product_attention(
+                extended_query, extended_key, value.transpose(1, 2), attn_mask=mask, scale=scale
+            )
+            return out[..., : self.head_size].transpose(1, 2), None
+        attend = ALL_ATTENTION_FUNCTIONS[self.attn_implementation]
+        values = _joined([value], size).transpose(1, 2)  # most kernels want them as wide as keys
+        out, weights = attend(self, extended_query, extended_key, values, None, scaling=scale, is_causal=False)
+        return out[..., : self.head_size], weights
 
     def _near(self, positions: Tensor) -> Tensor | None:
         """Return which pairs are neighbours, (batch, position, position) bool, or None where all are."""
@@ -205,6 +234,46 @@ class ExtendedSelfAttention(nn.Module):
             )
         positions = positions if positions.dim() == 3 else positions[None]
         return positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
+
+
+@contextmanager
+def kept_probabilities() -> Iterator[list[Tensor]]:
+    """Have attention that computes probabilities put them into a list, in this thread."""
+    kept: list[Tensor] = []
+    token = KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        KEPT.reset(token)
+
+
+def keep(weights: Tensor | None) -> None:
+    """Put probabilities into the list of `kept_probabilities`, if there is one."""
+    if weights is None or torch.compiler.is_compiling():  # a compiler cannot look for the list
+        return
+    kept = KEPT.get()
+    if kept is not None:
+        kept.append(weights)
+
+
+def check_implementation(name: str, neighbourhood: float | None = None) -> None:
+    """Refuse a way to compute attention that there is not, or that cannot keep to a neighbourhood.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    # paged attention is for text that is written by the decoder alone
+    known = sorted({"eager", *(key for key in ALL_ATTENTION_FUNCTIONS.valid_keys() if not key.startswith("paged|"))})
+    if name not in known:
+        near = get_close_matches(str(name), known, n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise ValueError(f'`attn_implementation` must be one of {", ".join(known)}, got "{name}".{hint}')
+    # flex_attention looks one up, and on a CPU beyond its end: the process dies of it
+    if neighbourhood is not None and name not in ("eager", "sdpa"):
+        raise ValueError(
+            '`attn_implementation` must be "sdpa" or "eager", which take the '
+            f'mask that `neighbourhood` = {neighbourhood} needs, got "{name}".'
+        )
 
 
 def per_line(layer: nn.Module, features: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from transformers.cache_utils import EncoderDecoderCache
 from transformers.models.trocr.modeling_trocr import TrOCRAttention
 
 from .decoder_cache import CACHE
+from .extended_attention import check_implementation
 
 
 class FusedTrOCRAttention(TrOCRAttention):
@@ -56,6 +57,26 @@ class FusedTrOCRAttention(TrOCRAttention):
         if isinstance(past, EncoderDecoderCache) and picture is not None:
             past.is_updated[layer] = True
         return key, value
+
+
+def decoder_implementation(config: Any) -> str | None:
+    """Return the attention that a reader's configuration wants of its decoder; None: what the encoder has.
+
+    transformers knows of "eager" alone for TrOCR's decoder, refuses to build it with any other, and leaves "eager" in
+    the configuration of one that was built: beside another encoder's that is no wish.
+
+    Args:
+        config: a TrOCRGSAConfig; its decoder's is made "eager".
+
+    Raises:
+        ValueError: if there is no attention of that name.
+    """
+    wanted, of_encoder = config.decoder._attn_implementation, config.encoder._attn_implementation
+    if wanted is None or config.decoder.model_type != "trocr":
+        return None
+    check_implementation(wanted)
+    config.decoder._attn_implementation = "eager"
+    return None if wanted == "eager" and of_encoder is not None else wanted
 
 
 def fuse_attention(decoder: nn.Module, implementation: str | None = "sdpa") -> None:

@@ -51,5 +51,5 @@ class GatedGroupSelfAttention(GroupSelfAttention):
         query, key, value = self._project(features, features[:, poses])
         out = self._within_poses(query, key[:, poses], value[:, poses], page)
         if not self.gate.is_closed:
-            out = out + self.gate(self._across_poses(query, key, value, page))
+            out = out + self.gate(self._across_poses(query, key, value, page)[0])
         return per_line(self.o_proj, out.flatten(-2))

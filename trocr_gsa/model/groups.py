@@ -117,13 +117,20 @@ class PointGroup:
 
 
 def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
-    """Build a table once, on the CPU: transformers builds models on the meta device, where a table has no numbers."""
+    """Build a table once, on the CPU: transformers builds models on the meta device, where a table has no numbers.
+
+    To `torch.compile` it is a constant.
+    """
 
     @cache
-    @wraps(build)
-    def table(*args: object) -> T:
+    def built(*args: object) -> T:
         with torch.device("cpu"):
             return build(*args)
+
+    @torch.compiler.assume_constant_result
+    @wraps(build)
+    def table(*args: object) -> T:
+        return built(*args)
 
     return table
 

@@ -9,6 +9,7 @@ What is unusual, for a reader of transformers' ViT:
   then embedded a second time.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from .attention import GroupSelfAttention, LiftingSelfAttention
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
-from .extended_attention import EVERY_POSE, ExtendedSelfAttention
+from .extended_attention import EVERY_POSE, ExtendedSelfAttention, check_implementation, kept_probabilities
 from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
 from .layers import GSANetLayer, GSANetPoseHead
@@ -64,6 +65,20 @@ class GSANetPreTrainedModel(PreTrainedModel):
     accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
     _no_split_modules: ClassVar[list[str]] = ["GSANetLayer"]
     _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    def get_correct_attn_implementation(self, requested_attention: str | None, is_init_check: bool = False) -> str:
+        """Return the way to compute attention that is wanted, or refuse it, as transformers does.
+
+        Raises:
+            ValueError: if there is none of that name, or it takes no mask where `neighbourhood` needs one.
+            ImportError: if it is not installed.
+        """
+        if requested_attention is not None:
+            check_implementation(requested_attention, self.config.neighbourhood)
+        return super().get_correct_attn_implementation(requested_attention, is_init_check)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -160,34 +175,63 @@ class GSANetModel(GSANetPreTrainedModel):
                 without the work that would tell them apart.
             output_hidden_states: also return what goes into every layer, and what the last one makes of it: features
                 (batch, pose, token, hidden) up to the choice of the pose, (batch, token, hidden) behind it.
-            output_attentions: not available: probabilities are never computed as a whole.
+            output_attentions: also return the probabilities of every layer, which "eager" attention alone computes:
+                (batch, pose, head, token, token) within each pose, (batch, head, pose · token, pose · token) across
+                poses, (batch, head, token, token) behind the choice of the pose.
             return_dict: False returns a tuple, without what is None.
 
         Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, nothing says its `spatial_shapes`, or `output_attentions` is true.
+            ValueError: if `pixel_values` is neither, nothing says its `spatial_shapes`, or `output_attentions` is true
+                and attention is not "eager".
         """
-        if output_attentions or (output_attentions is None and self.config.output_attentions):
+        keeps_attentions = asked(output_attentions, self.config.output_attentions)
+        if keeps_attentions and self.config._attn_implementation != "eager":
             raise ValueError(
-                "`output_attentions` must be false, got true: the encoder's scores are never computed as a whole. "
-                "`LineReader.letter_places` shows where the reader looks."
+                f'`output_attentions` needs "eager" attention, got "{self.config._attn_implementation}", which has no '
+                'probabilities. Call `model.set_attn_implementation("eager")` first.'
             )
+        hidden_states = [] if asked(output_hidden_states, self.config.output_hidden_states) else None
+        with kept_probabilities() if keeps_attentions else nullcontext() as kept:
+            encoded = self._encode(
+                self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes),
+                # an image is all patches: attention without a mask is a ViT's
+                pixel_values.dim() != 4 or pixel_attention_mask is not None,
+                pose_labels,
+                pose_bias,
+                only_pose,
+                hidden_states,
+            )
+        behind = 1 + self.config.pose_layers  # where layers see one pose
+        output = GSANetModelOutput(
+            hidden_states=None if hidden_states is None else tuple(hidden_states),
+            attentions=None if not kept else (*kept[:behind], *(weights[:, 0] for weights in kept[behind:])),
+            **encoded,
+        )
+        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
+
+    def _encode(
+        self,
+        seen: tuple[Tensor, Tensor, Tensor],
+        is_padded: bool,
+        pose_labels: Tensor | None,
+        pose_bias: Tensor | None,
+        only_pose: int | None,
+        hidden_states: list[Tensor] | None,
+    ) -> dict[str, Tensor]:
+        """Return the fields of a GSANetModelOutput; what is seen are patches, their mask and shapes."""
         wanted = EVERY_POSE
         if only_pose is not None and pose_labels is None and len(self.layers):  # K = L hands on every pose
             wanted = slice(only_pose, only_pose + 1)
-        patches, patch_mask, shapes = self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes)
-        # an image is all patches: attention without a mask is a ViT's
-        is_padded = pixel_values.dim() != 4 or pixel_attention_mask is not None
-        hidden_states = [] if asked(output_hidden_states, self.config.output_hidden_states) else None
+        patches, patch_mask, shapes = seen
         features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted, hidden_states)
-        padding = mask if is_padded else None
         pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
         chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose, patches, shapes)
         for layer in self.layers:
             _keep(hidden_states, chosen)
-            chosen = layer(chosen[:, None], chosen_positions, None if padding is None else chosen_mask)[:, 0]
+            chosen = layer(chosen[:, None], chosen_positions, chosen_mask if is_padded else None)[:, 0]
         _keep(hidden_states, chosen if len(self.layers) else features)
         chosen = self.layernorm(chosen)
         if len(self.layers):
@@ -197,18 +241,15 @@ class GSANetModel(GSANetPreTrainedModel):
             bias = pose_logits[:, :, None].expand(-1, -1, mask.shape[1]).flatten(1)
             token_mask = mask[:, None].expand(-1, self.group.order, -1).flatten(1)
         floor = torch.finfo(tokens.dtype).min
-        bias = bias.to(tokens.dtype).clamp_min(floor).masked_fill(~token_mask, floor)
-        output = GSANetModelOutput(
-            last_hidden_state=tokens,
-            hidden_states=None if hidden_states is None else tuple(hidden_states),
-            attention_mask=bias,
-            pose_logits=pose_logits,
-            pose=pose,
-            pose_hidden_state=chosen[:, self.config.num_class_tokens :],
-            pose_positions=chosen_positions[:, self.config.num_class_tokens :],
-            pose_mask=chosen_mask[:, self.config.num_class_tokens :],
-        )
-        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return {
+            "last_hidden_state": tokens,
+            "attention_mask": bias.to(tokens.dtype).clamp_min(floor).masked_fill(~token_mask, floor),
+            "pose_logits": pose_logits,
+            "pose": pose,
+            "pose_hidden_state": chosen[:, self.config.num_class_tokens :],
+            "pose_positions": chosen_positions[:, self.config.num_class_tokens :],
+            "pose_mask": chosen_mask[:, self.config.num_class_tokens :],
+        }
 
     def see(
         self,
@@ -263,7 +304,7 @@ class GSANetModel(GSANetPreTrainedModel):
                 module.bases_per_line = per_line
 
     def _follow_attn_implementation(self) -> None:
-        """Compute with "sdpa" or "eager" as the config says, which is all that `set_attn_implementation` changes."""
+        """Compute as the config says, which is all that `set_attn_implementation` changes."""
         for module in self.modules():
             if isinstance(module, ExtendedSelfAttention):
                 module.attn_implementation = self.config._attn_implementation or "sdpa"

@@ -22,17 +22,20 @@ from transformers import (
 )
 from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import Seq2SeqLMOutput
+from transformers.utils import logging
 
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
 from .decoder_cache import CACHE, UnsupportedTransformersError, check_next_tokens, decode
-from .fused_decoder import fuse_attention
+from .extended_attention import check_implementation
+from .fused_decoder import decoder_implementation, fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput, asked
 from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
 
+logger: Any = logging.get_logger(__name__)
 # arguments of the decoder that only the reader itself gives it
 OUR_OWN = ("input_ids", "inputs_embeds", "attention_mask", "encoder_hidden_states", "encoder_attention_mask", "labels")
 
@@ -74,6 +77,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     config_class = TrOCRGSAConfig
     base_model_prefix = "trocr_gsa"
     accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
+    _supports_flex_attn = True
     encoder: GSANetModel
     decoder: PreTrainedModel
 
@@ -85,12 +89,13 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             ids = {mark: getattr(decoder.config, mark) for mark in marks}
             joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder.config, decoder.config, **ids)
             config = cast(TrOCRGSAConfig, joint)
+        of_decoder = None if config is None or decoder is not None else decoder_implementation(config)
         if config is not None and encoder is None:
             self.config_class = type(config)  # remote code may have loaded the same class from another copy of its file
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         keep_sinusoids(self.decoder)
-        fuse_attention(self.decoder, self.encoder.config._attn_implementation)
+        fuse_attention(self.decoder, of_decoder or self.encoder.config._attn_implementation)
         self.ctc_head = None
         if self.config.ctc_steps_per_patch:
             letters = self.decoder.config.vocab_size
@@ -98,10 +103,27 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             self.ctc_head = CTCHead(self.encoder.config.hidden_size, letters, steps, self.config.pad_token_id)
         self.post_init()
 
-    def set_attn_implementation(self, *args: Any, **kwargs: Any) -> None:
-        """Compute attention with "sdpa" or "eager", as transformers says it; the decoder's follows the encoder's."""
-        super().set_attn_implementation(*args, **kwargs)
-        fuse_attention(self.decoder, self.encoder.config._attn_implementation)
+    def set_attn_implementation(self, attn_implementation: str | dict[str, str], *args: Any, **kwargs: Any) -> None:
+        """Compute attention in another way, as transformers says it.
+
+        Args:
+            attn_implementation: "sdpa", "eager", "flash_attention_2" or another of transformers' names, or one each for
+                "encoder" and "decoder". The decoder has "eager", and fused attention in all other cases.
+            args: for transformers' `set_attn_implementation`.
+            kwargs: likewise.
+
+        Raises:
+            ValueError: if there is none of that name, or it cannot be used.
+            ImportError: if it is not installed.
+        """
+        is_one = isinstance(attn_implementation, str)
+        one_each = dict.fromkeys(("", "encoder", "decoder"), attn_implementation) if is_one else attn_implementation
+        if "encoder" in one_each:
+            self.encoder.set_attn_implementation(one_each["encoder"], *args, **kwargs)
+        if "decoder" in one_each:
+            check_implementation(one_each["decoder"])
+            fuse_attention(self.decoder, one_each["decoder"])
+        self.config._attn_implementation_internal = self.encoder.config._attn_implementation
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         self.encoder._init_weights(module)
@@ -141,7 +163,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             decoder_inputs_embeds: (batch, letter, hidden), in place of `decoder_input_ids`.
             labels: (batch, letter) long, −100 at padding.
             use_cache: whether the decoder's cache is returned.
-            output_attentions: also return what the decoder attends to, among letters and on the picture.
+            output_attentions: also return what the decoder attends to, among letters and on the picture, and with
+                "eager" attention what the encoder does.
             output_hidden_states: also return the features in front of and behind every layer of both halves.
             return_dict: False returns a tuple, without what is None.
             pixel_attention_mask: (batch, patch), 0 at padding.
@@ -163,7 +186,13 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if encoder_outputs is None:
             encoder_outputs = self.encode(
-                pixel_values, pixel_attention_mask, spatial_shapes, orientation, pose_labels, output_hidden_states
+                pixel_values,
+                pixel_attention_mask,
+                spatial_shapes,
+                orientation,
+                pose_labels,
+                output_hidden_states,
+                output_attentions,
             )
         if decoder_input_ids is None and decoder_inputs_embeds is None:
             if labels is None:
@@ -240,10 +269,9 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         pixel_values = inputs if pixel_values is None else pixel_values
         if encoder_outputs is None:
             settings: Any = self.generation_config if generation_config is None else generation_config
-            wanted = kwargs.get("output_hidden_states", settings.output_hidden_states)
-            encoder_outputs = self.encode(
-                pixel_values, pixel_attention_mask, spatial_shapes, orientation, output_hidden_states=wanted
-            )
+            names = ("output_hidden_states", "output_attentions")
+            wanted = {name: kwargs.get(name, getattr(settings, name)) for name in names}
+            encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, **wanted)
         processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
         encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy: beam search repeats in place what it is given
         return cast(Any, super()).generate(
@@ -278,6 +306,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         orientation: Orientation = "any",
         pose_labels: Tensor | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
     ) -> GSANetModelOutput:
         """Run the encoder alone, under a prior over poses; `forward` and `generate` take its output.
 
@@ -288,12 +317,20 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             pose_labels: (batch,) long, the element by which each image is turned; None: the likeliest.
             output_hidden_states: also return the features in front of and behind every layer.
+            output_attentions: also return the probabilities of every layer, if attention is "eager"; a warning says if
+                it is not.
 
         Raises:
             ValueError: if `orientation` is not one, or there is nothing to encode.
         """
         if pixel_values is None:
             raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
+        if output_attentions and self.encoder.config._attn_implementation != "eager":
+            logger.warning_once(
+                'The encoder\'s probabilities are missing, as only "eager" attention computes them. Call '
+                '`model.set_attn_implementation("eager")` to have them.'
+            )
+            output_attentions = False
         bias = orientation_bias(orientation, self.encoder.group)
         return self.encoder(
             pixel_values=pixel_values,
@@ -303,6 +340,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             pose_bias=None if bias is None else bias.to(pixel_values.device),
             only_pose=only_pose(bias) if pose_labels is None else None,
             output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
             return_dict=True,
         )
 
