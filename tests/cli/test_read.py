@@ -64,6 +64,16 @@ def test_a_page_is_named_with_the_way_out_and_the_lines_are_read(call, lines, tm
     assert "--segment" in result.stderr
 
 
+def test_a_picture_without_writing_is_an_empty_line_with_a_note_and_no_error(call, lines, tmp_path):
+    Image.new("L", (600, 60), 255).save(tmp_path / "blank.png")
+    result = call("read", tmp_path / "blank.png", lines / "one.png", "--format", "jsonl")
+    empty, line = objects(result.stdout)
+    assert result.exit_code == 0
+    assert (empty["text"], empty["character_confidences"], line["note"]) == ("", [], None)
+    assert result.stderr == f"note: {tmp_path / 'blank.png'}: {empty['note']}\n"
+    assert "no writing" in empty["note"]
+
+
 def test_bad_pictures_are_reported_skipped_and_told_by_the_exit_code(call, lines, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "empty.png").write_bytes(b"")

@@ -61,6 +61,7 @@ def test_a_value_of_a_wrong_type_names_its_field(changes, field):
         ("ctc_decoding_weight", 1.0),
         ("ctc_decoding_weight", -0.1),
         ("confidence_temperature", 0.0),
+        ("empty_paper_confidence", 1.1),
     ],
 )
 def test_a_reader_with_a_number_out_of_range_is_refused(field, value):

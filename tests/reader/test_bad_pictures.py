@@ -77,6 +77,26 @@ def test_a_page_is_no_line_unless_it_was_cut_out_of_one(reader):
     assert reader.read([page(1)])[0].error is None
 
 
+def test_an_empty_line_of_a_page_is_empty_too(reader):
+    before, empty, after = reader.read([GOOD, Image.new("RGB", (300, 40), "ivory"), GOOD], are_cut=True)
+    assert (empty.text, empty.error) == ("", None)
+    assert "no writing" in empty.note
+    assert before.text == after.text == reader.read([GOOD])[0].text
+    assert before.note is after.note is None
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_doubtful_picture_is_empty_where_the_reader_is_unsure_and_an_evident_line_is_not(reader, monkeypatch, beams):
+    doubtful, evident = GOOD, page(1)
+    kept = reader.read([doubtful, evident], num_beams=beams)
+    monkeypatch.setattr(reader.model.config, "empty_paper_confidence", 1.0)
+    empty, line = reader.read([doubtful, evident], num_beams=beams)
+    assert (empty.text, empty.character_confidences, empty.error) == ("", (), None)
+    assert "no writing" in empty.note
+    assert (line.text, line.note) == (kept[1].text, None)
+    assert kept[0].note is None
+
+
 def test_a_folder_is_no_picture(reader, tmp_path):
     assert "folder" in reader.read([tmp_path])[0].error
 

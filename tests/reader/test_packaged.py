@@ -9,9 +9,12 @@ from safetensors.torch import load_file
 from trocr_gsa.checkpoints.loading import packaged_adapters
 from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
 from trocr_gsa.checkpoints.results import Results, weights_sha256
+from trocr_gsa.data.synthetic.empty import empty_paper
 from trocr_gsa.equivariance import report
 from trocr_gsa.reader import LineReader, list_adapters, load_reader
+from trocr_gsa.reader.preparation.writing import Writing, find_writing
 
+DOUBTFUL = [("rules and grain", 1033), ("rules", 1129), ("dust", 1134), ("clouds", 1160)]  # kinds and seeds of papers
 ADAPTERS = ["de-fraktur-19", "fr-hand-19", "peraire"]
 
 
@@ -30,6 +33,14 @@ def test_the_package_carries_three_adapters():
     found, problems = list_adapters(PACKAGED_ADAPTERS, str(PACKAGED_CHECKPOINT))
     assert problems == []
     assert all(adapter.fits for adapter in found)
+
+
+def test_the_packaged_reader_finds_no_text_on_papers_whose_pictures_leave_a_doubt():
+    papers = [empty_paper(kind, seed) for kind, seed in DOUBTFUL]
+    assert {find_writing(paper) for paper in papers} == {Writing.DOUBTFUL}
+    for line in LineReader(*load_model(None)).read(papers):
+        assert line.text == ""
+        assert "no writing" in str(line.note)
 
 
 def test_the_checkpoint_is_smaller_than_16_mb():

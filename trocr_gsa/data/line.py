@@ -49,6 +49,11 @@ class Line:
     ctc_text: str | None = None
 
     @classmethod
+    def empty(cls, source: str) -> Line:
+        """Return what there is of a picture without writing: no text, and a note that says why."""
+        return cls("", 1.0, 0.0, source, note="no writing was found in the picture")
+
+    @classmethod
     def failed(cls, source: str, error: Exception) -> Line:
         """Return the line of a picture that could not be read."""
         return cls("", 0.0, 0.0, source, str(error))

@@ -58,6 +58,8 @@ class Desk:
         seconds = time.perf_counter() - started
         if line.error is not None:
             return "", _problem(line.error), draw_stage(picture)
+        if not line.text and line.note is not None:
+            return "", _problem(line.note), draw_stage(picture)
         places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
         return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
 

@@ -24,6 +24,8 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         ctc_decoding_weight: λ in [0, 1), what the CTC head counts in choosing letters, where there is one.
         pose_loss_weight: of the pose head's cross-entropy beside the decoder's.
         confidence_temperature: T in a line's confidence, exp(mean log p / T); above 1 for a reader too sure of itself.
+        empty_paper_confidence: character confidence below which a picture whose writing is in doubt is taken for empty
+            paper; 0: none is.
     """
 
     model_type = "trocr-gsa"
@@ -44,6 +46,7 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     ctc_decoding_weight: float | int = 0.5
     pose_loss_weight: float | int = 0.3
     confidence_temperature: float | int = 1.0
+    empty_paper_confidence: float | int = 0.0
 
     def __post_init__(self, **kwargs):
         """Refuse what has no meaning.
@@ -60,6 +63,8 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
             raise ValueError(f"`ctc_decoding_weight` must lie in [0, 1), got {self.ctc_decoding_weight}.")
         if not 0 < self.confidence_temperature < float("inf"):
             raise ValueError(f"`confidence_temperature` must be positive, got {self.confidence_temperature}.")
+        if not 0 <= self.empty_paper_confidence <= 1:
+            raise ValueError(f"`empty_paper_confidence` must lie in [0, 1], got {self.empty_paper_confidence}.")
         super().__post_init__(**kwargs)
         decoder: Any = self.decoder
         if hasattr(decoder, "auto_map"):  # the decoder is one that transformers has: no folder's code runs for it

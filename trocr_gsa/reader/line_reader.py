@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from PIL import Image
 
 from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
 from trocr_gsa.data.buckets import cut_batches
@@ -28,7 +27,7 @@ from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from .decoding import read_images
 from .letter_places import LetterPlaces, letter_places
 from .parallel import even_size, side_by_side
-from .pictures import Picture, load_line, picture_name
+from .pictures import LinePicture, Picture, load_line, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from .adapters import AdapterLibrary
 
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
+OF_CTC_HEAD = 0.75  # its confidence on empty paper, for the decoder's
 
 
 class LineReader:
@@ -151,7 +151,8 @@ class LineReader:
             are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
                 one that looks like several lines is refused.
 
-        Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why.
+        Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why. One
+            without writing gives an empty text, and `note` says so.
 
         Raises:
             ValueError: if `images` is a single picture, or another argument is out of range.
@@ -250,7 +251,7 @@ class LineReader:
 
     def _read_batch(
         self,
-        load: Callable[[Picture, str], Image.Image],
+        load: Callable[[Picture, str], LinePicture | None],
         images: dict[int, Picture],
         names: Sequence[str],
         chosen: Sequence[str | None],
@@ -258,21 +259,32 @@ class LineReader:
         num_beams: int,
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
-        decoded: dict[int, Image.Image] = {}
+        decoded: dict[int, LinePicture] = {}
         for index, image in images.items():
             try:
-                decoded[index] = load(image, names[index])
+                picture = load(image, names[index])
             except ImageError as error:
                 lines[index] = Line.failed(names[index], error)
+            else:
+                if picture is None:
+                    lines[index] = Line.empty(names[index])
+                else:
+                    decoded[index] = picture
         if decoded:
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
             with computing_in(self.precision, self.model.device):
-                found = read_images(
-                    self.model, self.processor, list(decoded.values()), orientation, num_beams, applied=applied
-                )
+                pictures = [picture.image for picture in decoded.values()]
+                found = read_images(self.model, self.processor, pictures, orientation, num_beams, applied=applied)
             for index, line in zip(decoded, found, strict=True):
                 lines[index] = _named(line, names[index], chosen[index] or self.merged_adapter)
+                if decoded[index].is_doubtful and self._is_unsure(lines[index], num_beams):
+                    lines[index] = Line.empty(names[index])
         return lines
+
+    def _is_unsure(self, line: Line, num_beams: int) -> bool:
+        """Whether a line was read so unsurely that there is no writing where its picture left a doubt."""
+        least = self.model.config.empty_paper_confidence * (1 if num_beams else OF_CTC_HEAD)
+        return line.error is None and line.character_confidence < least
 
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,22 @@ from trocr_gsa.data.frames import PicturePage
 from trocr_gsa.data.images import ImageError, load_image, source_name
 
 from .preparation.several import count_lines
+from .preparation.writing import Writing, find_writing
 
 Picture = Image.Image | PicturePage | str | Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LinePicture:
+    """The picture of a line, decoded.
+
+    Attributes:
+        image: mode "L" or "RGB".
+        is_doubtful: what is in it may not be writing.
+    """
+
+    image: Image.Image
+    is_doubtful: bool
 
 
 def picture_name(image: Picture, index: int) -> str:
@@ -22,8 +37,8 @@ def picture_name(image: Picture, index: int) -> str:
     return f"images[{index}]"
 
 
-def load_line(image: Picture, name: str, is_cut: bool) -> Image.Image:
-    """Decode the picture of a line.
+def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
+    """Decode the picture of a line; None if there is no writing in it.
 
     Args:
         image: the picture.
@@ -34,9 +49,13 @@ def load_line(image: Picture, name: str, is_cut: bool) -> Image.Image:
         ImageError: if it cannot be decoded, or seems to hold several lines.
     """
     picture = load_image(image, name)
-    if not is_cut and (count := count_lines(picture)) > 1:
+    count = 1 if is_cut else count_lines(picture)
+    writing = find_writing(picture, count)
+    if writing is Writing.NONE:
+        return None
+    if count > 1:
         raise ImageError(
             f"{name}: looks like {count} lines of text, expected one. Find its lines with `trocr-gsa read --segment`, "
             "in Python with `trocr_gsa.data.pages.segmented_pages`, or cut it into pictures of one line."
         )
-    return picture
+    return LinePicture(picture, writing is Writing.DOUBTFUL)

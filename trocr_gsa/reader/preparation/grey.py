@@ -11,9 +11,14 @@ HEIGHT = 56  # pixels of a line's short side: with three times as many, or more,
 STRONGEST = 0.995  # quantile of the differences that counts as the strongest
 
 
-def line_in_blocks(grey: Image.Image) -> tuple[Image.Image, int]:
-    """Return a picture of mode "L" in blocks, HEIGHT of which or more are its short side; and a block's side."""
-    return in_blocks(grey, max(1, (min(grey.size) // HEIGHT - 1) // 2 * 2 + 1))
+def line_in_blocks(grey: Image.Image, lines: int = 1) -> tuple[Image.Image, int]:
+    """Return a picture of mode "L" in blocks, HEIGHT of which or more are as high as a line; and a block's side.
+
+    Args:
+        grey: mode "L".
+        lines: that stand above each other on the short side.
+    """
+    return in_blocks(grey, max(1, (min(grey.size) // lines // HEIGHT - 1) // 2 * 2 + 1))
 
 
 def in_blocks(grey: Image.Image, block: int) -> tuple[Image.Image, int]:
