@@ -169,7 +169,7 @@ def test_what_is_neither_is_refused(tmp_path, checkpoint, target):
     with pytest.raises(ValueError, match=r"`folder`.*type vision-encoder-decoder.*from_trocr"):
         assemble(run / "best", target, NAME)
     (run / "best" / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"`folder`.*config.json is no valid JSON"):
+    with pytest.raises(ValueError, match=r"`folder`.*config.json is not valid JSON"):
         assemble(run / "best", target, NAME)
 
 

@@ -11,7 +11,7 @@ from transformers import AutoProcessor, ByT5Tokenizer
 from transformers.image_utils import ChannelDimension
 
 from trocr_gsa import SquareImageProcessor, TrOCRGSAImageProcessor, TrOCRGSAProcessor
-from trocr_gsa.model.patches import cut_patches, with_shape
+from trocr_gsa.model.patches import append_shape, cut_patches
 
 MOST = 40
 KINDS: dict[str, Callable] = {
@@ -182,7 +182,7 @@ def test_lines_prepared_one_by_one_can_be_stacked(lines, reader):
 def test_the_shape_is_told_in_every_precision(dtype):
     reader = tiny_reader(group="C4").to(dtype)
     patches, shape = cut_patches(noise(3, 300).to(dtype), PATCH)  # bfloat16 does not know 300
-    told = with_shape(patches[0], shape[0])[None]
+    told = append_shape(patches[0], shape[0])[None]
     expected = reader.encode(patches, spatial_shapes=shape)
     assert torch.equal(reader.encode(told).pose_positions, expected.pose_positions)
 
@@ -200,7 +200,7 @@ def test_patches_that_say_nothing_of_their_shape_are_refused(lines, reader, spoi
         "another number of patches": torch.cat((values[:, :1], values), dim=1),
         "all zeros": torch.zeros_like(values),
     }
-    with pytest.raises(ValueError, match="`spatial_shapes` must say"):
+    with pytest.raises(ValueError, match="`spatial_shapes` must give"):
         reader.generate(spoilt[spoil], max_new_tokens=2)
 
 

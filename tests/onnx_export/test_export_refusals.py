@@ -44,7 +44,7 @@ def test_a_processor_without_its_tokenizer_is_refused(copied):
 
 def test_a_configuration_that_is_none_is_named(copied):
     (copied / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"`path`: .*config.json is no valid JSON"):
+    with pytest.raises(ValueError, match=r"`path`: .*config.json is not valid JSON"):
         OnnxLineReader.from_pretrained(copied)
 
 

@@ -143,7 +143,7 @@ def test_no_picture_at_all_is_said():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": {"height": 48, "width": 64}}, "`size` must be one side .* as high as wide"),
+        ({"size": {"height": 48, "width": 64}}, "`size` must be one side .* equal height and width"),
         ({"size": {"shortest_edge": 48}}, "`size` must be one side"),
         ({"size": 0}, "`size` must be one side"),
         ({"size": 50}, "`size` must be a multiple of `patch_size` = 16, got 50"),

@@ -14,7 +14,7 @@ from transformers.models.donut.image_processing_pil_donut import DonutImageProce
 from trocr_gsa import SquareImageProcessor, TrOCRGSAProcessor
 
 NAMES = ["small-printed", "base-handwritten", "large-stage1"]
-NOT_LOADED = "`path_or_hub_id`: no TrOCR's processor and config.json could be loaded from "
+NOT_LOADED = "`path_or_hub_id`: no TrOCR processor and config.json could be loaded from "
 NO_VOCABULARY = "`path_or_hub_id`: the tokenizer's vocabulary is missing in "
 TEXTS = ["the quick brown fox", 'Industrie, " Mr. Brown commented icily.', "1889", "PACK MY BOX", "漢 é", ""]
 
@@ -96,7 +96,7 @@ def test_a_crop_that_cuts_nothing_is_taken(tmp_path):
         ("base-printed", {"do_resize": False}, "`do_resize` must be true"),
         ("base-printed", {"do_normalize": False}, "`do_normalize` must be true"),
         ("base-printed", {"do_rescale": False}, "`do_rescale` must be true"),
-        ("base-printed", {"size": {"height": 32, "width": 64}}, "`size` must be one side .* as high as wide, got .*32"),
+        ("base-printed", {"size": {"height": 32, "width": 64}}, "`size` must be .* equal height and width, got .*32"),
         ("base-printed", {"size": {"shortest_edge": 64}}, "`size` must be one side"),
         ("base-printed", {"resample": 0}, "`resample` must be the number of a symmetric filter"),
     ],

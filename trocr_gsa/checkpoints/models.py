@@ -8,7 +8,7 @@ from transformers import AutoProcessor
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
-from trocr_gsa.model.weight_files import refuse_not_finite, told_in_one_line
+from trocr_gsa.model.weight_files import one_line_errors, refuse_not_finite
 
 from .model_folder import check_model_folder
 
@@ -34,7 +34,7 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / "encoder.onnx").exists():
         raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
-    with told_in_one_line(source, "model"):
+    with one_line_errors(source, "model"):
         check_model_folder(source)
         model: Any = TrOCRGSAModel.from_pretrained(
             source,

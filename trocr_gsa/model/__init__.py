@@ -1,4 +1,7 @@
-"""The models, and what travels to the Hub with their weights; importing them registers them with transformers."""
+"""The models and the code that is published on the Hub with their weights.
+
+Importing this package registers the models with transformers.
+"""
 
 from .registration import register
 

@@ -26,37 +26,36 @@ CHOICES = {
 
 @strict
 class GSANetConfig(PreTrainedConfig):
-    """What a GSA-Net is built from; named as transformers' ViTConfig where it means the same.
+    """Configuration of a GSA-Net. Fields that mean the same in transformers' ViTConfig have the same name.
 
     Args:
         hidden_size: width of a token.
         num_hidden_layers: L, layers after the lifting layer.
-        pose_layers: K ≤ L, how many of them attend across poses; the rest run on the most likely pose alone. K = L is
-            the literal GSA-Net; each of the K costs |H| times one of the rest.
-        num_attention_heads: heads; divides `hidden_size`.
+        pose_layers: K ≤ L, the number of layers that attend across poses. The others run on the most likely pose alone.
+            K = L is the original GSA-Net; each of the K layers costs |H| times as much as one of the others.
+        num_attention_heads: number of heads; divides `hidden_size`.
         pose_hidden_size: width of the pose stage (the lifting layer, the K layers across poses and the pose head). The
-            patches of the chosen pose are then embedded again at `hidden_size`. None: one width everywhere, and no
-            second embedding.
+            patches of the chosen pose are then embedded a second time at `hidden_size`. None: one width everywhere,
+            without a second embedding.
         pose_num_attention_heads: heads of the pose stage; divides its width. None: `num_attention_heads`.
         intermediate_size: width of the MLP.
         hidden_act: its activation.
         patch_size: side of a patch, pixels.
         patch_margin: pixels of the neighbouring patches that a patch's embedding sees on every side; 0: none. With a
-            narrow pose stage this concerns the second embedding alone, as does the next.
-        patch_embedding: from pixels to a token: "linear" (a ViT's), "mlp" (two layers) or "conv" (three convolutions
-            within the patch, then a linear layer).
-        num_channels: 1 for grey lines, 3 for colour.
+            narrow pose stage, `patch_margin` and `patch_embedding` apply to the second embedding only.
+        patch_embedding: how pixels become a token: "linear" (as in a ViT), "mlp" (two layers) or "conv" (three
+            convolutions within the patch, then a linear layer).
+        num_channels: 1 for grey images, 3 for colour.
         group: C1 C2 C4 D1 D2 D4 (exact), any other Cn or Dn up to n = 360 (approximate between quarter turns).
         pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.
-        num_frequencies: orbits of the group in the encodings' frequencies; 0: no relative position.
-        absolute_position: "centred" (a term that turns with the page), "table" (the same, learned patch by patch, as in
-            a ViT), or "none" (translation equivariant).
-        image_size: side of the square image whose patches "table" has a row for, pixels; other images interpolate it.
-        num_class_tokens: tokens of no patch and no position that each pose has beside its patches, as in a ViT (1) or a
-            DeiT (2).
-        cross_pose_gate: attention within each pose, and behind a gate that starts closed across poses; see
+        num_frequencies: number of orbits of the group among the frequencies of the encodings; 0: no relative position.
+        absolute_position: "centred" (a term that rotates with the page), "table" (the same, with one learned vector per
+            patch, as in a ViT), or "none" (translation equivariant).
+        image_size: side in pixels of the square image that "table" covers; for other images the table is interpolated.
+        num_class_tokens: class tokens of each pose, without patch and position: 1 as in a ViT, or 2 as in a DeiT.
+        cross_pose_gate: attend within each pose, and across poses only through a gate that is initialised to 0; see
             `GatedGroupSelfAttention`.
-        neighbourhood: radius of attention in patches; None is the whole page.
+        neighbourhood: radius of attention in patches; None: the whole page.
         neighbourhood_shape: "disc" or "square".
         hidden_dropout_prob: dropout after attention and MLP.
         layer_norm_eps: of every layer norm.
@@ -91,10 +90,10 @@ class GSANetConfig(PreTrainedConfig):
     initializer_range: float | int = 0.04
 
     def __post_init__(self, **kwargs):
-        """Refuse what cannot be built.
+        """Check the fields.
 
         Raises:
-            ValueError: if fields contradict one another; the field is named.
+            ValueError: if a field is out of range or contradicts another one; the field is named.
         """
         PointGroup.from_name(self.group)
         for field in COUNTS:
@@ -152,8 +151,8 @@ class GSANetConfig(PreTrainedConfig):
         if self.num_class_tokens or self.absolute_position == "table":
             field = "num_class_tokens" if self.num_class_tokens else "absolute_position"
             raise ValueError(
-                f"`pose_hidden_size` embeds the chosen pose's patches again, and `{field}` = {getattr(self, field)!r} "
-                "belongs to a ViT that embeds them once. Leave one of the two out."
+                f"`pose_hidden_size` embeds the patches of the chosen pose a second time, but `{field}` = "
+                f"{getattr(self, field)!r} belongs to a ViT that embeds them once. Leave one of the two out."
             )
 
     def _check_positions(self) -> None:
@@ -175,6 +174,6 @@ class GSANetConfig(PreTrainedConfig):
                 )
             if not PointGroup.from_name(self.group).is_exact:
                 raise ValueError(
-                    f'`group` must turn a square grid onto itself for `absolute_position` "table", got {self.group}. '
+                    f'`group` must map a square grid onto itself for `absolute_position` "table", got {self.group}. '
                     "Take C1, C2, C4, D1, D2 or D4."
                 )

@@ -11,21 +11,20 @@ from .configuration_gsa_net import GSANetConfig
 
 @strict
 class TrOCRGSAConfig(VisionEncoderDecoderConfig):
-    """What a reader is built from.
+    """Configuration of a reader.
 
     Args:
         encoder: a GSANetConfig, or its dictionary.
         decoder: a TrOCRConfig, or its dictionary.
-        pad_token_id: padding of labels, and the CTC blank.
-        decoder_start_token_id: what decoding starts from.
-        eos_token_id: what it ends with.
-        ctc_steps_per_patch: CTC steps along one column of patches; 0 builds no CTC head.
-        ctc_loss_weight: of the CTC loss beside the decoder's.
-        ctc_decoding_weight: λ in [0, 1), what the CTC head counts in choosing letters, where there is one.
-        pose_loss_weight: of the pose head's cross-entropy beside the decoder's.
-        confidence_temperature: T in a line's confidence, exp(mean log p / T); above 1 for a reader too sure of itself.
-        empty_paper_confidence: character confidence below which a picture whose writing is in doubt is taken for empty
-            paper; 0: none is.
+        pad_token_id: padding token of the labels, also the CTC blank.
+        decoder_start_token_id: first token of the decoder's input.
+        eos_token_id: end token.
+        ctc_steps_per_patch: CTC frames per column of patches; 0: no CTC head.
+        ctc_loss_weight: weight of the CTC loss; the decoder's loss has weight 1.
+        ctc_decoding_weight: λ in [0, 1), the weight of the CTC head when tokens are chosen.
+        pose_loss_weight: weight of the pose head's cross-entropy; the decoder's loss has weight 1.
+        confidence_temperature: T in a line's confidence, exp(mean log p / T); above 1 for an overconfident reader.
+        empty_paper_confidence: character confidence below which an image that may be empty gets no text; 0: never.
     """
 
     model_type = "trocr-gsa"
@@ -49,10 +48,10 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     empty_paper_confidence: float | int = 0.0
 
     def __post_init__(self, **kwargs):
-        """Refuse what has no meaning.
+        """Check the fields.
 
         Raises:
-            ValueError: if a number is out of its range; the field is named.
+            ValueError: if a number is out of range; the field is named.
         """
         if self.ctc_steps_per_patch < 0:
             raise ValueError(f"`ctc_steps_per_patch` must be 0 (no CTC head) or more, got {self.ctc_steps_per_patch}.")
@@ -67,5 +66,5 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
             raise ValueError(f"`empty_paper_confidence` must lie in [0, 1], got {self.empty_paper_confidence}.")
         super().__post_init__(**kwargs)
         decoder: Any = self.decoder
-        if hasattr(decoder, "auto_map"):  # the decoder is one that transformers has: no folder's code runs for it
+        if hasattr(decoder, "auto_map"):  # the decoder is a class of transformers: never run code from a folder for it
             del decoder.auto_map

@@ -1,4 +1,4 @@
-"""CTC over the columns of the chosen pose: how a reader finds the alignment of text and image from its first step."""
+"""CTC over the columns of the chosen pose. With it, training aligns text and image from the first steps."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -7,19 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BLOCK = 16  # steps whose probabilities are summed as they are
+BLOCK = 16  # frames that are summed on one scale
 
 
 class CTCHead(nn.Module):
-    """Letters along the reading direction, a few steps per column of patches.
+    """Predicts a token or the blank at every CTC frame along the line.
 
-    logits(column, step) = W_step · mean over the column's tokens
+    logits(column, frame) = W_frame · mean over the features of the column
 
     Args:
-        hidden_size: width of a token.
-        vocab_size: letters; number `blank` is the blank.
-        steps_per_patch: steps in one column of patches.
-        blank: number of the blank.
+        hidden_size: width of the features.
+        vocab_size: number of tokens, the blank included.
+        steps_per_patch: frames per column of patches.
+        blank: id of the blank.
     """
 
     def __init__(self, hidden_size: int, vocab_size: int, steps_per_patch: int, blank: int) -> None:
@@ -29,19 +29,19 @@ class CTCHead(nn.Module):
         self.projection = nn.Linear(hidden_size, steps_per_patch * vocab_size)
 
     def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Read the columns.
+        """Predict the frames of each line.
 
         Args:
-            tokens: (batch, position, hidden), seen upright.
-            positions: (batch, position, 2), where they lie.
+            tokens: (batch, position, hidden), features of the chosen pose.
+            positions: (batch, position, 2), their positions as seen from this pose.
             mask: (batch, position) bool, False at padding.
 
-        Returns: logits (batch, step, vocab) and how many steps each line has (batch,) long.
+        Returns: logits (batch, frame, vocab), and the number of frames of each line (batch,) long.
         """
         left = positions[..., 0].masked_fill(~mask, torch.inf).amin(1, keepdim=True)
         column = (positions[..., 0] - left).round().long().masked_fill(~mask, 0)
         columns = column.amax(1) + 1
-        longest = cast(int, columns.max().item())  # int() of it would be a constant in an exported graph
+        longest = cast(int, columns.max().item())  # int() would make it a constant in an exported graph
         summed = tokens.new_zeros(tokens.shape[0], longest, tokens.shape[-1] + 1)
         counted = F.pad(tokens, (0, 1), value=1.0) * mask[..., None]
         summed = summed.scatter_add(1, column[..., None].expand_as(counted), counted.to(summed.dtype))
@@ -53,9 +53,9 @@ class CTCHead(nn.Module):
         """Return Σ_line −log p_CTC(label) / Σ labels.
 
         Args:
-            logits: (batch, step, vocab).
-            lengths: (batch,) long, steps of each line.
-            labels: (batch, label) long, the end mark included, −100 at padding.
+            logits: (batch, frame, vocab).
+            lengths: (batch,) long, frames of each line.
+            labels: (batch, token) long, the end token included, −100 at padding.
         """
         present = labels >= 0
         losses = F.ctc_loss(
@@ -65,30 +65,31 @@ class CTCHead(nn.Module):
         return losses / present.sum().clamp_min(1)
 
     def score(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Return log p of every letter behind those before it, and log p of every text.
+        """Return log p of every token given the tokens before it, and log p of every text.
 
-        p(c | g) = ψ(g·c) / ψ(g), ψ(g) being the probability of all texts that begin with g,
-        ψ(g·c) = Σ_t p(steps before t spell g) p_t(c)
+        p(c | g) = ψ(g·c) / ψ(g), where ψ(g) is the probability of all texts that begin with g,
+        ψ(g·c) = Σ_t p(frames before t spell g) p_t(c)
 
-        The product of a text's letters is ψ(text); what is left to p(text) is that nothing follows.
+        The product of p(c | g) over the tokens of a text is ψ(text). p(text) is smaller: it requires that nothing
+        follows.
 
         Args:
-            logits: (batch, step, vocab).
-            lengths: (batch,) long, steps of each line.
-            texts: as `read` returns them.
+            logits: (batch, frame, vocab).
+            lengths: (batch,) long, frames of each line.
+            texts: token ids, as `read` returns them.
 
-        Returns: (batch, letter) float64, anything behind the end of a text; (batch,) float64.
+        Returns: (batch, token) float64, undefined after the end of a text; (batch,) float64.
         """
         count = torch.tensor([[len(text)] for text in texts], device=logits.device)
         longest = int(count.max())
         padded = [[*text, *[self.blank] * (longest - len(text))] for text in texts]
         letters = torch.tensor(padded, dtype=torch.long, device=logits.device)
-        states = letters.new_full((len(letters), 2 * longest + 1), self.blank)  # blank, letter, blank, letter, …, blank
+        states = letters.new_full((len(letters), 2 * longest + 1), self.blank)  # blank, token, blank, token, …, blank
         states[:, 1::2] = letters
         p = self._probabilities(logits, lengths, states)
-        jumps = torch.zeros_like(p[:, 0])  # from a letter to the next, without a blank between
+        jumps = torch.zeros_like(p[:, 0])  # from a token to the next one, without a blank between them
         jumps[:, 3::2] = (letters[:, 1:] != letters[:, :-1]).double()
-        alpha = F.one_hot(torch.full_like(lengths, 2), states.shape[1] + 2).double()  # two before the first stay 0
+        alpha = F.one_hot(torch.full_like(lengths, 2), states.shape[1] + 2).double()  # the first two columns stay 0
         entered, scales = [], []
         for of_step in p.unbind(1):
             entering = (alpha[:, 1:-1] + jumps * alpha[:, :-2]) * of_step
@@ -103,7 +104,7 @@ class CTCHead(nn.Module):
         return psi.diff(dim=1), ends[:, 0].log() + size[:, -1]
 
     def _probabilities(self, logits: Tensor, lengths: Tensor, states: Tensor) -> Tensor:
-        """Return p_t of the letter of every state, (batch, step, state) float64; behind a line's end is all blank."""
+        """Return p_t of every state's token, (batch, frame, state) float64; after the end of a line, p_t(blank) = 1."""
         logits = logits if logits.dtype == torch.float64 else logits.float()
         chosen = logits.gather(2, states[:, None].expand(-1, logits.shape[1], -1)).double()
         p = (chosen - logits.logsumexp(-1, keepdim=True)).exp()
@@ -111,7 +112,7 @@ class CTCHead(nn.Module):
         return torch.where(past_the_end[..., None], (states == self.blank).double()[:, None], p)
 
     def read(self, logits: Tensor, lengths: Tensor) -> list[list[int]]:
-        """Return the best path of every line: repeats joined, blanks dropped."""
+        """Return the token ids of the best path of every line, with repeats merged and blanks removed."""
         paths = logits.argmax(-1)
         texts = []
         for path, length in zip(paths, lengths.tolist(), strict=True):
@@ -121,11 +122,11 @@ class CTCHead(nn.Module):
 
 
 def _summed(parts: Tensor, size: Tensor) -> Tensor:
-    """Return log Σ_t exp(size_t) parts_t, (batch, letter).
+    """Return log Σ_t exp(size_t) parts_t, (batch, token).
 
     Args:
-        parts: (batch, step, letter), 0 or more.
-        size: (batch, step), falling: no number holds exp of it for all steps, and one does for a few.
+        parts: (batch, frame, token), not negative.
+        size: (batch, frame), decreasing. Over all frames exp(size) underflows; within a block of frames it does not.
     """
     blocks = []
     for some, sizes in zip(parts.split(BLOCK, dim=1), size.split(BLOCK, dim=1), strict=True):

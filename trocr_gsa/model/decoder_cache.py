@@ -1,8 +1,8 @@
-"""The decoder's cache: its name in the installed transformers, and proof that it was used.
+"""The decoder's cache: its argument name in the installed transformers, and a check that the decoder used it.
 
-transformers 5.23 passes it as `past_key_values`, 5.24 as `cache`. A decoder that is given the other name may ignore it,
-and then reads a line from its last token alone: wrong text, and no error. So the name is chosen here and nowhere else,
-and whatever decodes with a cache checks that it grew.
+transformers 5.23 passes it as `past_key_values`, 5.24 as `cache`. A decoder may ignore the other name. It then
+continues a text from the last token alone: the text is wrong, and there is no error. So only this file chooses the
+name, and all code that decodes with a cache checks that the cache grew.
 """
 
 from dataclasses import fields
@@ -13,34 +13,34 @@ import transformers
 from torch import Tensor
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
-SUPPORTED_TRANSFORMERS = ">=5.23,<5.25"  # as in pyproject.toml, which does not travel with the weights
+SUPPORTED_TRANSFORMERS = ">=5.23,<5.25"  # as in pyproject.toml, which is not published with the weights
 CACHE = "cache" if "cache" in {field.name for field in fields(Seq2SeqLMOutput)} else "past_key_values"
 
 
 class UnsupportedTransformersError(RuntimeError):
-    """The installed transformers does something else with the decoder's cache than this code relies on."""
+    """The installed transformers does not use the decoder's cache in the way that this code relies on."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
-            f"transformers {transformers.__version__} does not use a decoder's cache as expected here: {found}. "
-            f"Text would be wrong. Install a supported version: pip install 'transformers{SUPPORTED_TRANSFORMERS}'"
+            f"transformers {transformers.__version__} does not use a decoder's cache as expected: {found}. "
+            f"The text would be wrong. Install a supported version: pip install 'transformers{SUPPORTED_TRANSFORMERS}'"
         )
 
 
 def decode(decoder: Any, cache: Any | None, **inputs: Any) -> Any:
-    """Call a decoder, with the cache under the name it has for it.
+    """Call a decoder, and pass the cache under the name that it expects.
 
     Args:
         decoder: a causal language model.
-        cache: keys and values of the tokens before, a transformers `Cache`, extended in place; None: the decoder's
-            own affair.
-        inputs: its other arguments, `input_ids` or `inputs_embeds` among them.
+        cache: keys and values of the previous tokens, a transformers `Cache`, extended in place; None: the decoder
+            decides about a cache.
+        inputs: the other arguments, including `input_ids` or `inputs_embeds`.
 
     Raises:
-        UnsupportedTransformersError: if the decoder takes no such argument, or the cache did not grow by exactly the
+        UnsupportedTransformersError: if the decoder has no such argument, or the cache did not grow by exactly the
             tokens passed.
     """
-    if cache is None or torch.compiler.is_compiling():  # a traced graph is checked where it is run by PyTorch
+    if cache is None or torch.compiler.is_compiling():  # for a traced graph, the run in PyTorch has made the check
         return decoder(**{CACHE: cache}, **inputs)
     before = cached_tokens(cache)
     try:
@@ -51,7 +51,7 @@ def decode(decoder: Any, cache: Any | None, **inputs: Any) -> Any:
         raise
     tokens = inputs["inputs_embeds"] if inputs.get("input_ids") is None else inputs["input_ids"]
     expected = before + tokens.shape[1]
-    found = min(cached_tokens(cache), cached_tokens(output.get(CACHE)))  # callers go on with either
+    found = min(cached_tokens(cache), cached_tokens(output.get(CACHE)))  # callers continue with either of them
     if found != expected:
         raise UnsupportedTransformersError(
             f"`{CACHE}` of {type(decoder).__name__} held {before} tokens, {tokens.shape[1]} were passed, and it "
@@ -61,11 +61,11 @@ def decode(decoder: Any, cache: Any | None, **inputs: Any) -> Any:
 
 
 def check_next_tokens(tokens: Tensor, cache: Any | None, written: Tensor) -> None:
-    """Refuse what transformers' `generate` is about to decode if it and the cache are not the whole text so far.
+    """Check that the cache and the tokens that `generate` decodes next are together the whole text so far.
 
     Args:
         tokens: (batch, token) long, to decode next.
-        cache: of the tokens before, a transformers `Cache`; None: there is none.
+        cache: of the previous tokens, a transformers `Cache`, or None.
         written: (batch, token) long, the text so far.
 
     Raises:
@@ -79,5 +79,5 @@ def check_next_tokens(tokens: Tensor, cache: Any | None, written: Tensor) -> Non
 
 
 def cached_tokens(cache: Any | None) -> int:
-    """Return how many tokens a transformers `Cache` holds; 0 where there is none."""
+    """Return the number of tokens in a transformers `Cache`; 0 for None."""
     return 0 if cache is None else int(cache.get_seq_length())

@@ -1,7 +1,7 @@
-"""From patches to tokens: of every pose, and of the chosen one once more.
+"""Patch embeddings: for every pose, and with a narrow pose stage a second time for the chosen pose.
 
-What is unusual: a patch is embedded as a pose sees it, un-rotated. So any function of its pixels keeps the symmetry, a
-convolution within the patch among them. Class tokens, which lie nowhere, are the same for every pose.
+What is unusual: a patch is rotated back by the pose before it is embedded. So every function of its pixels keeps the
+symmetry, for example a convolution within the patch. Class tokens have no position and are the same for every pose.
 """
 
 from itertools import pairwise
@@ -23,7 +23,7 @@ CONVOLUTIONS = 3
 class ConvPatchEmbedding(nn.Module):
     """Three convolutions of stride 2 within a patch, then a linear layer: W · conv₃(conv₂(conv₁(patch))).
 
-    Source: convolutions before a vision transformer, Xiao et al. 2021 (2106.14881); here they end with the patch.
+    Source: convolutions before a vision transformer, Xiao et al. 2021 (2106.14881); here they stay within the patch.
 
     Args:
         num_channels: of the image.
@@ -53,13 +53,13 @@ class ConvPatchEmbedding(nn.Module):
         return self.dense(pixels.flatten(1)).unflatten(0, patches.shape[:-1])
 
     def reset_convolutions(self) -> None:
-        """Draw the kernels so that an activation's size neither grows nor shrinks (He et al. 2015)."""
+        """Initialise the kernels so that the size of the activations stays the same (He et al. 2015)."""
         for convolution in self.convolutions:
             nn.init.kaiming_normal_(cast(Tensor, convolution.weight), nonlinearity="relu")
 
 
 def patch_embedding(config: GSANetConfig) -> nn.Module:
-    """Return what makes a token of full width of a patch with its margin."""
+    """Return the module that embeds a patch with its margin at full width."""
     side, width = config.patch_size + 2 * config.patch_margin, config.hidden_size
     pixels = config.num_channels * side * side
     if config.patch_embedding == "conv":
@@ -70,13 +70,13 @@ def patch_embedding(config: GSANetConfig) -> nn.Module:
 
 
 class GSANetEmbeddings(nn.Module):
-    """Class tokens, and patches as each pose sees them, embedded: e(i,h) = φ(h⁻¹·patch_i) [+ position(i,h)].
+    """Class tokens, and the embedded patches as seen from each pose: e(i,h) = φ(h⁻¹·patch_i) [+ position(i,h)].
 
     φ is linear in a narrow pose stage, and `patch_embedding` otherwise. position(i,h) is e(h⁻¹(x(i) − centre)), a sum
-    of waves ("centred") or a learned row ("table").
+    of cosines and sines ("centred") or a learned row of a table ("table").
 
     Args:
-        config: the encoder's.
+        config: of the encoder.
         group: H.
     """
 
@@ -124,15 +124,16 @@ class GSANetEmbeddings(nn.Module):
 
 
 class ChosenPoseEmbeddings(nn.Module):
-    """The chosen pose's patches, embedded again at full width, and what the narrow stage made of them.
+    """A second embedding of the chosen pose's patches at full width, plus the features of the narrow stage.
 
     e(i) = φ(h⁻¹·patch_i) + W f(i,h) [+ position(h⁻¹(x(i) − centre))],  h the chosen pose
 
     Args:
-        config: the encoder's; its pose stage is narrow.
+        config: of the encoder, with a narrow pose stage.
         group: H.
 
-    Source: ours. f is a field on the group and h⁻¹·patch what pose h sees, so this commutes with choosing the pose.
+    Source: ours. f is a field on the group and h⁻¹·patch is the patch seen from pose h, so this commutes with the
+        choice of the pose.
     """
 
     def __init__(self, config: GSANetConfig, group: PointGroup) -> None:
@@ -143,22 +144,22 @@ class ChosenPoseEmbeddings(nn.Module):
         self.features = nn.Linear(config.pose_width, config.hidden_size)
         self.position = None
         if config.absolute_position == "centred":
-            # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
+            # an orbit of H has several directions; for a single pose each of them must be a frequency of its own
             frequencies = config.num_frequencies * len(orbit(group).representatives)
             self.position = CentredEncoding(PointGroup.from_name("C1"), config.hidden_size, frequencies)
 
     def windows(self, patches: Tensor, spatial_shapes: Tensor) -> Tensor:
-        """Return patches (batch, position, channel · p · p) with their margin, as they lie on the page."""
+        """Return patches (batch, position, channel · p · p) with their margin, not yet rotated."""
         return with_margin(patches, spatial_shapes, self.patch_size, self.margin)
 
     def forward(self, windows: Tensor, pose: Tensor, features: Tensor, positions: Tensor) -> Tensor:
         """Embed patches of the chosen pose.
 
         Args:
-            windows: (batch, position, channel · w · w), as they lie on the page.
+            windows: (batch, position, channel · w · w), patches with their margin, not yet rotated.
             pose: (batch,) long, the chosen elements.
-            features: (batch, position, narrow hidden), of that pose.
-            positions: (batch, position, 2), as that pose sees them.
+            features: (batch, position, hidden of the pose stage), of this pose.
+            positions: (batch, position, 2), as seen from this pose.
 
         Returns: (batch, position, hidden).
         """

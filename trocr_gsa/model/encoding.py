@@ -1,8 +1,8 @@
-"""Relative and centred encodings on frequencies that the group maps onto themselves.
+"""Relative and centred encodings, with a set of frequencies that is closed under the group.
 
-What is unusual: the frequencies Ω are whole orbits of H. So h⁻¹ acting on a displacement is a permutation of Ω, and the
-position term of an attention score splits, by the addition theorem, into a factor of the query times a factor of the
-key. Where −1 ∈ H, ω and −ω give the same cosine and the negated sine: half an orbit carries everything.
+What is unusual: the frequencies Ω are whole orbits of H. So applying h⁻¹ to a displacement permutes Ω, and the addition
+theorem splits the position term of an attention score into a factor of the query times a factor of the key. Where
+−1 ∈ H, ω and −ω have the same cosine and opposite sines, so half an orbit is enough.
 """
 
 import math
@@ -19,7 +19,7 @@ SHORTEST, LONGEST = 3.0, 96.0  # wavelengths in patches: a letter and its neighb
 
 @dataclass(frozen=True)
 class Orbit:
-    """How H moves the frequencies of one orbit {r·ω₀ : r ∈ representatives}.
+    """How H permutes the frequencies of one orbit {r·ω₀ : r ∈ representatives}.
 
     h · (r_s ω₀) = sign[h, t] · (r_t ω₀)  where  s = source[h, t]
 
@@ -36,7 +36,7 @@ class Orbit:
 
 @cpu_table
 def orbit(group: PointGroup) -> Orbit:
-    """Return the orbit's table of a group."""
+    """Return the permutation table of a group's orbits."""
     minus_one = group.element(180.0) if group.num_rotations % 2 == 0 else None
     slot: dict[int, tuple[int, int]] = {}
     representatives: list[int] = []
@@ -57,10 +57,11 @@ def orbit(group: PointGroup) -> Orbit:
 
 
 def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
-    """Return one frequency an orbit, (orbit, 2) in radians per patch: wavelengths in geometric steps, along the axes.
+    """Return one frequency per orbit, (orbit, 2) in radians per patch, along the axes with geometric wavelengths.
 
-    A group that moves no frequency from x to y gets its orbits along both in turn, or it would be blind to one of them.
-    A group with mirrors gets them tilted off the mirrors' axes, or two elements would move them alike.
+    A group that never maps the x axis to the y axis gets orbits along both axes in turn; otherwise it could not see one
+    of the two directions. For a group with mirrors the frequencies are tilted away from the mirror axes; otherwise two
+    elements would act on them in the same way.
     """
     sectors = 2 if (group.num_rotations, group.has_mirrors) in ((1, False), (2, False), (2, True)) else 1
     steps = math.ceil(num_frequencies / sectors)
@@ -75,7 +76,7 @@ def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
 
 
 class RelativeEncoding(nn.Module):
-    """The relative encoding, never evaluated per pair but handed to attention as its two bases.
+    """The relative encoding. Attention uses its bases; it is never evaluated for single pairs of positions.
 
     ρᴾ(Δ, u) = Σ_ω∈Ω ( E^cos_ω cos ω·Δ + E^sin_ω sin ω·Δ ) + U_u
 
@@ -83,9 +84,9 @@ class RelativeEncoding(nn.Module):
         group: H, under which Ω is closed.
         hidden_size: features of ρᴾ.
         num_frequencies: number of orbits of H in Ω.
-        relative_pose: whether U is there; lifting has no relative pose.
+        relative_pose: whether there is a term U; lifting has no relative pose.
 
-    Source: Schreiber 2023, §4–6; the Fourier form is ours, and any ρᴾ(Δ) on a bounded page is a limit of such sums.
+    Source: Schreiber 2023, §4–6; the Fourier form is ours. Every ρᴾ(Δ) on a bounded page is a limit of such sums.
     """
 
     frequencies: Tensor
@@ -103,20 +104,20 @@ class RelativeEncoding(nn.Module):
         self.reset_parameters()
 
     def _learn(self, name: str, values: Tensor) -> None:
-        """Keep a tensor as one to learn; without numbers as a buffer: parallel training would wait for its gradient."""
+        """Register a parameter; an empty one as a buffer, because parallel training would wait for its gradient."""
         if values.numel():
             self.register_parameter(name, nn.Parameter(values))
         else:
             self.register_buffer(name, values)
 
     def reset_parameters(self) -> None:
-        """Draw the bases small beside a normalised feature, so that content leads at first and position is not lost."""
+        """Initialise the bases small relative to normalised features, so that content dominates at first."""
         for basis in (self.cosine, self.sine, self.pose):
             if basis is not None:
                 nn.init.normal_(basis, std=0.2)
 
     def forward(self, displacement: Tensor, element: Tensor | None = None) -> Tensor:
-        """Evaluate ρᴾ(Δ, u) itself: for tests and for people; attention uses `bases`.
+        """Evaluate ρᴾ(Δ, u). Attention does not call this; it uses `waves` and the bases.
 
         Args:
             displacement: (…, 2) in patches, x right, y up.
@@ -132,17 +133,17 @@ class RelativeEncoding(nn.Module):
         """Return cos ω·x and sin ω·x, each (…, frequency), for positions (…, 2)."""
         dtype = torch.promote_types(self.frequencies.dtype, torch.float32)
         positions, frequencies = positions.to(dtype), self.orbit_frequencies().to(dtype)
-        # products written out: autocast would run a matrix product in half precision, where a phase is no phase
+        # elementwise products: autocast would run a matrix product in half precision, too coarse for a phase
         phase = positions[..., :1] * frequencies[:, 0] + positions[..., 1:] * frequencies[:, 1]
         return phase.cos().to(self.cosine.dtype), phase.sin().to(self.cosine.dtype)
 
     def orbit_frequencies(self) -> Tensor:
-        """Return Ω as (frequency, 2): every representative applied to every orbit's own frequency."""
+        """Return Ω as (frequency, 2): every representative applied to the frequency of every orbit."""
         matrices = self.group.matrices[orbit(self.group).representatives].to(self.frequencies)
         return (matrices * self.frequencies[:, None, None, :]).sum(-1).flatten(0, 1)
 
     def rotated(self, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the bases by every pose: ⟨q, ρ(h⁻¹Δ)⟩ needs, at the frequency hω, the basis that stood at ω.
+        """Permute the bases by every pose: in ⟨q, ρ(h⁻¹Δ)⟩ the frequency hω takes the basis of ω.
 
         Args:
             cosine: (frequency, …).
@@ -159,11 +160,11 @@ class RelativeEncoding(nn.Module):
 
 
 class CentredEncoding(nn.Module):
-    """An absolute position that turns with the page: a term for token (i, h) that sees x(i) from the pose h.
+    """An absolute position that rotates with the page: the position x(i) as seen from pose h.
 
     e(h⁻¹(x(i) − centre)),  e(Δ) = W [cos ω·Δ, sin ω·Δ]
 
-    Equivariant under H about the centre; translation equivariance is given up.
+    It is equivariant under H about the centre, but not under translations.
 
     Args:
         group: H.
@@ -182,16 +183,16 @@ class CentredEncoding(nn.Module):
 
 
 class TableEncoding(nn.Module):
-    """An absolute position looked up in a square table, once per pose: a pretrained ViT's, seen from every side.
+    """An absolute position from the square position table of a pretrained ViT, looked up once per pose.
 
-    e(i, h) = P[h⁻¹(x(i) − centre)], between rows by cubic interpolation where the image is not the table's
+    e(i, h) = P[h⁻¹(x(i) − centre)], with cubic interpolation where the image has another size than the table
 
     Args:
         group: H, exact.
         hidden_size: features.
         side: patches along the table's side.
 
-    Source: Schreiber 2023 has relative positions only; this is ours. Interpolation as in transformers' ViT
+    Source: ours; Schreiber 2023 has relative positions only. Interpolation as in transformers' ViT
         (`interpolate_pos_encoding`).
     """
 
@@ -202,7 +203,7 @@ class TableEncoding(nn.Module):
         self.weight = nn.Parameter(torch.empty(side * side, hidden_size))
 
     def forward(self, positions: Tensor, spatial_shapes: Tensor) -> Tensor:
-        """Encode positions as every pose sees them.
+        """Encode positions as seen from every pose.
 
         Args:
             positions: (batch, position, 2), in patches, x right, y up, origin at the image's centre.
@@ -223,12 +224,12 @@ class TableEncoding(nn.Module):
 
 def seen_from_poses(positions: Tensor, group: PointGroup) -> Tensor:
     """Return h⁻¹x for every pose h: (…, position, 2) -> (…, pose, position, 2)."""
-    matrices = group.matrices.to(positions)  # h⁻¹ = hᵀ; written out, as autocast would round a matrix product
+    matrices = group.matrices.to(positions)  # h⁻¹ = hᵀ; elementwise, because autocast would round a matrix product
     return (positions[..., None, :, :, None] * matrices[:, None]).sum(-2)
 
 
 def grid_positions(rows: int, columns: int, device: torch.device | None = None) -> Tensor:
-    """Return the centres of a raster of patches, (rows · columns, 2): x right, y up, origin at the image's centre."""
+    """Return the centres of a grid of patches, (rows · columns, 2): x right, y up, origin at the image's centre."""
     y = (rows - 1) / 2 - torch.arange(rows, device=device, dtype=torch.float32)
     x = torch.arange(columns, device=device, dtype=torch.float32) - (columns - 1) / 2
     return torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1)

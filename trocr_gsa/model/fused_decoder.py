@@ -1,4 +1,4 @@
-"""TrOCR's attention by PyTorch's fused kernels: transformers writes it out, scores and all."""
+"""TrOCR's attention with PyTorch's fused kernels; transformers computes the scores explicitly, which is slower."""
 
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from .extended_attention import check_implementation
 
 
 class FusedTrOCRAttention(TrOCRAttention):
-    """softmax(q kᵀ d^-1/2 + mask) v, as TrOCRAttention computes it, and with its weights, but without the scores."""
+    """softmax(q kᵀ d^-1/2 + mask) v with the weights of TrOCRAttention, but without storing the scores."""
 
     def forward(
         self,
@@ -22,9 +22,9 @@ class FusedTrOCRAttention(TrOCRAttention):
         output_attentions: bool | None = False,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        """Attend from letters (batch, letter, hidden) to those before, or to `key_value_states`; as transformers does.
+        """Attend from tokens (batch, token, hidden) to the tokens before them, or to `key_value_states`.
 
-        Whoever asks for `output_attentions` gets transformers' own: a fused kernel keeps none.
+        With `output_attentions` transformers' own code runs, because a fused kernel does not store attentions.
         """
         if output_attentions:
             return super().forward(  # pyright: ignore[reportReturnType]
@@ -44,7 +44,7 @@ class FusedTrOCRAttention(TrOCRAttention):
         return features.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
     def _keys_and_values(self, letters: Tensor, picture: Tensor | None, past: Any | None) -> tuple[Tensor, Tensor]:
-        """Project them, or take those of a picture that are remembered; remember new ones."""
+        """Project keys and values, or take those of the image from the cache; add new ones to the cache."""
         cache, layer = past, cast(int, self.layer_idx)
         if isinstance(past, EncoderDecoderCache):
             cache = past.self_attention_cache if picture is None else past.cross_attention_cache
@@ -60,16 +60,17 @@ class FusedTrOCRAttention(TrOCRAttention):
 
 
 def decoder_implementation(config: Any) -> str | None:
-    """Return the attention that a reader's configuration wants of its decoder; None: what the encoder has.
+    """Return the attention implementation that the configuration requests for the decoder; None: as in the encoder.
 
-    transformers knows of "eager" alone for TrOCR's decoder, refuses to build it with any other, and leaves "eager" in
-    the configuration of one that was built: beside another encoder's that is no wish.
+    transformers supports only "eager" for TrOCR's decoder: it does not build the decoder with any other setting, and it
+    writes "eager" into the configuration of a decoder that it built. So "eager" in the decoder's configuration is not a
+    request if the encoder has a setting of its own.
 
     Args:
-        config: a TrOCRGSAConfig; its decoder's is made "eager".
+        config: a TrOCRGSAConfig; its decoder's setting is changed to "eager".
 
     Raises:
-        ValueError: if there is no attention of that name.
+        ValueError: if the name is unknown.
     """
     wanted, of_encoder = config.decoder._attn_implementation, config.encoder._attn_implementation
     if wanted is None or config.decoder.model_type != "trocr":
@@ -80,7 +81,7 @@ def decoder_implementation(config: Any) -> str | None:
 
 
 def fuse_attention(decoder: nn.Module, implementation: str | None = "sdpa") -> None:
-    """Have a decoder attend by fused kernels, in place, where it is TrOCR's, or with "eager" as transformers does."""
+    """Make a TrOCR decoder attend with fused kernels, in place; "eager" restores transformers' own attention."""
     kinds = (FusedTrOCRAttention, TrOCRAttention)
     for module in decoder.modules():
         if type(module) in kinds:

@@ -1,7 +1,7 @@
 """Finite groups of rotations and mirrors of the plane.
 
-What is unusual: a group is its tables. Elements are integers, `product[a, b]` is the element ab, and everything that
-acts (on displacements, patches, images) is looked up from there. Element 0 is the identity.
+What is unusual: a group is a set of tables. Elements are integers, `product[a, b]` is the element ab, and all actions
+(on displacements, patches and images) are computed from these tables. Element 0 is the identity.
 """
 
 import math
@@ -16,24 +16,24 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-MOST_ROTATIONS = 360
+MAX_ROTATIONS = 360
 _NAME = re.compile(r"[CD]([1-9][0-9]{0,2})")
 
 
 @dataclass(frozen=True, eq=False)
 class PointGroup:
-    """A finite group H of rotations, and for D also mirrors, of the plane.
+    """A finite group H of rotations of the plane, for Dn with mirrors.
 
     Cn: element k is the rotation by 2πk/n, counter-clockwise with x right and y up. Only half and quarter turns map the
-    pixel grid onto itself: the other rotations of C3, C8, … interpolate, and are approximate on images.
-    Dn: order 2n; element k < n is that rotation r_k, element n + k is r_k ∘ s with the mirror s: x → −x.
+    pixel grid onto itself; the other rotations of C3, C8, … interpolate and are approximate on images.
+    Dn: order 2n; element k < n is the rotation r_k, element n + k is r_k ∘ s with the mirror s: x → −x.
 
     Attributes:
         name: C or D and the number n of rotations, from 1 to 360.
         order: number of elements |H|.
-        has_mirrors: whether half of the elements hold a mirror.
-        is_exact: whether every element maps the pixel grid onto itself, so that no pixel is ever interpolated.
-        angles: of every element's rotation part (r in r ∘ s), in degrees counter-clockwise, in [0, 360).
+        has_mirrors: whether half of the elements are mirrors.
+        is_exact: whether every element maps the pixel grid onto itself, so that no pixel is interpolated.
+        angles: angle of each element's rotation (r in r ∘ s), in degrees counter-clockwise, in [0, 360).
         matrices: (order, 2, 2) float64, orthogonal.
         product: (order, order) long, `product[a, b]` is the element ab.
         inverse: (order,) long.
@@ -50,13 +50,13 @@ class PointGroup:
 
     @classmethod
     def from_name(cls, name: str) -> "PointGroup":
-        """Return the group of that name; the same object each time.
+        """Return the group with a given name, always as the same object.
 
         Args:
-            name: Cn or Dn, with n from 1 to 360, or the name of a group that `register_group` has added.
+            name: Cn or Dn, with n from 1 to 360, or the name of a group that was added with `register_group`.
 
         Raises:
-            ValueError: if there is no group of that name.
+            ValueError: if there is no group with this name.
 
         Example:
             >>> PointGroup.from_name("D4"), PointGroup.from_name("C6").is_exact
@@ -65,24 +65,24 @@ class PointGroup:
         if name in _registered:
             return _registered[name]
         match = _NAME.fullmatch(name)
-        if match is None or int(match[1]) > MOST_ROTATIONS:
+        if match is None or int(match[1]) > MAX_ROTATIONS:
             added = f", or one that was registered ({', '.join(_registered)})" if _registered else ""
             raise ValueError(
-                f"`group` must be C or D and a number of rotations from 1 to {MOST_ROTATIONS}, such as C4 (quarter "
+                f"`group` must be C or D and a number of rotations from 1 to {MAX_ROTATIONS}, such as C4 (quarter "
                 f"turns) or D4 (with mirrors){added}, got {name!r}."
             )
         return _build(name)
 
     @property
     def num_rotations(self) -> int:
-        """Number n of rotations; elements from n on hold a mirror."""
+        """Number n of rotations; the elements from n on are mirrors."""
         return self.order // 2 if self.has_mirrors else self.order
 
     def element(self, angle: float) -> int:
         """Return the rotation by `angle` degrees counter-clockwise.
 
         Raises:
-            ValueError: if the group does not hold that rotation.
+            ValueError: if the group does not contain this rotation.
         """
         step = 360.0 / self.num_rotations
         nearest = round(angle / step) if math.isfinite(angle) else 0
@@ -91,7 +91,7 @@ class PointGroup:
         return nearest % self.num_rotations
 
     def transform_image(self, images: Tensor, element: int) -> Tensor:
-        """Turn images by an element: (L_h image)(x) = image(h⁻¹x).
+        """Transform images by an element: (L_h image)(x) = image(h⁻¹x).
 
         Args:
             images: (…, height, width).
@@ -109,7 +109,7 @@ class PointGroup:
     def __repr__(self) -> str:
         return f"PointGroup({self.name}, order {self.order})"
 
-    def __reduce__(self):  # one object a name, also after a worker process has unpickled it
+    def __reduce__(self):  # one object per name, also after unpickling in a worker process
         return PointGroup.from_name, (self.name,)
 
     def __deepcopy__(self, memo: dict) -> "PointGroup":
@@ -117,9 +117,9 @@ class PointGroup:
 
 
 def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
-    """Build a table once, on the CPU: transformers builds models on the meta device, where a table has no numbers.
+    """Build a table once, on the CPU: transformers builds models on the meta device, where tensors have no values.
 
-    To `torch.compile` it is a constant.
+    `torch.compile` treats the table as a constant.
     """
 
     @cache
@@ -136,19 +136,19 @@ def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
 
 
 def register_group(name: str, matrices: Tensor) -> PointGroup:
-    """Add a group that has no name of its own, such as mirrors about another axis than D1's.
+    """Add a group that is not Cn or Dn, for example a mirror about another axis than the one of D1.
 
     Its tables are computed from its matrices. Register it before a model of this group is built or loaded.
 
     Args:
-        name: what `GSANetConfig(group=…)` will call it.
+        name: the name for `GSANetConfig(group=…)`.
         matrices: (order, 2, 2), orthogonal: the identity, the other rotations by increasing angle, then the elements
             that mirror.
 
     Returns: the group.
 
     Raises:
-        ValueError: if the name is taken, or the matrices are no group, or in another order.
+        ValueError: if the name is already used, or the matrices are not a group or not in this order.
 
     Example:
         >>> upside_down = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]])
@@ -162,7 +162,7 @@ def register_group(name: str, matrices: Tensor) -> PointGroup:
     matrices = matrices.double()
     identity = torch.eye(2, dtype=torch.float64)
     if not torch.allclose(matrices @ matrices.mT, identity.expand_as(matrices), atol=1e-9):
-        raise ValueError("`matrices` must be orthogonal: rotations and mirrors, without a change of size.")
+        raise ValueError("`matrices` must be orthogonal: rotations and mirrors, without scaling.")
     products = torch.einsum("aij,bjk->abik", matrices, matrices)
     equal = torch.isclose(products[:, :, None], matrices, atol=1e-6).flatten(-2).all(-1)  # (a, b, element)
     if not (equal.sum(-1) == 1).all():
@@ -183,7 +183,7 @@ _registered: dict[str, PointGroup] = {}
 
 
 def _group(name: str, matrices: Tensor, product: Tensor, inverse: Tensor) -> PointGroup:
-    """Return a group with what follows from its matrices."""
+    """Build a group, with the attributes that follow from its matrices."""
     mirrored = torch.linalg.det(matrices) < 0
     angles = [_angle(matrix, len(matrices)) for matrix in matrices]
     is_exact = torch.equal(matrices, matrices.round())
@@ -191,7 +191,7 @@ def _group(name: str, matrices: Tensor, product: Tensor, inverse: Tensor) -> Poi
 
 
 def _angle(matrix: Tensor, order: int) -> float:
-    """Return the angle of r in r or r ∘ s, in degrees; exactly, where it is a multiple of 360/order."""
+    """Return the angle of r in r or r ∘ s, in degrees; exact if it is a multiple of 360/order."""
     angle = math.degrees(math.atan2(-float(matrix[0, 1]), float(matrix[1, 1]))) % 360
     steps = angle * order / 360
     return 360.0 * (round(steps) % order) / order if math.isclose(steps, round(steps), abs_tol=1e-9) else angle
@@ -202,7 +202,7 @@ def _build(name: str) -> PointGroup:
     n, mirrored = int(name[1:]), name[0] == "D"
     order = 2 * n if mirrored else n
     k, m = torch.arange(order) % n, torch.arange(order) // n
-    # r_a s^m · r_b s^l = r_(a ± b) s^(m + l), minus where m mirrors: s r = r⁻¹ s
+    # r_a s^m · r_b s^l = r_(a ± b) s^(m + l), with minus if m = 1, because s r = r⁻¹ s
     rotation = (k[:, None] + torch.where(m == 1, -1, 1)[:, None] * k[None, :]) % n
     product = rotation + n * ((m[:, None] + m[None, :]) % 2)
     inverse = torch.where(m == 1, k + n * m, (n - k) % n)
@@ -210,7 +210,7 @@ def _build(name: str) -> PointGroup:
 
 
 def _matrices(n: int, order: int) -> Tensor:
-    exact = {0: 0.0, 1: 1.0, 2: 0.0, 3: -1.0}  # sine of k quarter turns: cos(π/2) in floating point is not 0
+    exact = {0: 0.0, 1: 1.0, 2: 0.0, 3: -1.0}  # sine of k quarter turns: math.cos(π/2) is not exactly 0
     matrices = torch.empty(order, 2, 2, dtype=torch.float64)
     for element in range(order):
         k = element % n

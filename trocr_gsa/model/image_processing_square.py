@@ -1,8 +1,9 @@
-"""From images of lines to the square pictures that a TrOCR was trained on, in a way that commutes with turning them.
+"""Prepares line images as the square images that a stock TrOCR was trained on. This commutes with rotations.
 
-What is unusual: the stock processor squashes every picture to a square, and Pillow rounds between its two passes, of
-which the shape of the picture (and Pillow's version) says which comes first. A standing picture is therefore laid down,
-squashed, and stood up again, or its pixels would be rounded elsewhere than a lying one's.
+What is unusual: the stock processor resizes every image to a square. Pillow does this in two passes and rounds between
+them; which axis comes first depends on the shape of the image and on Pillow's version. An image in portrait format is
+therefore rotated to landscape format, resized, and rotated back. Otherwise the rounding would differ between an image
+and its rotated copy.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_transforms import normalize, rescale
 
-from .picture_batches import as_batch, listed, with_settings
+from .picture_batches import as_batch, as_list, with_settings
 from .pictures import as_picture, pixel_levels
 
 SYMMETRIC_FILTERS = ("BILINEAR", "BICUBIC", "HAMMING", "LANCZOS")
@@ -24,27 +25,28 @@ FILTERS = {Image.Resampling[name].value: name.lower() for name in SYMMETRIC_FILT
 
 
 class SquareImageProcessor(BaseImageProcessor):
-    """Squash, scale and standardise lines as a stock TrOCR's processor does, whichever way up they are.
+    """Resize, rescale and normalise line images as a stock TrOCR's processor does, in every orientation.
 
-    A lying picture (wider than high) comes out as from transformers' ViTImageProcessorPil, bit for bit; a picture
-    turned by quarters, or mirrored, as its tensor turned or mirrored, bit for bit: Pillow's filters are symmetric
-    (every width from 2 to 4000 was tried), but for "nearest" and "box", which are refused.
+    The result for a landscape image (wider than high) equals that of transformers' ViTImageProcessorPil bit for bit.
+    The result for a mirrored image, or one that is rotated by quarter turns, equals the mirrored or rotated tensor bit
+    for bit, because Pillow's filters are symmetric (tested for every width from 2 to 4000). The filters "nearest" and
+    "box" are not symmetric and raise an error.
 
-    An exact square looks the same lying and standing; it is taken to lie unless its pixels vary more along its columns
-    than along its rows. One that is so taken to stand may differ from the stock processor's by the rounding between
-    Pillow's passes (measured on noise: 1 grey level with the bilinear filter, 25 with the bicubic, which overshoots),
-    and so may the turns of one that varies exactly as much along both.
+    A square image is treated as landscape, unless its pixels vary more along its columns than along its rows. A square
+    image that is treated as portrait may differ from the stock processor's result by the rounding between Pillow's
+    passes (measured on noise: 1 grey level with the bilinear filter, 25 with the bicubic filter, which overshoots). The
+    same holds for rotations of a square image that varies equally along both.
 
     Args:
         size: side of the square in pixels, or {"height": side, "width": side}.
-        resample: Pillow's number of the filter, 2 (bilinear) or 3 (bicubic) for instance.
-        image_mean: subtracted from red, green and blue after scaling.
-        image_std: what these are then divided by.
-        rescale_factor: of the levels 0 … 255.
-        patch_size: side of the model's patches, by which batches are counted.
+        resample: Pillow's number of the filter, for example 2 (bilinear) or 3 (bicubic).
+        image_mean: subtracted from red, green and blue after rescaling.
+        image_std: divisor of red, green and blue after that.
+        rescale_factor: factor for the levels 0 … 255.
+        patch_size: side of the model's patches, used to count the patches of a batch.
 
     Raises:
-        ValueError: if a setting is out of its range, or `size` is no square.
+        ValueError: if a setting is out of range, or `size` is not a square.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
@@ -79,15 +81,15 @@ class SquareImageProcessor(BaseImageProcessor):
 
     @property
     def max_patches(self) -> int:
-        """Patches of every picture."""
+        """Number of patches of every image."""
         return (self.size["height"] // self.patch_size) ** 2
 
     def num_patches(self, width: int, height: int) -> int:
-        """Return how many patches an image of that size in pixels becomes: as many as any other."""
+        """Return the number of patches of an image; it is the same for every size in pixels."""
         return self.max_patches
 
     def patch_extent(self, width: int, height: int) -> tuple[float, float]:
-        """Return width and height of a patch in pixels of an image of that size, before it is squashed."""
+        """Return width and height of a patch, in pixels of the original image."""
         return self.patch_size * width / self.size["width"], self.patch_size * height / self.size["height"]
 
     def preprocess(
@@ -98,51 +100,52 @@ class SquareImageProcessor(BaseImageProcessor):
         input_data_format: str | None = None,
         **settings: Any,
     ) -> BatchFeature:
-        """Turn images into square pictures.
+        """Prepare images as square images.
 
         Args:
             images: one or many PIL images, arrays or tensors, (height, width), (height, width, 1, 3 or 4) or
                 (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or
-                [0, 255]; or one array or tensor of many.
+                [0, 255]; or one array or tensor with a batch of images.
             return_tensors: "pt", "np", or None for a list of arrays.
-            do_convert_rgb: anything: pictures of every mode become red, green and blue.
-            input_data_format: "channels_first" or "channels_last"; None: last, unless only the first can be meant.
-            settings: for this call, such as `size`.
+            do_convert_rgb: ignored; images of every mode are converted to RGB.
+            input_data_format: "channels_first" or "channels_last"; None: last, unless the shape fits only the first.
+            settings: settings for this call only, such as `size`.
 
         Returns: pixel_values (batch, 3, size, size) float32.
 
         Raises:
-            ValueError: naming the image, if it is none or too small.
+            ValueError: if an image is not valid or too small; the image is named.
             TypeError: if there is no such setting.
         """
         if settings:
             other = with_settings(self, settings)
             return other.preprocess(images, return_tensors, do_convert_rgb, input_data_format)
-        pixels = [self._squash(image, index, input_data_format) for index, image in enumerate(listed(images))]
+        pixels = [self._resize(image, index, input_data_format) for index, image in enumerate(as_list(images))]
         return as_batch({"pixel_values": torch.stack(pixels)}, return_tensors)
 
-    def _squash(self, image: Any, index: int, data_format: str | None) -> Tensor:
+    def _resize(self, image: Any, index: int, data_format: str | None) -> Tensor:
         picture = as_picture(image, f"`images[{index}]`", data_format)
         levels = torch.from_numpy(pixel_levels(picture, 3)).byte()
-        stands = _stands(levels)
-        if stands:
+        is_portrait = _is_portrait(levels)
+        if is_portrait:
             levels = levels.rot90(-1, (1, 2))
-        lying = Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
-        square = np.asarray(lying.resize((self.size["width"], self.size["height"]), Image.Resampling(self.resample)))
+        landscape = Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+        size = (self.size["width"], self.size["height"])
+        square = np.asarray(landscape.resize(size, Image.Resampling(self.resample)))
         scaled = normalize(rescale(square, self.rescale_factor), self.image_mean, self.image_std)
         pixels = torch.from_numpy(scaled).permute(2, 0, 1)
-        return pixels.rot90(1, (1, 2)) if stands else pixels
+        return pixels.rot90(1, (1, 2)) if is_portrait else pixels
 
 
 def _side(size: int | dict[str, int]) -> int:
     sides = (size, size) if isinstance(size, int) else (size.get("height"), size.get("width"))
     if sides[0] is None or sides[0] != sides[1] or sides[0] < 1:
-        raise ValueError(f"`size` must be one side in pixels, or as high as wide, got {size}.")
+        raise ValueError(f"`size` must be one side in pixels, or equal height and width, got {size}.")
     return sides[0]
 
 
-def _stands(levels: Tensor) -> bool:
-    """Whether a picture (channel, height, width) is to be laid down before its rows are squashed."""
+def _is_portrait(levels: Tensor) -> bool:
+    """Whether an image (channel, height, width) must be rotated to landscape format before it is resized."""
     height, width = levels.shape[1:]
     if height != width:
         return height > width

@@ -1,8 +1,8 @@
-"""From images of lines to sets of patches, in a way that commutes with turning the page.
+"""Turns line images into sets of patches. This commutes with rotations by quarter turns.
 
-What is unusual: the *short* side becomes the line height, both ends of a side are padded alike, and a whole batch of
-lines lying, standing or upside down shares one tensor, as in SigLIP2's NaFlex processor. The last patch of a line says
-how the others lie, so that `pixel_values` can do without the mask and the shapes beside them.
+What is unusual: the *short* side becomes the line height, both ends of a side are padded equally, and a batch of lines
+in all orientations shares one tensor, as in SigLIP2's NaFlex processor. One more patch after the last one stores the
+numbers of rows and columns, so the model can also be called with `pixel_values` alone.
 """
 
 from typing import Any, ClassVar
@@ -13,27 +13,26 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .patches import cut_patches, with_shape
-from .picture_batches import as_batch, listed, with_settings
+from .patches import append_shape, cut_patches
+from .picture_batches import as_batch, as_list, with_settings
 from .pictures import as_picture, pixel_levels
 
-MAX_HEIGHT = 4096  # pixels: no line of text needs more, and a file that asks for more would fill the memory
+MAX_HEIGHT = 4096  # pixels: more than any line of text needs; a larger value in a file would fill the memory
 
 
 class TrOCRGSAImageProcessor(BaseImageProcessor):
-    """Resize, standardise, pad and cut lines.
+    """Resize, normalise and pad line images, and cut them into patches.
 
     Args:
-        line_height: pixels of the short side, a multiple of `patch_size`, at most 4096.
+        line_height: length of the short side in pixels, a multiple of `patch_size`, at most 4096.
         patch_size: side of a patch, pixels.
         num_channels: 1 for grey, 3 for colour.
-        max_patches: patches above which a line is refused rather than read badly.
-        pad_to_max_patches: make every line as long as the longest that is allowed, so that lines prepared one by one
-            can be stacked.
+        max_patches: maximum number of patches of a line; a longer line raises an error.
+        pad_to_max_patches: pad every line to `max_patches`, so that lines that were prepared one by one can be stacked.
 
     Raises:
-        ValueError: if `line_height` is no multiple of `patch_size`, or too large; `patch_size` is odd (both ends could
-            not be padded alike), or `num_channels` is neither 1 nor 3.
+        ValueError: if `line_height` is too large or not a multiple of `patch_size`, `patch_size` is odd (then both ends
+            could not be padded equally), or `num_channels` is neither 1 nor 3.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
@@ -50,7 +49,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         super().__init__(**kwargs)
         if patch_size < 2 or patch_size % 2:
             raise ValueError(
-                f"`patch_size` must be even, so that both ends of a line are padded alike, got {patch_size}."
+                f"`patch_size` must be even, so that both ends of a line are padded equally, got {patch_size}."
             )
         if num_channels not in (1, 3):
             raise ValueError(f"`num_channels` must be 1 (grey) or 3 (colour), got {num_channels}.")
@@ -66,18 +65,18 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         self.pad_to_max_patches = pad_to_max_patches
 
     def num_patches(self, width: int, height: int) -> int:
-        """Return how many patches an image of that size in pixels becomes."""
+        """Return the number of patches of an image with this size in pixels."""
         rows, columns = (-(-side // self.patch_size) for side in self._resized(width, height))
         return rows * columns
 
     def patch_extent(self, width: int, height: int) -> tuple[float, float]:
-        """Return width and height of a patch in pixels of an image of that size, before it is resized."""
+        """Return width and height of a patch, in pixels of the original image."""
         new_width, new_height = self._resized(width, height)
         return self.patch_size * width / new_width, self.patch_size * height / new_height
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         scale = self.line_height / min(width, height)
-        # an even side can be padded by the same amount at both ends
+        # with an even length, both ends can be padded equally
         long_side = max(self.line_height, 2 * round(max(width, height) * scale / 2))
         return (self.line_height, long_side) if width < height else (long_side, self.line_height)
 
@@ -89,30 +88,30 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         input_data_format: str | None = None,
         **settings: Any,
     ) -> BatchFeature:
-        """Turn images into one padded set of patches.
+        """Turn images into one padded batch of patches.
 
         Args:
             images: one or many PIL images, arrays or tensors, (height, width), (height, width, 1, 3 or 4) or
                 (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or
-                [0, 255]; or one array or tensor of many.
+                [0, 255]; or one array or tensor with a batch of images.
             return_tensors: "pt", "np", or None for a list of arrays.
-            do_convert_rgb: anything: pictures of every mode are brought to `num_channels`.
-            input_data_format: "channels_first" or "channels_last"; None: last, unless only the first can be meant.
-            settings: for this call, such as `line_height`.
+            do_convert_rgb: ignored; images of every mode are converted to `num_channels` channels.
+            input_data_format: "channels_first" or "channels_last"; None: last, unless the shape fits only the first.
+            settings: settings for this call only, such as `line_height`.
 
-        Returns: pixel_values (batch, patch, channel · p · p) float32, each line of mean 0 and deviation 1, and behind
-            its patches one more, which says its shape; pixel_attention_mask (batch, patch) bool; spatial_shapes
-            (batch, 2) long.
+        Returns: pixel_values (batch, patch, channel · p · p) float32, every line with mean 0 and standard deviation 1,
+            and after its patches one more that stores its shape; pixel_attention_mask (batch, patch) bool;
+            spatial_shapes (batch, 2) long, rows and columns of patches.
 
         Raises:
-            ValueError: naming the image, if it is none, too small, or needs more than `max_patches`.
+            ValueError: if an image is not valid, too small, or needs more than `max_patches`; the image is named.
             TypeError: if there is no such setting.
         """
         if settings:
             other = with_settings(self, settings)
             return other.preprocess(images, return_tensors, do_convert_rgb, input_data_format)
         patches, shapes = zip(
-            *(self._line_to_patches(image, index, input_data_format) for index, image in enumerate(listed(images))),
+            *(self._line_to_patches(image, index, input_data_format) for index, image in enumerate(as_list(images))),
             strict=True,
         )
         shape = torch.stack(shapes)
@@ -136,9 +135,10 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
             pixels = F.interpolate(
                 pixels[None], (new_height, new_width), mode="bilinear", antialias=True, align_corners=False
             )[0]
-        pixels = (pixels - pixels.mean()) / pixels.std().clamp_min(1.0)  # below one grey level there is nothing to read
+        # an image that varies by less than one grey level has nothing to read, and its noise is not amplified
+        pixels = (pixels - pixels.mean()) / pixels.std().clamp_min(1.0)
         side_x, side_y = (-side % self.patch_size // 2 for side in (new_width, new_height))
         paper = float(pixels.median())
         pixels = F.pad(pixels, (side_x, side_x, side_y, side_y), value=paper)
         patches, shapes = cut_patches(pixels[None].float(), self.patch_size)
-        return with_shape(patches[0], shapes[0]), shapes[0]
+        return append_shape(patches[0], shapes[0]), shapes[0]

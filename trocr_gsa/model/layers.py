@@ -1,6 +1,6 @@
-"""What the encoder is made of: transformer layers around a symmetric attention, and the head that tells which way up.
+"""The encoder's parts: transformer layers around an equivariant attention, and the pose head.
 
-All of it acts on the feature of every (position, pose) alike, or averages over positions: nothing here can break the
+They apply the same function to the feature of every (position, pose), or average over positions. So they keep the
 symmetry.
 """
 
@@ -14,7 +14,7 @@ from .extended_attention import EVERY_POSE, per_line
 
 
 class GSANetMLP(nn.Module):
-    """fc2 act(fc1 f), the same for every pose; in a narrow pose stage narrower by the same factor."""
+    """fc2 act(fc1 f), the same for every pose; in a narrow pose stage it is narrower by the same factor."""
 
     def __init__(self, config: GSANetConfig, hidden_size: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class GSANetMLP(nn.Module):
 
 
 class GSANetLayer(GradientCheckpointingLayer):
-    """A pre-norm transformer layer around an attention that is passed in: f + attention(norm f), then + mlp(norm ·)."""
+    """A pre-norm transformer layer with a given attention: f + attention(norm f), then f + mlp(norm f)."""
 
     def __init__(self, config: GSANetConfig, attention: LiftingSelfAttention | GroupSelfAttention) -> None:
         super().__init__()
@@ -41,15 +41,15 @@ class GSANetLayer(GradientCheckpointingLayer):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, features: Tensor, positions: Tensor, mask: Tensor | None, poses: slice = EVERY_POSE) -> Tensor:
-        """Map features (batch, pose, position, hidden) to the same, of some poses alone where no others are wanted."""
-        only = {} if poses == EVERY_POSE else {"poses": poses}  # an attention of somebody's own need not know of it
+        """Map features (batch, pose, position, hidden) to new ones, for the poses in the slice `poses` only."""
+        only = {} if poses == EVERY_POSE else {"poses": poses}  # a custom attention need not have this argument
         attended = self.attention(self.layernorm_before(features), positions, mask, **only)
         features = features[:, poses] + self.dropout(attended)
         return features + self.dropout(self.mlp(self.layernorm_after(features)))
 
 
 class GSANetPoseHead(nn.Module):
-    """Which way up: one invariant score per pose, the mean over positions of a small MLP, the same for every pose."""
+    """One invariant score per pose: the mean over positions of a small MLP, which is the same for every pose."""
 
     def __init__(self, config: GSANetConfig) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class GSANetPoseHead(nn.Module):
         self.activation_fn = ACT2FN[config.hidden_act]
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Score features (batch, pose, position, hidden) under a mask (batch, position): (batch, pose)."""
+        """Return scores (batch, pose) of features (batch, pose, position, hidden) with a mask (batch, position)."""
         hidden = self.activation_fn(per_line(self.dense, self.layernorm(features)))
         scores = per_line(self.score, hidden).squeeze(-1)
         weight = mask[:, None].to(scores)

@@ -1,12 +1,12 @@
-"""GSA-Net: a vision transformer whose tokens turn with the page.
+"""GSA-Net: a vision transformer that is equivariant under a group of rotations and mirrors.
 
-What is unusual, for a reader of transformers' ViT:
-- every patch is embedded once per pose, un-rotated by it, and attention lifts these to a field on the group;
-- the first K layers attend across poses; a pose head then says which way up the page is;
-- the other L−K layers see only the tokens of the likeliest pose, put back into reading order: choosing commutes with
-  the group, so the output is invariant at a fraction of the cost;
-- the layers before the choice may be narrower than those behind it (`pose_hidden_size`): the chosen pose's patches are
-  then embedded a second time.
+What differs from transformers' ViT:
+- every patch is embedded once per pose, rotated back by the pose, and attention lifts these to a field on the group;
+- the first K layers attend across poses; a pose head then predicts the orientation of the page;
+- the other L−K layers see only the tokens of the most likely pose, in reading order. The choice of the pose commutes
+  with the group, so the output is invariant at a fraction of the cost;
+- the layers before the choice may be narrower than those after it (`pose_hidden_size`); the patches of the chosen pose
+  are then embedded a second time.
 """
 
 from contextlib import nullcontext
@@ -33,16 +33,16 @@ from .patches import as_patches, patch_positions, raster_order
 
 @dataclass
 class GSANetModelOutput(BaseModelOutput):
-    """What the encoder hands to a decoder: a BaseModelOutput, as VisionEncoderDecoderModel expects, and more.
+    """The encoder's output: a BaseModelOutput, as VisionEncoderDecoderModel expects, with more fields.
 
     Attributes:
-        last_hidden_state: (batch, token, hidden): the chosen pose's positions, or with K = L every (pose, position).
-        attention_mask: (batch, token) float, to be added to attention logits: log p(pose) if all poses are there, and
-            the type's minimum where a token is padding.
+        last_hidden_state: (batch, token, hidden): positions of the chosen pose, or with K = L all (pose, position).
+        attention_mask: (batch, token) float, added to the decoder's attention logits: log p(pose) if all poses are
+            present, and the dtype's minimum at padding.
         pose_logits: (batch, pose), log p(h), prior included.
-        pose: (batch,) long, the likeliest element, or the labelled one.
-        pose_hidden_state: (batch, position, hidden), tokens of that pose in reading order.
-        pose_positions: (batch, position, 2), where these lie as seen from it.
+        pose: (batch,) long, the most likely element, or the labelled one.
+        pose_hidden_state: (batch, position, hidden), tokens of this pose in reading order.
+        pose_positions: (batch, position, 2), their positions as seen from this pose.
         pose_mask: (batch, position) bool, False at padding.
     """
 
@@ -55,14 +55,14 @@ class GSANetModelOutput(BaseModelOutput):
 
 
 class GSANetPreTrainedModel(PreTrainedModel):
-    """What every GSA-Net model shares: how weights start, what transformers may do with it."""
+    """Base class of the GSA-Net models: initial weights, and the features of transformers that they support."""
 
     config_class = GSANetConfig
     base_model_prefix = "gsa_net"
     main_input_name = "pixel_values"
     input_modalities = "image"
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
+    accepts_loss_kwargs = False  # the loss is the mean over the batch; it ignores Trainer's `num_items_in_batch`
     _no_split_modules: ClassVar[list[str]] = ["GSANetLayer"]
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -70,10 +70,10 @@ class GSANetPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
 
     def get_correct_attn_implementation(self, requested_attention: str | None, is_init_check: bool = False) -> str:
-        """Return the way to compute attention that is wanted, or refuse it, as transformers does.
+        """Return the requested implementation of attention after checking it, as transformers does.
 
         Raises:
-            ValueError: if there is none of that name, or it takes no mask where `neighbourhood` needs one.
+            ValueError: if the name is unknown, or the implementation takes no mask and `neighbourhood` needs one.
             ImportError: if it is not installed.
         """
         if requested_attention is not None:
@@ -99,16 +99,16 @@ class GSANetPreTrainedModel(PreTrainedModel):
 
 
 class GSANetModel(GSANetPreTrainedModel):
-    """Encoder: lift, K group layers, pose, L−K layers on that pose.
+    """Encoder: lifting, K group layers, choice of the pose, L−K layers on this pose.
 
     f ← lift(e);  f ← layer_k(f), k ≤ K;  log p(h) = log_softmax_h (score(f(·,h)) + prior(h));
     K < L: f ← f(·, argmax p), in reading order, [embedded again with its patches,] through the other layers.
 
     Args:
-        config: what it is built from.
+        config: its configuration.
 
-    Source: Schreiber 2023, §4–6; Romero & Cordonnier 2020, §5; choosing a pose in between is ours, after learned
-        canonicalisation (Kaba et al. 2022).
+    Source: Schreiber 2023, §4–6; Romero & Cordonnier 2020, §5. Choosing a pose between the layers is ours, after
+        learned canonicalisation (Kaba et al. 2022).
     """
 
     def __init__(self, config: GSANetConfig) -> None:
@@ -117,7 +117,7 @@ class GSANetModel(GSANetPreTrainedModel):
         around = (config.neighbourhood, config.neighbourhood_shape)
         size, heads, frequencies = config.pose_width, config.pose_heads, config.num_frequencies
         upright = PointGroup.from_name("C1")
-        # a group's orbit holds several directions: alone, a pose needs as many frequencies of its own
+        # an orbit of H has several directions; for a single pose each of them must be a frequency of its own
         upright_frequencies = self.orbit_size * frequencies
         across_poses = GatedGroupSelfAttention if config.cross_pose_gate else GroupSelfAttention
         self.embeddings = GSANetEmbeddings(config, group)
@@ -138,12 +138,12 @@ class GSANetModel(GSANetPreTrainedModel):
 
     @property
     def before_pose(self) -> list[nn.Module]:
-        """The parts that work on every pose and tell which is the likeliest."""
+        """The pose stage: the modules that work on all poses and predict the most likely one."""
         return [self.embeddings, self.lifting, self.pose_layers, self.pose_head]
 
     @property
     def orbit_size(self) -> int:
-        """Frequencies in one orbit of the group, ±ω counted once."""
+        """Number of frequencies in one orbit of the group, with ±ω counted once."""
         minus_one = self.group.num_rotations % 2 == 0
         return self.group.order // 2 if minus_one else self.group.order
 
@@ -166,73 +166,74 @@ class GSANetModel(GSANetPreTrainedModel):
         """Encode lines.
 
         Args:
-            pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
+            pixel_values: (batch, channel, height, width), or a set of patches (batch, patch, channel · p · p).
             pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
-            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as the set of patches itself says.
-            pose_labels: (batch,) long, the element by which each image is turned from upright; None: the likeliest.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as stored in the set of patches.
+            pose_labels: (batch,) long, the element by which each image is rotated from upright; None: the most likely.
             pose_bias: (pose,) or (batch, pose), log of a prior over poses, added to their scores.
-            only_pose: the element by which every image is known to be turned: as a prior that leaves no other, and
-                without the work that would tell them apart.
-            output_hidden_states: also return what goes into every layer, and what the last one makes of it: features
-                (batch, pose, token, hidden) up to the choice of the pose, (batch, token, hidden) behind it.
-            output_attentions: also return the probabilities of every layer, which "eager" attention alone computes:
-                (batch, pose, head, token, token) within each pose, (batch, head, pose · token, pose · token) across
-                poses, (batch, head, token, token) behind the choice of the pose.
-            return_dict: False returns a tuple, without what is None.
+            only_pose: the element by which every image is rotated, if it is known. It acts as a prior that allows no
+                other pose, and the pose head is not computed.
+            output_hidden_states: also return the input of every layer and the output of the last one: features
+                (batch, pose, token, hidden) before the choice of the pose, (batch, token, hidden) after it.
+            output_attentions: also return the attention probabilities of every layer, which only "eager" attention
+                computes: (batch, pose, head, token, token) within each pose, (batch, head, pose · token, pose · token)
+                across poses, (batch, head, token, token) after the choice of the pose.
+            return_dict: False returns a tuple, without the fields that are None.
 
         Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, nothing says its `spatial_shapes`, or `output_attentions` is true
-                and attention is not "eager".
+            ValueError: if `pixel_values` has another shape, its `spatial_shapes` are unknown, or `output_attentions` is
+                true and attention is not "eager".
         """
-        keeps_attentions = asked(output_attentions, self.config.output_attentions)
+        keeps_attentions = is_requested(output_attentions, self.config.output_attentions)
         if keeps_attentions and self.config._attn_implementation != "eager":
             raise ValueError(
                 f'`output_attentions` needs "eager" attention, got "{self.config._attn_implementation}", which has no '
                 'probabilities. Call `model.set_attn_implementation("eager")` first.'
             )
-        hidden_states = [] if asked(output_hidden_states, self.config.output_hidden_states) else None
+        hidden_states = [] if is_requested(output_hidden_states, self.config.output_hidden_states) else None
         with kept_probabilities() if keeps_attentions else nullcontext() as kept:
             encoded = self._encode(
-                self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes),
-                # an image is all patches: attention without a mask is a ViT's
+                *self._as_patches(pixel_values, pixel_attention_mask, spatial_shapes),
+                # a plain image has no padding: attention without a mask, as in a ViT
                 pixel_values.dim() != 4 or pixel_attention_mask is not None,
                 pose_labels,
                 pose_bias,
                 only_pose,
                 hidden_states,
             )
-        behind = 1 + self.config.pose_layers  # where layers see one pose
+        first = 1 + self.config.pose_layers  # index of the first layer that sees one pose only
         output = GSANetModelOutput(
             hidden_states=None if hidden_states is None else tuple(hidden_states),
-            attentions=None if not kept else (*kept[:behind], *(weights[:, 0] for weights in kept[behind:])),
+            attentions=None if not kept else (*kept[:first], *(weights[:, 0] for weights in kept[first:])),
             **encoded,
         )
-        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if is_requested(return_dict, self.config.return_dict) else output.to_tuple()
 
     def _encode(
         self,
-        seen: tuple[Tensor, Tensor, Tensor],
+        patches: Tensor,
+        patch_mask: Tensor,
+        shapes: Tensor,
         is_padded: bool,
         pose_labels: Tensor | None,
         pose_bias: Tensor | None,
         only_pose: int | None,
         hidden_states: list[Tensor] | None,
     ) -> dict[str, Tensor]:
-        """Return the fields of a GSANetModelOutput; what is seen are patches, their mask and shapes."""
+        """Encode patches, and return the fields of a GSANetModelOutput."""
         wanted = EVERY_POSE
-        if only_pose is not None and pose_labels is None and len(self.layers):  # K = L hands on every pose
+        if only_pose is not None and pose_labels is None and len(self.layers):  # with K = L all poses are output
             wanted = slice(only_pose, only_pose + 1)
-        patches, patch_mask, shapes = seen
         features, positions, mask = self._see(patches, patch_mask, shapes, is_padded, wanted, hidden_states)
         pose_logits = self._pose_logits(features, mask, pose_bias, only_pose)
         pose = pose_logits.argmax(-1) if pose_labels is None else pose_labels
         chosen, chosen_positions, chosen_mask = self._choose_pose(features, positions, mask, pose, patches, shapes)
         for layer in self.layers:
-            _keep(hidden_states, chosen)
+            _append(hidden_states, chosen)
             chosen = layer(chosen[:, None], chosen_positions, chosen_mask if is_padded else None)[:, 0]
-        _keep(hidden_states, chosen if len(self.layers) else features)
+        _append(hidden_states, chosen if len(self.layers) else features)
         chosen = self.layernorm(chosen)
         if len(self.layers):
             tokens, bias, token_mask = chosen, torch.zeros_like(chosen_positions[..., 0]), chosen_mask
@@ -257,7 +258,7 @@ class GSANetModel(GSANetPreTrainedModel):
         pixel_attention_mask: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the lifting layer and the K layers behind it make of lines, before a pose is chosen.
+        """Return the features after the lifting layer and the K group layers, before a pose is chosen.
 
         Args: as in `forward`.
 
@@ -276,35 +277,36 @@ class GSANetModel(GSANetPreTrainedModel):
         poses: slice = EVERY_POSE,
         hidden_states: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the pose stage on patches; of its last layer, the `poses` are those whose features are wanted.
+        """Run the pose stage on patches; the last layer computes the features of `poses` only.
 
-        What goes into each layer is added to `hidden_states`, if they are to be kept.
+        The input of each layer is appended to `hidden_states`, unless it is None.
         """
         self._follow_attn_implementation()
         positions = patch_positions(shapes, patches.shape[1])
         features = self.embeddings(patches, positions, shapes)
-        nowhere = (0, 0, self.config.num_class_tokens, 0)  # class tokens have no position, and are never padding
-        positions, mask = F.pad(positions, nowhere), F.pad(mask, nowhere[2:], value=True)
+        # class tokens have no position, and are never padding
+        class_tokens = (0, 0, self.config.num_class_tokens, 0)
+        positions, mask = F.pad(positions, class_tokens), F.pad(mask, class_tokens[2:], value=True)
         padding = mask if is_padded else None
         *others, last = self.lifting, *self.pose_layers
-        _keep(hidden_states, features)
+        _append(hidden_states, features)
         for layer in others:
             features = layer(features, positions, padding)
-            _keep(hidden_states, features)
+            _append(hidden_states, features)
         return last(features, positions, padding, poses), positions, mask
 
     def set_bases_per_line(self, per_line: bool) -> None:
-        """Project relative encodings for every line on its own, or once for all: the same, if weights are the same.
+        """Project the relative encodings separately for every line, or once for the batch.
 
-        In PEFT's batches of several adapters that is done anyway; whoever changes weights line by line in another way
-        has to ask for it.
+        Both give the same result unless the weights differ between lines. PEFT's batches with several adapters are
+        detected; set this if the weights differ between lines for another reason.
         """
         for module in self.modules():
             if isinstance(module, ExtendedSelfAttention):
                 module.bases_per_line = per_line
 
     def _follow_attn_implementation(self) -> None:
-        """Compute as the config says, which is all that `set_attn_implementation` changes."""
+        """Pass the config's setting to every attention; `set_attn_implementation` changes only the config."""
         for module in self.modules():
             if isinstance(module, ExtendedSelfAttention):
                 module.attn_implementation = self.config._attn_implementation or "sdpa"
@@ -327,7 +329,7 @@ class GSANetModel(GSANetPreTrainedModel):
     def _choose_pose(
         self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor, patches: Tensor, shapes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Take one pose's tokens, seen from it, in reading order: even rounding then forgets how the page lay."""
+        """Return the tokens of one pose in its reading order, so that even rounding does not depend on the rotation."""
         rows = torch.arange(pose.shape[0], device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
         features = features[rows, pose] if features.shape[1] == self.group.order else features[:, 0]
@@ -338,17 +340,17 @@ class GSANetModel(GSANetPreTrainedModel):
             order = torch.cat((torch.arange(first, device=order.device).expand(order.shape[0], -1), order), dim=1)
             features, positions = features[rows[:, None], order], positions[rows[:, None], order]
             mask = mask.gather(1, order)
-            windows = None if windows is None else windows[rows[:, None], order]  # no class tokens here
+            windows = None if windows is None else windows[rows[:, None], order]  # without class tokens
         if self.chosen_embeddings is not None:
             features = self.chosen_embeddings(windows, pose, features, positions)
         return features, positions, mask
 
 
-def asked(argument: bool | None, configured: bool | None) -> bool:
-    """Whether an output is wanted: as the call says, else as the configuration does."""
+def is_requested(argument: bool | None, configured: bool | None) -> bool:
+    """Whether an output is requested: by the argument, or by the configuration if the argument is None."""
     return bool(configured if argument is None else argument)
 
 
-def _keep(hidden_states: list[Tensor] | None, features: Tensor) -> None:
+def _append(hidden_states: list[Tensor] | None, features: Tensor) -> None:
     if hidden_states is not None:
         hidden_states.append(features)

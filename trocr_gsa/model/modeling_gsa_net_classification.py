@@ -1,7 +1,7 @@
-"""A GSA-Net that says what is on a picture, whichever way up it is.
+"""A GSA-Net that classifies images, invariant under its group.
 
-What is unusual, for a reader of transformers' ViT: there is no class token. The tokens are a set of (position, pose),
-and their mean, weighted by p(pose), is what the classifier sees: turning the picture permutes the set and its weights.
+What differs from transformers' ViT: there is no class token. The classifier sees the mean of all tokens (position,
+pose), weighted by p(pose). Rotating the image permutes the tokens and their weights, so the mean stays the same.
 """
 
 from typing import Any, Self
@@ -11,24 +11,24 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from .configuration_gsa_net import GSANetConfig
-from .modeling_gsa_net import GSANetModel, GSANetModelOutput, GSANetPreTrainedModel, asked
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput, GSANetPreTrainedModel, is_requested
 
 
 class GSANetForImageClassification(GSANetPreTrainedModel):
-    """Encoder, and one linear map of the mean token; invariant under the group.
+    """The encoder with a linear classifier of the mean token; invariant under the group.
 
-    logits = W Σ_(i,h) p(h)/N f(i,h) + b, over the N positions that are no padding
+    logits = W Σ_(i,h) p(h)/N f(i,h) + b, over the N positions that are not padding
 
-    With K < L there is only the chosen pose's field, and p is 1. The choice has no gradient, so the pose head then
-    learns nothing from `labels`, and is frozen: parallel training waits for the gradient of every weight that is not.
+    With K < L only the chosen pose is left, with p = 1. The choice has no gradient, so the pose head learns nothing
+    from `labels`. It is then frozen, because parallel training waits for the gradients of all trainable weights.
 
     Args:
-        config: the encoder's; `num_labels` classes.
+        config: of the encoder, with `num_labels` classes.
 
     Raises:
         ValueError: if there are no classes.
 
-    Source: Romero & Cordonnier 2020 pool alike over positions and poses; the weight p(h), of the pose head, is ours.
+    Source: Romero & Cordonnier 2020 average over positions and poses; the weight p(h) of the pose head is ours.
     """
 
     def __init__(self, config: GSANetConfig) -> None:
@@ -41,7 +41,10 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training or evaluation, and freeze what cannot learn; transformers' loading ends with this, too."""
+        """Switch to training or evaluation, and freeze a pose head that gets no gradient.
+
+        transformers also calls this at the end of loading.
+        """
         if len(self.gsa_net.layers):
             self.gsa_net.pose_head.requires_grad_(False)
         return super().train(mode)
@@ -55,20 +58,20 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Classify pictures.
+        """Classify images.
 
         Args:
-            pixel_values: (batch, channel, height, width), or as a set of patches (batch, patch, channel · p · p).
-            labels: (batch,) long, the class of each; None: no loss.
+            pixel_values: (batch, channel, height, width), or a set of patches (batch, patch, channel · p · p).
+            labels: (batch,) long, the class of each image; None: no loss.
             pixel_attention_mask: (batch, patch), 0 or False where a patch is padding.
-            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as the set of patches itself says.
-            return_dict: False returns a tuple, without what is None.
-            kwargs: what else `GSANetModel` takes, `output_hidden_states` and `pose_labels` among it.
+            spatial_shapes: (batch, 2) long, rows and columns of patches; None: as stored in the set of patches.
+            return_dict: False returns a tuple, without the fields that are None.
+            kwargs: other arguments of `GSANetModel`, such as `output_hidden_states` and `pose_labels`.
 
         Returns: an ImageClassifierOutput with `logits` (batch, class), and the cross-entropy as `loss`; or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` is neither, or nothing says its `spatial_shapes`.
+            ValueError: if `pixel_values` has another shape, or its `spatial_shapes` are unknown.
         """
         encoded: GSANetModelOutput = self.gsa_net(
             pixel_values, pixel_attention_mask, spatial_shapes, return_dict=True, **kwargs
@@ -82,4 +85,4 @@ class GSANetForImageClassification(GSANetPreTrainedModel):
         output = ImageClassifierOutput(
             loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
         )
-        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if is_requested(return_dict, self.config.return_dict) else output.to_tuple()

@@ -1,9 +1,9 @@
-"""The reader: a GSA-Net that sees, a TrOCR decoder that writes.
+"""The reader: a GSA-Net encoder with a TrOCR decoder.
 
-What is unusual, for a reader of VisionEncoderDecoderModel:
-- the decoder's cross-attention gets a bias: log p(pose) for tokens of that pose, minus infinity for padding;
-- `orientation` is a prior over poses, and the only place where invariance is given up, on purpose;
-- with labels, the loss adds which way up (always known) and, if there is a CTC head, where the letters are.
+What differs from VisionEncoderDecoderModel:
+- the decoder's cross-attention gets a bias: log p(pose) for the tokens of a pose, minus infinity for padding;
+- `orientation` is a prior over poses. It is the only place where invariance is given up, on purpose;
+- with labels, the loss also contains the loss of the pose head, and of the CTC head if there is one.
 """
 
 from dataclasses import dataclass
@@ -30,27 +30,27 @@ from .ctc_prefix import CTCPrefixLogitsProcessor
 from .decoder_cache import CACHE, UnsupportedTransformersError, check_next_tokens, decode
 from .extended_attention import check_implementation
 from .fused_decoder import decoder_implementation, fuse_attention
-from .modeling_gsa_net import GSANetModel, GSANetModelOutput, asked
+from .modeling_gsa_net import GSANetModel, GSANetModelOutput, is_requested
 from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
 
 logger: Any = logging.get_logger(__name__)
-# arguments of the decoder that only the reader itself gives it
-OUR_OWN = ("input_ids", "inputs_embeds", "attention_mask", "encoder_hidden_states", "encoder_attention_mask", "labels")
+# arguments of the decoder that the reader sets itself
+RESERVED = ("input_ids", "inputs_embeds", "attention_mask", "encoder_hidden_states", "encoder_attention_mask", "labels")
 
 
 @dataclass
 class TrOCRGSAOutput(Seq2SeqLMOutput):
-    """A Seq2SeqLMOutput with what the reader adds.
+    """A Seq2SeqLMOutput with the reader's additional outputs.
 
     Attributes:
-        decoder_loss: cross-entropy of the decoder, mean over letters.
-        ctc_loss: −log p_CTC, per letter; None without a CTC head.
-        pose_loss: cross-entropy of the pose head, mean over lines; None where the pose is not known.
+        decoder_loss: cross-entropy of the decoder, mean over tokens.
+        ctc_loss: −log p_CTC per token; None without a CTC head.
+        pose_loss: cross-entropy of the pose head, mean over lines; None if the pose is unknown.
         pose_logits: (batch, pose), log p(h).
-        ctc_logits: (batch, step, vocab).
-        ctc_lengths: (batch,) long.
+        ctc_logits: (batch, frame, vocab).
+        ctc_lengths: (batch,) long, frames of each line.
     """
 
     decoder_loss: Tensor | None = None
@@ -62,21 +62,21 @@ class TrOCRGSAOutput(Seq2SeqLMOutput):
 
 
 class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
-    """Read a line, whichever way up.
+    """A model that reads line images in every orientation of its group.
 
-    p(letter_t | letters before, image) from cross-attention over tokens (i,h) with logits + log p(h)
+    p(token_t | tokens before, image), with cross-attention over (i,h) whose logits are increased by log p(h)
 
     Args:
-        config: encoder, decoder, heads.
-        encoder: a GSANetModel to take instead of a new one.
-        decoder: a causal language model with cross-attention, likewise.
+        config: configuration of encoder, decoder and heads.
+        encoder: a GSANetModel to use instead of a new one.
+        decoder: a causal language model with cross-attention, to use instead of a new one.
 
     Source: Li et al. 2021 (TrOCR); Schreiber 2023, §7.
     """
 
     config_class = TrOCRGSAConfig
     base_model_prefix = "trocr_gsa"
-    accepts_loss_kwargs = False  # a loss is the mean over its batch, whatever Trainer's `num_items_in_batch` says
+    accepts_loss_kwargs = False  # the loss is the mean over the batch; it ignores Trainer's `num_items_in_batch`
     _supports_flex_attn = True
     encoder: GSANetModel
     decoder: PreTrainedModel
@@ -91,7 +91,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             config = cast(TrOCRGSAConfig, joint)
         of_decoder = None if config is None or decoder is not None else decoder_implementation(config)
         if config is not None and encoder is None:
-            self.config_class = type(config)  # remote code may have loaded the same class from another copy of its file
+            self.config_class = type(config)  # with remote code it may be the same class from another copy of the file
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
         keep_sinusoids(self.decoder)
@@ -104,16 +104,17 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         self.post_init()
 
     def set_attn_implementation(self, attn_implementation: str | dict[str, str], *args: Any, **kwargs: Any) -> None:
-        """Compute attention in another way, as transformers says it.
+        """Choose the implementation of attention, as in transformers.
 
         Args:
-            attn_implementation: "sdpa", "eager", "flash_attention_2" or another of transformers' names, or one each for
-                "encoder" and "decoder". The decoder has "eager", and fused attention in all other cases.
+            attn_implementation: "sdpa", "eager", "flash_attention_2" or another name of transformers, or a dictionary
+                with one name each for "encoder" and "decoder". The decoder has "eager" attention, and fused attention
+                for all other names.
             args: for transformers' `set_attn_implementation`.
-            kwargs: likewise.
+            kwargs: for transformers' `set_attn_implementation`.
 
         Raises:
-            ValueError: if there is none of that name, or it cannot be used.
+            ValueError: if the name is unknown, or the implementation cannot be used.
             ImportError: if it is not installed.
         """
         is_one = isinstance(attn_implementation, str)
@@ -149,38 +150,38 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         label_smoothing: float = 0.0,
         **kwargs: Any,
     ) -> Any:
-        """Read, or with `labels` also say how wrong.
+        """Predict the next tokens, and with `labels` compute the loss.
 
         loss = decoder + `ctc_loss_weight` · CTC + `pose_loss_weight` · pose
 
         Args: in the order of VisionEncoderDecoderModel.
             pixel_values: (batch, patch, channel · p · p), as the processor returns it, or (batch, channel, height,
                 width).
-            decoder_input_ids: (batch, letter) long; by default the labels moved one to the right.
-            decoder_attention_mask: (batch, letter), 0 at padding.
-            encoder_outputs: the encoder's output, if it has been computed.
+            decoder_input_ids: (batch, token) long; None: the labels shifted to the right by one.
+            decoder_attention_mask: (batch, token), 0 at padding.
+            encoder_outputs: the encoder's output, if it is already computed.
             past_key_values: the decoder's cache, by its name in transformers up to 5.23.
-            decoder_inputs_embeds: (batch, letter, hidden), in place of `decoder_input_ids`.
-            labels: (batch, letter) long, −100 at padding.
-            use_cache: whether the decoder's cache is returned.
-            output_attentions: also return what the decoder attends to, among letters and on the picture, and with
-                "eager" attention what the encoder does.
-            output_hidden_states: also return the features in front of and behind every layer of both halves.
-            return_dict: False returns a tuple, without what is None.
+            decoder_inputs_embeds: (batch, token, hidden), in place of `decoder_input_ids`.
+            labels: (batch, token) long, −100 at padding.
+            use_cache: whether to return the decoder's cache.
+            output_attentions: also return the decoder's self-attention and cross-attention, and with "eager" attention
+                the encoder's attention.
+            output_hidden_states: also return the input and output of every layer of encoder and decoder.
+            return_dict: False returns a tuple, without the fields that are None.
             pixel_attention_mask: (batch, patch), 0 at padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches.
-            pose_labels: (batch,) long, the element by which each image is turned; in training upright by default,
-                with nothing to learn about it where `orientation` says so too.
+            pose_labels: (batch,) long, the element by which each image is rotated. None: upright in training; if
+                `orientation` is also "upright", there is no pose loss.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             cache: the decoder's cache, by its name since transformers 5.24.
-            label_smoothing: of the decoder's cross-entropy, in [0, 1).
-            kwargs: for the decoder, with or without `decoder_` before their names.
+            label_smoothing: label smoothing of the decoder's cross-entropy, in [0, 1).
+            kwargs: other arguments of the decoder, with or without the prefix `decoder_`.
 
         Returns: a TrOCRGSAOutput, or a tuple.
 
         Raises:
-            ValueError: if `orientation` is not one, or there is nothing to read, or nothing to say about it.
-            TypeError: if the decoder knows no such argument.
+            ValueError: if `orientation` is not valid, or the image or both labels and decoder inputs are missing.
+            TypeError: if the decoder has no such argument.
         """
         if labels is not None and pose_labels is None and self.training and orientation != "upright":
             pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
@@ -226,7 +227,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             **{CACHE: decoder_outputs.get(CACHE)},
             **losses,
         )
-        return output if asked(return_dict, self.config.return_dict) else output.to_tuple()
+        return output if is_requested(return_dict, self.config.return_dict) else output.to_tuple()
 
     @torch.no_grad()
     def generate(
@@ -243,29 +244,29 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         ctc_weight: float | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Read: run the encoder once, then transformers' `generate`, which takes all other arguments.
+        """Read lines: run the encoder once, then transformers' `generate`, which takes all other arguments.
 
-        Where the model has a CTC head, letters are chosen by (1 − λ) log p_dec + λ log p_CTC, greedily or with beams.
+        If the model has a CTC head, greedy decoding and beam search choose tokens by (1 − λ) log p_dec + λ log p_CTC.
 
         Args:
-            inputs: `pixel_values`, by the name that transformers has for them.
+            inputs: `pixel_values`, under transformers' name for them.
             generation_config: for transformers' `generate`.
-            logits_processor: others, applied after CTC has spoken.
+            logits_processor: further processors, applied after the CTC scores.
             args: for transformers' `generate`.
-            pixel_values: as in `forward`, with the next two.
+            pixel_values: as in `forward`.
             pixel_attention_mask: (batch, patch), 0 at padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
-            encoder_outputs: the encoder's output, if it has been computed; the orientation is then decided.
-            ctc_weight: λ in [0, 1); None: the configuration's.
+            encoder_outputs: the encoder's output, if it is already computed; `orientation` then has no effect.
+            ctc_weight: λ in [0, 1); None: as in the configuration.
             kwargs: for transformers' `generate`.
 
         Raises:
-            ValueError: if `orientation` is not one, there is nothing to read, or it is given twice, or `ctc_weight` is
-                out of range.
+            ValueError: if `orientation` is not valid, the images are missing or given twice, or `ctc_weight` is out of
+                range.
         """
         if inputs is not None and pixel_values is not None:
-            raise ValueError("`inputs` and `pixel_values` are two names of the same pictures. Give one of them.")
+            raise ValueError("`inputs` and `pixel_values` are two names of the same images. Give one of them.")
         pixel_values = inputs if pixel_values is None else pixel_values
         if encoder_outputs is None:
             settings: Any = self.generation_config if generation_config is None else generation_config
@@ -273,16 +274,16 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             wanted = {name: kwargs.get(name, getattr(settings, name)) for name in names}
             encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, **wanted)
         processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
-        encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy: beam search repeats in place what it is given
+        encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy, because beam search expands it in place
         return cast(Any, super()).generate(
             None, generation_config, processors, *args, encoder_outputs=encoder_outputs, **kwargs
         )
 
     def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Choose what `generate` decodes next, as transformers does; refuse it if a token would be left out.
+        """Prepare the next decoding step as transformers does, and check that no token is left out.
 
         Raises:
-            UnsupportedTransformersError: if this transformers keeps the tokens before under a name unknown here.
+            UnsupportedTransformersError: if this version of transformers stores previous tokens under an unknown name.
         """
         inputs = cast(Any, super()).prepare_inputs_for_generation(input_ids, *args, **kwargs)
         check_next_tokens(inputs["decoder_input_ids"], inputs.get(CACHE), input_ids)
@@ -291,7 +292,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     def _ctc_processor(self, encoded: GSANetModelOutput, weight: float | None) -> list[CTCPrefixLogitsProcessor]:
         weight = float(self.config.ctc_decoding_weight if weight is None else weight)
         if not 0 <= weight < 1:
-            raise ValueError(f"`ctc_weight` must lie in [0, 1), got {weight}. 0 leaves reading to the decoder.")
+            raise ValueError(f"`ctc_weight` must lie in [0, 1), got {weight}. With 0 the decoder reads alone.")
         if self.ctc_head is None or weight == 0:
             return []
         logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
@@ -308,20 +309,20 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
     ) -> GSANetModelOutput:
-        """Run the encoder alone, under a prior over poses; `forward` and `generate` take its output.
+        """Run the encoder with a prior over poses; `forward` and `generate` accept its output.
 
         Args:
-            pixel_values: as in `forward`, with the next two.
+            pixel_values: as in `forward`.
             pixel_attention_mask: (batch, patch), 0 at padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
-            pose_labels: (batch,) long, the element by which each image is turned; None: the likeliest.
-            output_hidden_states: also return the features in front of and behind every layer.
-            output_attentions: also return the probabilities of every layer, if attention is "eager"; a warning says if
-                it is not.
+            pose_labels: (batch,) long, the element by which each image is rotated; None: the most likely one.
+            output_hidden_states: also return the input and output of every layer.
+            output_attentions: also return the attention probabilities of every layer. This needs "eager" attention;
+                otherwise a warning is logged.
 
         Raises:
-            ValueError: if `orientation` is not one, or there is nothing to encode.
+            ValueError: if `orientation` is not valid, or the images are missing.
         """
         if pixel_values is None:
             raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
@@ -345,13 +346,13 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         )
 
     def _for_decoder(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return further arguments under the decoder's names, without what is None: PEFT passes `input_ids` so."""
+        """Return further arguments under the decoder's names, without those that are None: PEFT passes such ones."""
         named = {name.removeprefix("decoder_"): value for name, value in arguments.items() if value is not None}
         known = signature(self.decoder.forward).parameters
         for name, value in named.items():
-            if isinstance(value, (Cache, EncoderDecoderCache)) and name not in known:  # renamed once more
+            if isinstance(value, (Cache, EncoderDecoderCache)) and name not in known:  # renamed in a later version
                 raise UnsupportedTransformersError(f"`generate` passes the cache as `{name}`, not `{CACHE}`")
-            if name not in known or name in OUR_OWN:
+            if name not in known or name in RESERVED:
                 raise TypeError(f"{type(self).__name__}.forward() got an unexpected keyword argument {name!r}")
         return named
 
@@ -360,7 +361,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         if hasattr(self, "enc_to_dec_proj"):
             tokens = self.enc_to_dec_proj(tokens)
         length = (inputs["inputs_embeds"] if inputs["input_ids"] is None else inputs["input_ids"]).shape[1]
-        bias = encoder_outputs["attention_mask"][:, None, None].expand(-1, 1, length, -1)  # 4-d: added as it stands
+        bias = encoder_outputs["attention_mask"][:, None, None].expand(-1, 1, length, -1)  # 4-d masks are just added
         return decode(
             self.decoder,
             cache,
@@ -378,7 +379,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         pose_labels: Tensor | None,
         label_smoothing: float,
     ) -> dict[str, Tensor]:
-        """Return the sum of the losses, each of them, and what CTC sees, by their names in the output."""
+        """Return the total loss, its parts, and the CTC logits, by their names in the output."""
         decoder_loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=label_smoothing)
         parts = {"decoder_loss": decoder_loss}
         loss = decoder_loss

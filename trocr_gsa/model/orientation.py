@@ -1,4 +1,4 @@
-"""A prior over poses, as people say it: the only place where invariance is given up, on purpose."""
+"""The orientation prior. It is the only place where invariance is given up, on purpose."""
 
 import torch
 from torch import Tensor
@@ -9,14 +9,15 @@ Orientation = str | dict[float, float]
 
 
 def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | None:
-    """Return log of a prior over poses, (pose,), or None where every pose is as likely.
+    """Return the log of a prior over poses, (pose,), or None if all poses are equally likely.
 
     Args:
-        orientation: "any", "upright", or {degrees counter-clockwise from upright: probability}; angles not named get 0.
-        group: whose elements the poses are.
+        orientation: "any", "upright", or {degrees counter-clockwise from upright: probability}; other angles have
+            probability 0.
+        group: the group of the poses.
 
     Raises:
-        ValueError: if `orientation` is none of these, names an angle the group has not, or sums to nothing.
+        ValueError: if `orientation` is none of these, has an angle that is not in the group, or sums to 0.
     """
     if isinstance(orientation, str) and orientation in ("any", "upright"):
         if orientation == "any":
@@ -39,6 +40,6 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
 
 
 def only_pose(bias: Tensor | None) -> int | None:
-    """Return the one pose that a prior (pose,) from `orientation_bias` leaves, or None where there are several."""
+    """Return the only pose that a prior from `orientation_bias` allows, or None if it allows several."""
     left = [] if bias is None else bias.isfinite().nonzero().flatten().tolist()
     return left[0] if len(left) == 1 else None

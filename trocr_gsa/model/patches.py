@@ -1,7 +1,7 @@
-"""Patches as sets: cutting, placing them on the page, and un-rotating them by a pose.
+"""Sets of patches: cutting them, their positions, and rotating them back by a pose.
 
-What is unusual: a patch is seen once per pose, h⁻¹·patch, because its pixels turn with the page. For C4 and D4 that is
-a permutation of pixels; finer rotations interpolate under a disc and are approximate.
+What is unusual: every pose sees its own version of a patch, h⁻¹·patch, because the pixels rotate with the page. For C4
+and D4 this is a permutation of pixels. Finer rotations interpolate within a disc and are approximate.
 """
 
 import torch
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from .groups import PointGroup, cpu_table
 
-TOLD_IN = 1024  # parts of rows and columns, so that they are no larger than pixels are
+SHAPE_SCALE = 1024  # divisor of the stored rows and columns, so that they are as small as pixel values
 
 
 def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
-    """Cut a batch of equal-sized images into patches in raster order, top-left first.
+    """Cut a batch of images of one size into patches in raster order, top-left first.
 
     Args:
         images: (batch, channel, height, width), both sides multiples of `patch_size`.
@@ -23,7 +23,7 @@ def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
     Returns: (batch, position, channel · p · p) and spatial shapes (batch, 2) = (rows, columns).
 
     Raises:
-        ValueError: if a side is no multiple of `patch_size`.
+        ValueError: if a side is not a multiple of `patch_size`.
     """
     height, width = images.shape[-2:]
     if height % patch_size or width % patch_size:
@@ -39,21 +39,22 @@ def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
 def as_patches(
     pixel_values: Tensor, mask: Tensor | None, shapes: Tensor | None, num_channels: int, patch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return pictures in any form as a set of patches.
+    """Return images, or sets of patches, as a set of patches with mask and shapes.
 
     Args:
         pixel_values: (batch, channel, height, width), or (batch, patch, channel · p · p).
-        mask: (batch, patch), 0 or False at padding; None: as the shapes say.
-        shapes: (batch, 2) long, rows and columns; None: as the picture is, or as the patch behind the last one says.
-        num_channels: of a picture.
+        mask: (batch, patch), 0 or False at padding; None: derived from the shapes.
+        shapes: (batch, 2) long, rows and columns; None: the image's own, or as stored by `append_shape`.
+        num_channels: channels of an image.
         patch_size: side p in pixels.
 
-    Returns: patches, without one behind all others that only says a shape; the mask (batch, patch) bool; the shapes.
+    Returns: patches, without the patch that stores the shape of the longest line; the mask (batch, patch) bool; the
+        shapes.
 
     Raises:
-        ValueError: if `pixel_values` is neither, or a set of patches whose shapes nothing says.
+        ValueError: if `pixel_values` has another shape, or is a set of patches whose shapes are unknown.
     """
-    is_image, is_told = pixel_values.dim() == 4 and pixel_values.shape[1] == num_channels, shapes is None
+    is_image, stores_shapes = pixel_values.dim() == 4 and pixel_values.shape[1] == num_channels, shapes is None
     size = num_channels * patch_size**2
     if not is_image and (pixel_values.dim() != 3 or pixel_values.shape[-1] != size):
         raise ValueError(
@@ -64,56 +65,55 @@ def as_patches(
         patches, shapes = cut_patches(pixel_values, patch_size)
         whole = torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device)
         return patches, whole if mask is None else mask.bool(), shapes
-    shapes = told_shapes(pixel_values) if shapes is None else shapes
+    shapes = stored_shapes(pixel_values) if shapes is None else shapes
     counts = shapes.prod(-1, keepdim=True)
     mask = torch.arange(pixel_values.shape[1], device=counts.device)[None] < counts if mask is None else mask.bool()
     if not torch.compiler.is_compiling():
         longest = int(counts.amax())
-        if not mask[:, longest:].any() and (is_told or mask.shape[1] == longest + 1):
+        if not mask[:, longest:].any() and (stores_shapes or mask.shape[1] == longest + 1):
             pixel_values, mask = pixel_values[:, :longest], mask[:, :longest]
     return pixel_values, mask, shapes
 
 
-def with_shape(patches: Tensor, shape: Tensor) -> Tensor:
-    """Return an image's patches and one more, which says how they lie: (rows, columns, 0, …) / 1024.
+def append_shape(patches: Tensor, shape: Tensor) -> Tensor:
+    """Append one more patch to an image's patches, which stores their rows and columns: (rows, columns, 0, …) / 1024.
 
-    So `pixel_values` alone are enough to read, as with a model whose images are all of one size. To whoever is given a
-    mask it is padding.
+    With it, `pixel_values` alone is enough to call the model. The padding mask marks this patch as padding.
 
     Args:
         patches: (patch, channel · p · p).
         shape: (2,) long, rows and columns.
     """
-    return torch.cat((patches, F.pad(shape.to(patches) / TOLD_IN, (0, patches.shape[1] - 2))[None]))
+    return torch.cat((patches, F.pad(shape.to(patches) / SHAPE_SCALE, (0, patches.shape[1] - 2))[None]))
 
 
-def told_shapes(patches: Tensor) -> Tensor:
-    """Return what `with_shape` wrote into the last patch of each image that is not all 0: (batch, 2) long.
+def stored_shapes(patches: Tensor) -> Tensor:
+    """Return the shapes that `append_shape` stored in the last nonzero patch of each image: (batch, 2) long.
 
     Raises:
-        ValueError: if nothing is written there.
+        ValueError: if no shape is stored there.
     """
     index = torch.arange(patches.shape[1], device=patches.device)
     last = torch.where(patches.ne(0).any(-1), index, 0).amax(1)
-    told = patches.gather(1, last[:, None, None].expand(-1, 1, patches.shape[2]))[:, 0]
-    rows = (told[:, 0].float() * TOLD_IN).round().long()
-    columns = torch.div(last, rows.clamp_min(1), rounding_mode="floor")  # exact, where half precision rounds them
-    close = (told[:, 1].float() * TOLD_IN - columns).abs() <= 0.5 + columns / 128
-    is_told = (rows > 0) & (rows * columns == last) & close & (told[:, 2:] == 0).all(-1)
-    if not torch.compiler.is_compiling() and not bool(is_told.all()):
+    stored = patches.gather(1, last[:, None, None].expand(-1, 1, patches.shape[2]))[:, 0]
+    rows = (stored[:, 0].float() * SHAPE_SCALE).round().long()
+    columns = torch.div(last, rows.clamp_min(1), rounding_mode="floor")  # exact; half precision rounds the stored one
+    close = (stored[:, 1].float() * SHAPE_SCALE - columns).abs() <= 0.5 + columns / 128
+    is_stored = (rows > 0) & (rows * columns == last) & close & (stored[:, 2:] == 0).all(-1)
+    if not torch.compiler.is_compiling() and not bool(is_stored.all()):
         raise ValueError(
-            "`spatial_shapes` must say the rows and columns of a set of patches, got None, and no patch says them "
-            "either. Pass on all that the processor returned: `model.generate(**processor(images))`."
+            "`spatial_shapes` must give the rows and columns of a set of patches, got None, and they are not stored in "
+            "a patch either. Pass on everything that the processor returns: `model.generate(**processor(images))`."
         )
     return torch.stack((rows, columns), dim=-1)
 
 
 def patch_positions(spatial_shapes: Tensor, length: int) -> Tensor:
-    """Return the positions of raster patches: x right, y up, in patches, origin at each image's centre.
+    """Return the positions of patches in raster order: x right, y up, in patches, origin at each image's centre.
 
     Args:
         spatial_shapes: (batch, 2) long, rows and columns of each image.
-        length: number of patches to place; those past rows · columns are padding and lie anywhere.
+        length: number of patches; those past rows · columns are padding, and their positions have no meaning.
 
     Returns: (batch, length, 2) float32.
     """
@@ -125,7 +125,7 @@ def patch_positions(spatial_shapes: Tensor, length: int) -> Tensor:
 
 
 def raster_order(positions: Tensor, mask: Tensor) -> Tensor:
-    """Return the order that reads positions line by line, top-left first, padding last: (batch, position) long."""
+    """Return the indices that sort positions row by row, top-left first, padding last: (batch, position) long."""
     row = (positions[..., 1].masked_fill(~mask, -torch.inf).amax(1, keepdim=True) - positions[..., 1]).round()
     column = positions[..., 0] - positions[..., 0].masked_fill(~mask, torch.inf).amin(1, keepdim=True)
     key = row * positions.shape[1] + column.round()
@@ -133,11 +133,11 @@ def raster_order(positions: Tensor, mask: Tensor) -> Tensor:
 
 
 def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tensor:
-    """Return every patch as each pose sees it: (h⁻¹·patch)(x) = patch(h x).
+    """Return every patch as seen from each pose: (h⁻¹·patch)(x) = patch(h x).
 
     Args:
         patches: (batch, position, channel · p · p).
-        group: H; if it is not exact, pixels are interpolated and what lies outside the inscribed disc is dropped.
+        group: H; if it is not exact, pixels are interpolated, and those outside the inscribed disc become 0.
         patch_size: side p in pixels.
 
     Returns: (batch, pose, position, channel · p · p).
@@ -152,7 +152,7 @@ def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tenso
 
 
 def see_from_pose(patches: Tensor, pose: Tensor, group: PointGroup, patch_size: int) -> Tensor:
-    """Return every image's patches as one pose sees them, which each image has for itself.
+    """Return the patches of each image as seen from one pose, which may differ between images.
 
     Args:
         patches: (batch, position, channel · p · p).
@@ -171,10 +171,10 @@ def see_from_pose(patches: Tensor, pose: Tensor, group: PointGroup, patch_size: 
 
 
 def with_margin(patches: Tensor, spatial_shapes: Tensor, patch_size: int, margin: int) -> Tensor:
-    """Return every patch with the pixels around it: those of its neighbours, 0 where the image ends.
+    """Return every patch with the pixels around it, taken from its neighbours; outside the image they are 0.
 
     Args:
-        patches: (batch, position, channel · p · p), each image in raster order, padding behind.
+        patches: (batch, position, channel · p · p), each image in raster order, padding last.
         spatial_shapes: (batch, 2) long, rows and columns of each image.
         patch_size: side p in pixels.
         margin: m pixels on every side, at most p.
@@ -187,7 +187,7 @@ def with_margin(patches: Tensor, spatial_shapes: Tensor, patch_size: int, margin
     index = torch.arange(patches.shape[1], device=patches.device)[None]
     rows, columns = spatial_shapes[:, :1], spatial_shapes[:, 1:]
     row, column = torch.div(index, columns, rounding_mode="floor"), index % columns
-    # the neighbour above gives its last pixels, the one below its first, and the patch itself all of them
+    # take the last rows of the patch above, the first rows of the patch below, and all of the patch itself
     part = {-1: slice(patch_size - margin, None), 0: slice(None), 1: slice(margin)}
     bands = []
     for down in (-1, 0, 1):
@@ -214,7 +214,7 @@ def _pixel_permutation(group: PointGroup, patch_size: int) -> Tensor:
 
 @cpu_table
 def _pixel_interpolation(group: PointGroup, patch_size: int) -> Tensor:
-    """Return (pose, pixel seen, pixel) weights of a bilinear rotation of each patch about its centre."""
+    """Return weights (pose, output pixel, input pixel) of a bilinear rotation of each patch about its centre."""
     pixels = patch_size * patch_size
     basis = (
         torch.eye(pixels, dtype=torch.float64).view(1, pixels, patch_size, patch_size).expand(group.order, -1, -1, -1)

@@ -1,4 +1,4 @@
-"""What both image processors share: pictures in any number, settings for one call, a batch in the form asked for."""
+"""Parts shared by both image processors: lists of images, settings for one call, and the type of the output."""
 
 from inspect import signature
 from typing import Any, TypeVar
@@ -10,11 +10,11 @@ from transformers import BatchFeature
 Processor = TypeVar("Processor")
 
 
-def listed(images: Any) -> list[Any]:
-    """Return one or many pictures as a list; an array or tensor of four dimensions is many.
+def as_list(images: Any) -> list[Any]:
+    """Return one or many images as a list; an array or tensor of four dimensions is a batch.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are no images.
     """
     is_many = isinstance(images, list | tuple) or getattr(images, "ndim", 0) == 4
     pictures = list(images) if is_many else [images]
@@ -24,16 +24,16 @@ def listed(images: Any) -> list[Any]:
 
 
 def setting_names(kind: type) -> list[str]:
-    """Return the names of the settings that a kind of processor is made with."""
+    """Return the names of a processor class's settings."""
     return [name for name in signature(kind).parameters if name != "kwargs"]
 
 
 def with_settings(processor: Processor, settings: dict[str, Any]) -> Processor:
-    """Return a processor with other settings, for one call.
+    """Return a copy of a processor with other settings, for one call.
 
     Raises:
         TypeError: if it has no such setting.
-        ValueError: if a setting is out of its range.
+        ValueError: if a setting is out of range.
     """
     kind = type(processor)
     own = {name: getattr(processor, name) for name in setting_names(kind)}
@@ -44,7 +44,7 @@ def with_settings(processor: Processor, settings: dict[str, Any]) -> Processor:
 
 
 def as_batch(tensors: dict[str, Tensor], return_tensors: str | None) -> BatchFeature:
-    """Return tensors as "pt" (PyTorch's), "np" (NumPy's), or None: a list of NumPy's, one an image."""
+    """Return a batch as "pt" (PyTorch tensors), "np" (NumPy arrays), or None (lists with one array per image)."""
     if return_tensors == "pt":
         return BatchFeature(data=dict(tensors), tensor_type="pt")
     arrays: dict[str, np.ndarray] = {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""Images and texts to what the reader takes, and back."""
+"""The processor: images and texts to the model's inputs, and token ids to texts."""
 
 from inspect import signature
 from pathlib import Path
@@ -11,11 +11,11 @@ from transformers.processing_utils import ProcessorMixin
 from .image_processing_square import SquareImageProcessor
 from .picture_batches import setting_names
 from .stock_trocr import square_side
-from .weight_files import told_in_one_line
+from .weight_files import one_line_errors
 
 
 class TrOCRGSAProcessor(ProcessorMixin):
-    """An image processor for lines and a tokenizer for their text, as one.
+    """An image processor for lines, together with a tokenizer for their texts.
 
     Args:
         image_processor: a TrOCRGSAImageProcessor, or a SquareImageProcessor for a model taken over from a stock TrOCR.
@@ -25,32 +25,32 @@ class TrOCRGSAProcessor(ProcessorMixin):
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
         super().__init__(image_processor, tokenizer, **kwargs)
         if getattr(tokenizer, "cls_token", None) is None and getattr(tokenizer, "sep_token", None) is None:
-            # by these names scripts for TrOCR ask what decoding starts from, and what ends it
+            # scripts for TrOCR look up the first and the last token under these names
             tokenizer.cls_token, tokenizer.sep_token = tokenizer.pad_token, tokenizer.eos_token
 
     @classmethod
     def from_trocr(cls, path_or_hub_id: str | Path, **loading: Any) -> Self:
-        """Take over a stock TrOCR's processor: its tokenizer as it is, its pictures prepared alike at every turn.
+        """Convert a stock TrOCR's processor: the same tokenizer, and an image processor that commutes with rotations.
 
         Args:
-            path_or_hub_id: a TrOCR's folder or Hub id; files as old as TrOCR itself will do.
+            path_or_hub_id: folder or Hub id of a TrOCR; the file formats of its first release are supported.
             loading: for transformers' `from_pretrained`, such as `revision` and `token`.
 
         Raises:
-            ValueError: if there is no TrOCR, its tokenizer's vocabulary is missing, or its pictures are cropped, not
-                resized, or no squares.
+            ValueError: if there is no TrOCR, its tokenizer's vocabulary is missing, or its images are cropped, not
+                resized, or not square.
         """
         loading = {"trust_remote_code": False} | loading
         try:
-            with told_in_one_line(path_or_hub_id, "path_or_hub_id"):
+            with one_line_errors(path_or_hub_id, "path_or_hub_id"):
                 stock: Any = TrOCRProcessor.from_pretrained(str(path_or_hub_id), **loading)
                 config: Any = AutoConfig.from_pretrained(str(path_or_hub_id), **loading)
             patch_size = square_side(config.encoder, "patch_size")
         except (AttributeError, OSError, ValueError) as error:
             raise ValueError(
-                f"`path_or_hub_id`: no TrOCR's processor and config.json could be loaded from {path_or_hub_id}. Give a "
+                f"`path_or_hub_id`: no TrOCR processor and config.json could be loaded from {path_or_hub_id}. Give a "
                 f"folder that `processor.save_pretrained` and `model.save_pretrained` wrote, or owner/name on the Hub, "
-                f"in reach or in the cache. {error}"
+                f"reachable or in the cache. {error}"
             ) from error
         if len(stock.tokenizer) <= len(set(stock.tokenizer.all_special_ids)):
             raise ValueError(
@@ -72,19 +72,19 @@ class TrOCRGSAProcessor(ProcessorMixin):
 
         Args:
             images: one or many images.
-            text: as many texts; they become `labels`, −100 at padding.
+            text: one or many texts, as many as images; they become `labels`, −100 at padding.
             return_tensors: "pt", "np", or None for lists.
             images_kwargs: settings of the image processor, for this call.
             text_kwargs: arguments of the tokenizer.
-            kwargs: of either, by their names: `line_height` or `padding`, for instance.
+            kwargs: settings and arguments of either, for example `line_height` or `padding`.
 
         Raises:
-            ValueError: if neither is given.
-            TypeError: if neither image processor nor tokenizer knows an argument.
+            ValueError: if neither images nor texts are given.
+            TypeError: if an argument is known neither to the image processor nor to the tokenizer.
         """
         if images is None and text is None:
             raise ValueError("`images` or `text` must be given, got neither.")
-        of_images, of_text = self._told_apart(kwargs)
+        of_images, of_text = self._split(kwargs)
         data: dict[str, Any] = {}
         if images is not None:
             data |= self.image_processor(images, return_tensors=return_tensors, **of_images | (images_kwargs or {}))
@@ -92,22 +92,22 @@ class TrOCRGSAProcessor(ProcessorMixin):
             data |= self._labels(text, return_tensors, of_text | (text_kwargs or {}))
         return BatchFeature(data)
 
-    def _told_apart(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return those of the image processor, and those of the tokenizer."""
+    def _split(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Split arguments into those of the image processor and those of the tokenizer."""
         of_images = {*setting_names(type(self.image_processor)), "do_convert_rgb", "input_data_format"}
         known = of_images | {*signature(self.tokenizer.__call__).parameters, "split_special_tokens"} - {"kwargs"}
         for name in arguments:
             if name not in known:
                 raise TypeError(
                     f"{type(self).__name__} got an unexpected argument {name!r}. Settings of images are "
-                    f"{', '.join(sorted(of_images))}; all others are the tokenizer's."
+                    f"{', '.join(sorted(of_images))}; other arguments must be those of the tokenizer."
                 )
         images = {name: value for name, value in arguments.items() if name in of_images}
         return images, {name: value for name, value in arguments.items() if name not in of_images}
 
     def _labels(self, text: str | list[str], return_tensors: str | None, arguments: dict[str, Any]) -> BatchFeature:
         texts = [text] if isinstance(text, str) else text
-        # a text may hold "</s>" or "<pad>", and means these letters
+        # "</s>" or "<pad>" in a text are ordinary characters, not special tokens
         arguments = {"padding": True, "split_special_tokens": True} | arguments | {"return_attention_mask": True}
         encoded = self.tokenizer(texts, **arguments)
         labels = [
@@ -126,14 +126,14 @@ class TrOCRGSAProcessor(ProcessorMixin):
 
 
 def square_image_processor(stock: Any, patch_size: int) -> SquareImageProcessor:
-    """Return what does to a lying picture what a stock TrOCR's image processor does to any.
+    """Return the image processor that treats a landscape image as a stock TrOCR's image processor does.
 
     Args:
         stock: transformers' ViTImageProcessor or DeiTImageProcessor, for either backend.
         patch_size: side of the model's patches.
 
     Raises:
-        ValueError: if it is another one, or does what cannot be done to a turned picture alike.
+        ValueError: if it is another image processor, or has a step that does not commute with rotations.
     """
     settings = stock.to_dict()
     kind = settings["image_processor_type"]

@@ -1,4 +1,4 @@
-"""The models' places in transformers' Auto classes, and in what `save_pretrained` writes."""
+"""Registers the models with transformers' Auto classes, and their code with `save_pretrained`."""
 
 from transformers import (
     AutoConfig,
@@ -21,19 +21,23 @@ from .processing_trocr_gsa import TrOCRGSAProcessor
 
 
 def register() -> None:
-    """Let the Auto classes know the models, and saved models carry their code, for processes without this package."""
+    """Register the models with the Auto classes.
+
+    Saved models then contain their code, so that they can be loaded without this package.
+    """
     AutoConfig.register("gsa-net", GSANetConfig)
     AutoConfig.register("trocr-gsa", TrOCRGSAConfig)
     AutoModel.register(GSANetConfig, GSANetModel)
     AutoModelForImageClassification.register(GSANetConfig, GSANetForImageClassification)
     AutoModelForImageTextToText.register(TrOCRGSAConfig, TrOCRGSAModel)
-    AutoModelForSeq2SeqLM.register(TrOCRGSAConfig, TrOCRGSAModel)  # where PEFT looks for its task type's models
+    AutoModelForSeq2SeqLM.register(TrOCRGSAConfig, TrOCRGSAModel)  # PEFT looks here for models of its task type
     AutoImageProcessor.register(TrOCRGSAConfig, image_processor_classes={"pil": TrOCRGSAImageProcessor})
-    # transformers finds an image processor by the name in its file, among the one registered for each configuration
+    # transformers finds an image processor by the class name in its file, among those registered for a configuration;
+    # each configuration has one
     AutoImageProcessor.register(GSANetConfig, image_processor_classes={"pil": SquareImageProcessor})
     AutoProcessor.register(TrOCRGSAConfig, TrOCRGSAProcessor)
-    for travelling in (GSANetConfig, TrOCRGSAConfig, SquareImageProcessor, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
-        travelling.register_for_auto_class()
+    for saved_class in (GSANetConfig, TrOCRGSAConfig, SquareImageProcessor, TrOCRGSAImageProcessor, TrOCRGSAProcessor):
+        saved_class.register_for_auto_class()
     GSANetModel.register_for_auto_class("AutoModel")
     GSANetForImageClassification.register_for_auto_class("AutoModelForImageClassification")
     TrOCRGSAModel.register_for_auto_class("AutoModelForImageTextToText")

@@ -1,8 +1,8 @@
-"""From a stock TrOCR to ours: a ViT, seen from every pose, is a GSA-Net whose poses do not attend to each other.
+"""Turns a stock TrOCR into a reader: a ViT, run for every pose, is a GSA-Net whose poses do not attend to each other.
 
-What is unusual: nothing is trained and nothing lost. Token (i,h) is what the ViT computes at h⁻¹x(i) on the turned
-image h⁻¹·x; class tokens lie nowhere; the key's bias cancels in the softmax; attention across poses starts behind a
-closed gate. Source: Schreiber 2023 for the layers; taking over weights is ours, after Mondal et al. 2310.01647.
+What is unusual: this is exact and needs no training. Token (i,h) is the ViT's token at h⁻¹x(i) for the rotated image
+h⁻¹·x; class tokens have no position; the bias of the key cancels in the softmax; the gate of attention across poses is
+initialised to 0. Source: Schreiber 2023 for the layers; taking over weights is ours, after Mondal et al. 2310.01647.
 """
 
 from copy import deepcopy
@@ -16,25 +16,25 @@ from .configuration_trocr_gsa import TrOCRGSAConfig
 from .modeling_gsa_net import GSANetModel
 from .stock_trocr import load_stock_trocr, special_tokens, square_side
 
-SEED = 0  # of what a pretrained model has no weights for: two conversions are equal
+SEED = 0  # for weights that the pretrained model does not have, so that two conversions are equal
 
 
 class TakesOverTrOCR:
-    """The ways from a stock TrOCR to a reader; a base class of TrOCRGSAModel."""
+    """Methods that build a reader from a stock TrOCR; a base class of TrOCRGSAModel."""
 
     @classmethod
     def from_trocr(cls, path_or_hub_id: str, group: str = "C4", pose_layers: int | None = None, **loading: Any) -> Self:
-        """Take over a whole TrOCR: with `orientation="upright"` the stock model's logits, turned or not.
+        """Take over a whole TrOCR. With `orientation="upright"` the logits are those of the stock model.
 
         Args:
             path_or_hub_id: a folder or Hub id of a VisionEncoderDecoderModel of a ViT or DeiT and a TrOCR decoder.
-            group: C1, C2, C4, D1, D2 or D4: the turns under which it shall read.
-            pose_layers: K, layers after the first in which all poses are computed, below the ViT's number of layers; by
-                default a third of these, which doubles the encoder's cost with four poses.
+            group: C1, C2, C4, D1, D2 or D4: the rotations and mirrors under which the reader is invariant.
+            pose_layers: K, number of layers after the first that run on all poses, below the ViT's number of layers; by
+                default a third of them, which doubles the encoder's cost with four poses.
             loading: for transformers' `from_pretrained`, such as `revision` and `token`.
 
-        Returns: the reader, in evaluation mode, float32. Its pose head is untrained: `trocr-gsa convert --calibrate`
-            teaches it which way is up.
+        Returns: the reader, in evaluation mode, float32. Its pose head is untrained; train it with
+            `trocr-gsa convert --calibrate`.
 
         Raises:
             ValueError: if there is no such model, it is not a TrOCR, its weights are incomplete, or the group or K does
@@ -48,10 +48,10 @@ class TakesOverTrOCR:
     def from_encoder_decoder(
         cls, config_or_encoder: GSANetConfig | GSANetModel, path_or_hub_id: str, **config: Any
     ) -> Self:
-        """Put a GSA-Net before the pretrained decoder of a TrOCR.
+        """Combine a GSA-Net with the pretrained decoder of a TrOCR.
 
-        The decoder's weights stay as they are. Where its cross-attention expects tokens of another size than the
-        encoder's, its keys and values become W·P, P an isometry drawn once for all layers.
+        The decoder's weights do not change. If its cross-attention expects another width than the encoder's, the
+        projections of keys and values become W·P, where P is a random isometry, the same for all layers.
 
         Args:
             config_or_encoder: a GSANetConfig, for a new encoder, or a GSANetModel.
@@ -66,12 +66,12 @@ class TakesOverTrOCR:
         encoder = GSANetModel(config_or_encoder) if is_config else cast(GSANetModel, config_or_encoder)
         fit_cross_attention(stock.decoder, encoder.config.hidden_size)
         if hasattr(stock, "enc_to_dec_proj"):
-            del stock.enc_to_dec_proj  # it fitted another encoder
+            del stock.enc_to_dec_proj  # it belongs to the old encoder
         return _assemble(cls, encoder, stock, config)
 
 
 def gsa_net_config(vit: Any, group: str, pose_layers: int | None) -> GSANetConfig:
-    """Return the configuration of the GSA-Net that a ViT is.
+    """Return the configuration of the GSA-Net that corresponds to a ViT.
 
     Args:
         vit: a ViTConfig or DeiTConfig.
@@ -84,7 +84,7 @@ def gsa_net_config(vit: Any, group: str, pose_layers: int | None) -> GSANetConfi
     layers = vit.num_hidden_layers
     return GSANetConfig(
         hidden_size=vit.hidden_size,
-        num_hidden_layers=layers - 1,  # the first one lifts
+        num_hidden_layers=layers - 1,  # the first one becomes the lifting layer
         pose_layers=min(layers - 1, max(1, layers // 3 - 1)) if pose_layers is None else pose_layers,
         num_attention_heads=vit.num_attention_heads,
         intermediate_size=vit.intermediate_size,
@@ -105,7 +105,7 @@ def gsa_net_config(vit: Any, group: str, pose_layers: int | None) -> GSANetConfi
 
 @torch.no_grad()
 def take_over_encoder(vit: nn.Module, config: GSANetConfig) -> GSANetModel:
-    """Return the GSA-Net with the weights of a ViT; only its pose head is new, and the gates are closed."""
+    """Return a GSA-Net with the weights of a ViT. Its pose head is new, and its gates are 0."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         encoder = GSANetModel(config)
@@ -115,7 +115,7 @@ def take_over_encoder(vit: nn.Module, config: GSANetConfig) -> GSANetModel:
     found = encoder.load_state_dict(_encoder_weights(vit, config), strict=False)
     new = [name for name in found.missing_keys if not name.startswith("pose_head.") and ".gate." not in name]
     if found.unexpected_keys or any(".encoding." not in name for name in new):
-        raise RuntimeError(f"a ViT's weights were not all placed: {found}")
+        raise RuntimeError(f"not all weights of the ViT were taken over: {found}")
     return encoder
 
 
@@ -128,7 +128,7 @@ def _encoder_weights(vit: Any, config: GSANetConfig) -> dict[str, Tensor]:
         "embeddings.projection.weight": kernel.weight.flatten(1),
         "embeddings.projection.bias": kernel.bias,
         "embeddings.position.weight": table[tokens:],
-        "embeddings.class_tokens": torch.stack(class_tokens) + table[:tokens],  # each has a row of its own
+        "embeddings.class_tokens": torch.stack(class_tokens) + table[:tokens],  # each has its own row in the table
         "layernorm.weight": vit.layernorm.weight,
         "layernorm.bias": vit.layernorm.bias,
     }
@@ -145,7 +145,7 @@ def _encoder_weights(vit: Any, config: GSANetConfig) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def fit_cross_attention(decoder: Any, size: int) -> None:
-    """Make a TrOCR decoder's cross-attention take tokens of another size: W ← W·P, P an isometry."""
+    """Adapt a TrOCR decoder's cross-attention to another encoder width, in place: W ← W·P, with an isometry P."""
     old = decoder.config.cross_attention_hidden_size or decoder.config.hidden_size
     decoder.config.cross_attention_hidden_size = size
     if old == size:
@@ -161,7 +161,7 @@ def fit_cross_attention(decoder: Any, size: int) -> None:
 
 
 def _assemble(cls: Any, encoder: GSANetModel, stock: Any, settings: dict[str, Any]) -> Any:
-    """Return the reader of an encoder and a stock model's decoder, its special tokens and generation settings kept."""
+    """Build a reader from an encoder and a stock model's decoder, with its special tokens and generation settings."""
     joint = TrOCRGSAConfig.from_encoder_decoder_configs(
         encoder.config, stock.decoder.config, **special_tokens(stock.config) | settings
     )

@@ -1,7 +1,8 @@
-"""Files of weights and settings that strangers may have made: looked at before they are loaded, refused in one line.
+"""Checks of weight and configuration files before they are loaded, with one-line errors.
 
-What is unusual: nothing is taken on trust. Weights come from safetensors alone, which cannot run code, and only from
-the folder that was given; their headers are read first, and what is damaged is named with what to do about it.
+What is unusual: files may come from strangers, and nothing in them is trusted. Weights are read only from safetensors,
+which cannot run code, and only from the given folder. Their headers are read first, and an error names the damaged file
+and says what to do.
 """
 
 import json
@@ -20,8 +21,8 @@ from transformers.utils.hub import cached_file
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 POINTER = b"version https://git-lfs"
-LARGEST_JSON = 50_000_000  # bytes; the index of a model of a thousand files has one
-LARGEST_NUMBER = 65_536  # of a configuration, where no tensor has more rows: letters, positions, special tokens
+MAX_JSON_BYTES = 50_000_000  # the index of a model with a thousand files has about one million
+MAX_NUMBER = 65_536  # in a configuration if no tensor has more rows, for vocabulary sizes, positions and token ids
 FLOATS = ("F64", "F32", "F16", "BF16")
 FETCH_AGAIN = "Copy or download it again."
 
@@ -30,19 +31,19 @@ def read_json(path: Path, field: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Args:
-        path: of the file.
-        field: what to call it in an error: the argument that the user gave.
+        path: path of the file.
+        field: name of the user's argument, for error messages.
 
     Raises:
-        ValueError: if the file cannot be read, is too large, a Git LFS pointer, nested too deeply, no JSON, no object,
-            or holds a number that is none.
+        ValueError: if the file cannot be read, is too large, a Git LFS pointer, nested too deeply, not valid JSON, not
+            a JSON object, or contains NaN or infinity.
     """
     try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise ValueError(f"has more than {LARGEST_JSON // 10**6} MB")
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"it has more than {MAX_JSON_BYTES // 10**6} MB")
         content = path.read_bytes()
         _refuse_pointer_in(content, path, field)
-        values = json.loads(content, parse_constant=_no_number)
+        values = json.loads(content, parse_constant=_refuse_constant)
     except OSError as error:
         raise ValueError(f"`{field}`: {path} cannot be read: {error.strerror or error}.") from error
     except RecursionError as error:
@@ -50,18 +51,18 @@ def read_json(path: Path, field: str) -> dict[str, Any]:
     except PointerError:
         raise
     except ValueError as error:
-        raise ValueError(f"`{field}`: {path} is no valid JSON: {error}. {FETCH_AGAIN}") from error
+        raise ValueError(f"`{field}`: {path} is not valid JSON: {error}. {FETCH_AGAIN}") from error
     if not isinstance(values, dict):
         raise ValueError(f"`{field}`: {path} must hold a JSON object, got {_kind(values)}. {FETCH_AGAIN}")
     return values
 
 
 class PointerError(ValueError):
-    """A file's place, and not the file: nothing, or what Git LFS leaves there until the file itself is fetched."""
+    """A file that is empty, or a Git LFS pointer in place of the real file."""
 
 
 def find_file(source: str | Path, name: str) -> Path | None:
-    """Return a file of a folder, or of a repository on the Hub, fetched if need be; None where it has none.
+    """Return the path of a file in a folder or in a Hub repository, downloaded if needed; None if it does not exist.
 
     Raises:
         OSError: if the Hub cannot be reached, or has no such repository.
@@ -74,10 +75,10 @@ def find_file(source: str | Path, name: str) -> Path | None:
 
 
 def weight_files(source: str | Path, field: str) -> list[Path]:
-    """Return the files of a model's weights: the one, or those that its index names, all in the same folder.
+    """Return the paths of a model's weights: the single file, or the files in its index, all in the same folder.
 
     Raises:
-        ValueError: if there are none in safetensors, or the index names one that is missing, or not in the folder.
+        ValueError: if there are no safetensors files, or the index names one that is missing or in another folder.
         OSError: as for `find_file`.
     """
     whole = find_file(source, WEIGHTS)
@@ -88,13 +89,13 @@ def weight_files(source: str | Path, field: str) -> list[Path]:
         raise ValueError(no_weights(source, WEIGHTS, field))
     placed = read_json(index, field).get("weight_map")
     if not isinstance(placed, dict) or not placed or not all(isinstance(name, str) for name in placed.values()):
-        raise ValueError(f"`{field}`: {index} must hold a `weight_map` of names of files. {FETCH_AGAIN}")
+        raise ValueError(f"`{field}`: {index} must have a `weight_map` with file names. {FETCH_AGAIN}")
     paths = []
     for name in sorted(set(placed.values())):
         if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
             raise ValueError(
-                f"`{field}`: {index} names {name!r}, and only .safetensors files beside it are read. Put the file "
-                "there, and name it so."
+                f"`{field}`: {index} names {name!r}, but only .safetensors files beside it are read. Put the file "
+                "there, with a name of this type."
             )
         path = find_file(source, name)
         if path is None:
@@ -104,27 +105,27 @@ def weight_files(source: str | Path, field: str) -> list[Path]:
 
 
 def no_weights(source: str | Path, name: str, field: str) -> str:
-    """Say that a folder has no weights that may be loaded."""
+    """Return the error message for a folder without safetensors weights."""
     folder = Path(source)
     pickles = sorted(path.name for kind in PICKLES for path in folder.glob(kind)) if folder.is_dir() else []
     if pickles:
         return (
-            f"`{field}`: the only weights in {source} are pickled ({', '.join(pickles)}), and can run code where they "
-            "are loaded. Load them where you trust them, and `save_pretrained` them as safetensors."
+            f"`{field}`: the only weights in {source} are pickled ({', '.join(pickles)}), which can run code when they "
+            "are loaded. If you trust them, load them yourself and save them as safetensors with `save_pretrained`."
         )
-    return f"`{field}`: {source} holds no weights ({name}). Give a folder that has them."
+    return f"`{field}`: {source} has no weights ({name}). Give a folder that has them."
 
 
 def read_shapes(path: Path, field: str, no_weights: Collection[str] = ()) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a file's tensors, from its header alone.
+    """Return the shapes of a file's tensors, reading only its header.
 
     Args:
-        path: of the file.
-        field: what to call it in an error.
-        no_weights: parts of the names of tensors that are no weights, and may be of any type.
+        path: path of the file.
+        field: name of the user's argument, for error messages.
+        no_weights: parts of the names of tensors that are not weights and may have any type.
 
     Raises:
-        ValueError: if the file is missing, empty, damaged, a Git LFS pointer, or holds numbers that are no floats.
+        ValueError: if the file is missing, empty, damaged, a Git LFS pointer, or has weights that are not floats.
     """
     try:
         refuse_pointer(path, field)
@@ -134,14 +135,14 @@ def read_shapes(path: Path, field: str, no_weights: Collection[str] = ()) -> dic
                 tensor = tensors.get_slice(name)
                 if tensor.get_dtype() not in FLOATS and not any(part in name for part in no_weights):
                     raise ValueError(
-                        f"`{field}`: {path} holds {name} as {tensor.get_dtype()}, expected one of {', '.join(FLOATS)}. "
+                        f"`{field}`: {path} has {name} as {tensor.get_dtype()}, expected one of {', '.join(FLOATS)}. "
                         "Save the weights as floating-point numbers."
                     )
                 shapes[name] = tuple(tensor.get_shape())
     except OSError as error:
         raise ValueError(f"`{field}`: {path} cannot be read: {error.strerror or error}.") from error
     except SafetensorError as error:
-        raise ValueError(f"`{field}`: {path} is damaged, or no safetensors file ({error}). {FETCH_AGAIN}") from error
+        raise ValueError(f"`{field}`: {path} is damaged, or not a safetensors file ({error}). {FETCH_AGAIN}") from error
     return shapes
 
 
@@ -150,35 +151,36 @@ def check_numbers(
     shapes: Mapping[str, tuple[int, ...]],
     path: Path,
     field: str,
-    largest: int = LARGEST_NUMBER,
-    passed_over: Collection[str] = (),
+    largest: int = MAX_NUMBER,
+    ignored: Collection[str] = (),
 ) -> None:
-    """Refuse a configuration that asks for more than its weights can hold: building it could take days.
+    """Check that the numbers of a configuration fit the weights beside it; a huge model could take days to build.
 
     Args:
-        settings: what the file holds.
-        shapes: of the tensors beside it, by name.
-        path: of the file.
-        field: what to call it in an error.
-        largest: number that is right where no tensor has a longer side; there are never more layers than tensors.
-        passed_over: parts of the names of numbers that no memory depends on.
+        settings: content of the configuration file.
+        shapes: shapes of the tensors beside it, by name.
+        path: path of the configuration file.
+        field: name of the user's argument, for error messages.
+        largest: largest allowed number, unless a tensor has a longer side. The limit for numbers of layers is the
+            number of tensors.
+        ignored: parts of the names of numbers that do not affect memory.
 
     Raises:
-        ValueError: if a number is larger, or infinite.
+        ValueError: if a number is too large, or not finite.
     """
     largest = max([largest, *(side for shape in shapes.values() for side in shape)])
     for key, value in _numbers(settings, ""):
         limit = len(shapes) if "layer" in key else largest
-        is_count = isinstance(value, int) and not any(part in key.lower() for part in passed_over)
+        is_count = isinstance(value, int) and not any(part in key.lower() for part in ignored)
         if not math.isfinite(value) or (is_count and abs(value) > limit):
             raise ValueError(
-                f"`{field}`: `{key}` in {path} must be at most {limit}, which is what the weights beside it allow, got "
+                f"`{field}`: `{key}` in {path} must be at most {limit} to fit the weights beside it, got "
                 f"{str(value)[:20]}. {FETCH_AGAIN}"
             )
 
 
 def refuse_not_finite(tensors: Iterable[tuple[str, Tensor]], source: str | Path, field: str) -> None:
-    """Refuse weights with which nothing can be read.
+    """Check that all weights are finite.
 
     Raises:
         ValueError: if a number is NaN or infinite; the tensor is named.
@@ -186,32 +188,32 @@ def refuse_not_finite(tensors: Iterable[tuple[str, Tensor]], source: str | Path,
     for name, tensor in tensors:
         if not torch.isfinite(tensor).all():
             raise ValueError(
-                f"`{field}`: {name} in {source} holds numbers that are not finite (NaN or infinity): the file is "
+                f"`{field}`: {name} in {source} has numbers that are not finite (NaN or infinity): the file is "
                 "damaged, or its training failed. Take an earlier checkpoint."
             )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was too little memory, on a GPU or not: that is no damage of any file."""
+    """Whether the error means too little memory on CPU or GPU, and not a damaged file."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's word on a CPU
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's message on a CPU
 
 
 @contextmanager
-def told_in_one_line(source: str | Path, field: str) -> Iterator[None]:
-    """Have transformers load something without questions, and say in one line what it raises.
+def one_line_errors(source: str | Path, field: str) -> Iterator[None]:
+    """Context manager for loading with transformers: no prompts, and one-line errors.
 
-    It asks on the screen whether to run code that comes with a model, and does not pass `trust_remote_code` down to
-    every part. Here, what is left to its default is refused, by the time limit that it has for an answer. Too little
-    memory is no damage, and stays the error that it is.
+    transformers asks on the terminal whether to run code that comes with a model, and does not pass
+    `trust_remote_code` to every part of a model. Here the prompt is answered with no, by setting its time limit to 0.
+    Errors about memory are passed on unchanged, because they do not mean that a file is damaged.
 
     Args:
         source: folder or Hub id.
-        field: what to call it in an error: the argument that the user gave.
+        field: name of the user's argument, for error messages.
 
     Raises:
-        ValueError: if it cannot be loaded, or needs code of its own and is not trusted.
+        ValueError: if the model cannot be loaded, or needs its own code and is not trusted.
     """
     limit = dynamic_module_utils.TIME_OUT_REMOTE_CODE
     dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
@@ -221,15 +223,15 @@ def told_in_one_line(source: str | Path, field: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise ValueError(f"`{field}`: no checkpoint could be loaded from {source}: {error}") from error
-    except Exception as error:  # damaged files make transformers raise anything
+    except Exception as error:  # damaged files make transformers raise errors of all types
         if is_out_of_memory(error):
             raise
-        if str(error).startswith("`") and str(source) in str(error):  # ours already
+        if str(error).startswith("`") and str(source) in str(error):  # already one of our messages
             raise
         if "trust_remote_code" in str(error) or "custom code" in str(error):
             raise ValueError(
-                f"`trust_remote_code`: {source} holds Python code that loading it would run. Look at it; if you trust "
-                "it, say so: --trust-remote-code, in Python trust_remote_code=True."
+                f"`trust_remote_code`: {source} contains Python code that would run when it is loaded. Read the code. "
+                "If you trust it, use --trust-remote-code, or trust_remote_code=True in Python."
             ) from error
         kind = type(error).__name__
         raise ValueError(f"`{field}`: {source} cannot be loaded ({kind}): {error} {FETCH_AGAIN}") from error
@@ -254,12 +256,12 @@ def refuse_pointer(path: Path, field: str) -> None:
 def _refuse_pointer_in(start: bytes, path: Path, field: str) -> None:
     if start.startswith(POINTER):
         raise PointerError(
-            f"`{field}`: {path} is a Git LFS pointer, not the file itself. Fetch that: git lfs pull, in its repository."
+            f"`{field}`: {path} is a Git LFS pointer, not the file itself. Run git lfs pull in its repository."
         )
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, int | float]]:
-    """Yield every number of a configuration with the name nearest to it."""
+    """Yield every number of a configuration with the innermost key above it."""
     if isinstance(value, int | float):
         yield key, value
     elif isinstance(value, dict):
@@ -270,8 +272,8 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, int | float]]:
             yield from _numbers(each, key)
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number in JSON")
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is not allowed in JSON")
 
 
 def _kind(value: Any) -> str:

@@ -19,7 +19,7 @@ from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.orientation import Orientation, orientation_bias
 from trocr_gsa.model.patches import as_patches
-from trocr_gsa.model.weight_files import PointerError, is_out_of_memory, refuse_pointer, told_in_one_line
+from trocr_gsa.model.weight_files import PointerError, is_out_of_memory, one_line_errors, refuse_pointer
 
 from .export_files import DECODER, ENCODER, import_onnxruntime
 
@@ -136,12 +136,12 @@ class OnnxModel:
     device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:
-        with told_in_one_line(folder, "path"):
+        with one_line_errors(folder, "path"):
             self.config: Any = TrOCRGSAConfig.from_pretrained(folder)
             self.generation_config = GenerationConfig.from_pretrained(folder)
         self.encoder = OnnxEncoder(self.config, OnnxGraph(folder / ENCODER))
         self.decoder = OnnxGraph(folder / DECODER)
-        with told_in_one_line(folder, "path"):
+        with one_line_errors(folder, "path"):
             self._refuse_not_finite(folder)
 
     def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Any) -> OnnxEncoded:

@@ -7,7 +7,7 @@ from transformers import AutoProcessor
 
 from trocr_gsa.checkpoints.loading import Adapters
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
-from trocr_gsa.model.weight_files import told_in_one_line
+from trocr_gsa.model.weight_files import one_line_errors
 from trocr_gsa.reader import LetterPlaces, LineReader
 from trocr_gsa.reader.pictures import Picture
 from trocr_gsa.reader.precision import Precision
@@ -55,7 +55,7 @@ class OnnxLineReader(LineReader):
         folder = Path(path)
         settings = ExportSettings.read(folder)
         model = OnnxModel(folder)
-        with told_in_one_line(folder, "path"):
+        with one_line_errors(folder, "path"):
             processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
         return cls(cast(Any, model), processor, settings.adapter)
 

@@ -19,7 +19,7 @@ from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
-from trocr_gsa.model.weight_files import read_shapes, refuse_not_finite, told_in_one_line
+from trocr_gsa.model.weight_files import one_line_errors, read_shapes, refuse_not_finite
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.lora import lora_config
 
@@ -89,7 +89,7 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
         model = TrOCRGSAModel.from_encoder_decoder(
             encoder, arguments.pretrained_decoder, ctc_steps_per_patch=arguments.ctc_steps_per_patch
         )
-        with told_in_one_line(arguments.pretrained_decoder, "pretrained_decoder"):
+        with one_line_errors(arguments.pretrained_decoder, "pretrained_decoder"):
             tokenizer = AutoTokenizer.from_pretrained(arguments.pretrained_decoder, trust_remote_code=False)
     else:
         tokenizer = ByT5Tokenizer(extra_ids=0)
@@ -145,7 +145,3 @@ def _new_reader(
     model = TrOCRGSAModel(cast(TrOCRGSAConfig, joint))
     cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # by default 20 letters
     return model
-
-
-
-
