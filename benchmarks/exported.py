@@ -16,15 +16,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
 
+from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.metrics.error_rates import cer
-from trocr_gsa.onnx import OnnxLineReader, export_reader, round_weights
+from trocr_gsa.onnx import export_reader, round_weights
 from trocr_gsa.reader import Line, LineReader
 
 PYTORCH, ONNX, INT8 = "PyTorch", "onnxruntime", "onnxruntime, int8"
@@ -145,14 +146,18 @@ def main() -> None:
     pictures, texts = choose_lines(options.sources, options.split, options.lines)
     readers = {PYTORCH: LineReader.from_pretrained(options.model, device="cpu")}
     sizes = {
-        PYTORCH: sum(weight.numel() * weight.element_size() for weight in readers[PYTORCH].model.parameters()) / 1e6
+        PYTORCH: sum(
+            weight.numel() * weight.element_size()
+            for weight in cast(TrOCRGSAModel, readers[PYTORCH].model).parameters()
+        )
+        / 1e6
     }
     with tempfile.TemporaryDirectory() as place:
         export_reader(readers[PYTORCH], Path(place) / ONNX)
         if options.int8:
             round_weights(Path(shutil.copytree(Path(place) / ONNX, Path(place) / INT8)))
         for folder in sorted(Path(place).iterdir()):
-            readers[folder.name], sizes[folder.name] = OnnxLineReader.from_pretrained(folder), megabytes(folder)
+            readers[folder.name], sizes[folder.name] = LineReader.from_pretrained(folder), megabytes(folder)
         rows = compare(readers, sizes, pictures, texts, options)
     show(rows)
     measured = {

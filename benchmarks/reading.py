@@ -24,12 +24,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from benchmarks.marked_tables import markdown, write_between_markers
 from benchmarks.stock_reader import PAD, Shape, build_stock, squashed
+from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
@@ -230,7 +231,7 @@ def main() -> None:
     }
     if multiplies_in_bf16(on_cpu=True):
         ways[f"{OURS}, bf16"] = ours(LineReader.from_pretrained(device="cpu", precision="bf16"), **alike)
-    parameters = sum(weight.numel() for weight in packaged.model.parameters())
+    parameters = sum(weight.numel() for weight in cast(TrOCRGSAModel, packaged.model).parameters())
     sizes = dict.fromkeys(ways, parameters)
     for name, angles in (("stock, one orientation", QUARTERS[:1]), ("stock, four orientations", QUARTERS)):
         ways[name], sizes[name] = stock(options.batch_size, angles)

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trocr_gsa"
-FLOORS = "model atomic data metrics checkpoints reader equivariance evaluation train onnx hub demo cli".split()
+FLOORS = "model atomic data metrics checkpoints onnx reader equivariance evaluation train hub demo cli".split()
 NEEDED_BY_TRANSFORMERS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
 TRAVELS_WITH_WEIGHTS = NEEDED_BY_TRANSFORMERS | sys.stdlib_module_names
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -9,7 +9,6 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
 from trocr_gsa.cli.app import app
-from trocr_gsa.onnx import OnnxLineReader
 from trocr_gsa.reader import LineReader
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -54,8 +53,8 @@ def export_folder(onnx, model_folder, adapter_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def onnx_reader(export_folder) -> OnnxLineReader:
-    return OnnxLineReader.from_pretrained(export_folder)
+def onnx_reader(export_folder) -> LineReader:
+    return LineReader.from_pretrained(export_folder)
 
 
 @pytest.fixture(scope="session")

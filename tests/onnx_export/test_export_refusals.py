@@ -9,8 +9,9 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from transformers import GPT2Config, GPT2LMHeadModel
 from typer.testing import CliRunner
 
+from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.cli.app import app
-from trocr_gsa.onnx import OnnxLineReader, export_reader
+from trocr_gsa.onnx import export_reader, load_export
 from trocr_gsa.reader import LineReader
 
 
@@ -22,9 +23,7 @@ def copied(export_folder, tmp_path):
 
 def test_a_folder_that_is_no_export_is_refused(model_folder):
     with pytest.raises(ValueError, match=r"`path`: .* holds no export\.json"):
-        OnnxLineReader.from_pretrained(model_folder)
-    with pytest.raises(ValueError, match="`path` must be a folder"):
-        OnnxLineReader.from_pretrained()
+        load_export(model_folder)
 
 
 @pytest.mark.parametrize(
@@ -33,19 +32,19 @@ def test_a_folder_that_is_no_export_is_refused(model_folder):
 def test_a_missing_file_is_named(copied, name):
     (copied / name).unlink()
     with pytest.raises(ValueError, match=f"`path`: {name} is missing"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 def test_a_processor_without_its_tokenizer_is_refused(copied):
     (copied / "tokenizer_config.json").unlink()
     with pytest.raises(ValueError, match=r"`path`: .*tokenizer"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 def test_a_configuration_that_is_none_is_named(copied):
     (copied / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"`path`: .*config.json is not valid JSON"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 BROKEN = {
@@ -61,27 +60,27 @@ def test_a_broken_graph_is_named(copied, rubbish):
     whole = (copied / "decoder.onnx").read_bytes()
     (copied / "decoder.onnx").write_bytes(whole[: len(whole) // 2] if rubbish is None else rubbish)
     with pytest.raises(ValueError, match=rf"`path`: .*decoder\.onnx {BROKEN[rubbish]}"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"format": 1, "colour": "red"}'])
 def test_settings_that_mean_nothing_are_refused(copied, settings):
     (copied / "export.json").write_text(settings)
     with pytest.raises(ValueError, match=r"`path`: .*(export\.json (is no|must|cannot)|of format None)"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 def test_an_export_of_another_format_is_refused(copied):
     (copied / "export.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(ValueError, match="format 99"):
-        OnnxLineReader.from_pretrained(copied)
+        LineReader.from_pretrained(copied)
 
 
 def test_what_was_not_exported_is_refused(export_folder, onnx_reader):
     with pytest.raises(ValueError, match="`adapter`"):
-        OnnxLineReader.from_pretrained(export_folder, "runs/fr")
+        LineReader.from_pretrained(export_folder, "runs/fr")
     with pytest.raises(ValueError, match="`device`"):
-        OnnxLineReader.from_pretrained(export_folder, device="cuda")
+        LineReader.from_pretrained(export_folder, device="cuda")
     with pytest.raises(ValueError, match="`num_beams`"):
         onnx_reader.read([draw_line("ab")], num_beams=2)
     with pytest.raises(ValueError, match="does not tell where letters are"):
@@ -102,13 +101,20 @@ def test_a_missing_package_is_named_with_its_extra(torch_reader, tmp_path, monke
 def test_reading_without_onnxruntime_says_what_to_install(export_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ValueError, match=r"onnxruntime.*trocr-gsa\[onnx\]"):
-        OnnxLineReader.from_pretrained(export_folder)
+        LineReader.from_pretrained(export_folder)
 
 
 def test_adapters_side_by_side_are_refused(onnx, model_folder, adapter_folder, tmp_path):
     reader = LineReader.from_pretrained(model_folder, {"fr": adapter_folder}, "cpu")
     with pytest.raises(ValueError, match=r"`adapter`: one adapter .* got fr"):
         export_reader(reader, tmp_path / "out")
+
+
+def test_an_export_is_not_exported_again(onnx_reader, export_folder, tmp_path):
+    with pytest.raises(ValueError, match=r"`model`: .*out is an export already"):
+        export_reader(onnx_reader, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"`model`: .* is an export, which is for reading alone"):
+        load_model(str(export_folder))
 
 
 def test_a_decoder_that_is_no_trocr_is_refused(onnx, model_folder, tmp_path):

@@ -10,7 +10,7 @@ from tiny_checkpoint import NARROW, save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.model.gated_attention import HeadGate
-from trocr_gsa.onnx import OnnxLineReader, export_reader
+from trocr_gsa.onnx import export_reader
 from trocr_gsa.reader import LineReader
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ BUILT = {
 
 def assert_reads_as_before(reader, folder, pictures):
     assert export_reader(reader, folder) < 1e-4
-    wanted, found = reader.read(pictures), OnnxLineReader.from_pretrained(folder).read(pictures)
+    wanted, found = reader.read(pictures), LineReader.from_pretrained(folder).read(pictures)
     for a, b in zip(wanted, found, strict=True):
         probabilities = {"confidence": 0.0, "character_confidences": ()}
         assert replace(b, **probabilities) == replace(a, **probabilities)

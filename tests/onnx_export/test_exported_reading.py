@@ -9,8 +9,9 @@ from PIL import Image
 from tiny_checkpoint import draw_line
 from typer.testing import CliRunner
 
+from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.cli.app import app
-from trocr_gsa.onnx import OnnxLineReader, open_reader, round_weights
+from trocr_gsa.onnx import OnnxModel, round_weights
 from trocr_gsa.reader import LineReader
 
 
@@ -88,12 +89,12 @@ def test_rounded_weights_are_smaller_and_still_read(export_folder, pictures, tmp
     round_weights(folder)
     for name in ("encoder.onnx", "decoder.onnx"):
         assert (folder / name).stat().st_size < (export_folder / name).stat().st_size
-    assert all(line.text and line.error is None for line in OnnxLineReader.from_pretrained(folder).read(pictures))
+    assert all(line.text and line.error is None for line in LineReader.from_pretrained(folder).read(pictures))
 
 
 def test_a_folder_is_recognised_by_its_files(export_folder, model_folder):
-    assert type(open_reader(export_folder)) is OnnxLineReader
-    assert type(open_reader(model_folder)) is LineReader
+    assert isinstance(LineReader.from_pretrained(export_folder).model, OnnxModel)
+    assert isinstance(LineReader.from_pretrained(model_folder).model, TrOCRGSAModel)
 
 
 def test_no_weights_nor_code_of_pytorch_are_in_the_folder(export_folder):

@@ -23,7 +23,7 @@ ALTO = alto_xml(alto_line(1, LINES[0], '<String CONTENT="one"/>'))
 @pytest.fixture
 def read(monkeypatch) -> Callable[..., Result]:
     """Run `trocr-gsa read` with a reader that costs nothing."""
-    monkeypatch.setattr("trocr_gsa.onnx.open_reader", lambda *_: StubReader())
+    monkeypatch.setattr("trocr_gsa.reader.LineReader.from_pretrained", lambda *_: StubReader())
     return lambda *words: CliRunner().invoke(app, ["read", *map(str, words)], catch_exceptions=False)
 
 

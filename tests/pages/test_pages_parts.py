@@ -31,7 +31,7 @@ def run(monkeypatch):
     """Run `trocr-gsa read` with a reader of one's own."""
 
     def run(reader, *words):
-        monkeypatch.setattr("trocr_gsa.onnx.open_reader", lambda *_: reader)
+        monkeypatch.setattr("trocr_gsa.reader.LineReader.from_pretrained", lambda *_: reader)
         return CliRunner().invoke(app, ["read", *map(str, words)], catch_exceptions=False)
 
     return run

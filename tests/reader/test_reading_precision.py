@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from trocr_gsa import LineReader
 from trocr_gsa.cli.app import app
-from trocr_gsa.onnx import OnnxLineReader
 
 PICTURES = [draw_line(text, width) for text, width in {"abc": 40, "defghijk": 90, "a longer line": 120}.items()]
 
@@ -59,10 +58,12 @@ def test_bf16_is_refused_where_it_would_be_slow_and_computed_in_elsewhere(folder
     assert set(seen) == {torch.bfloat16}
 
 
-@pytest.mark.parametrize(("kind", "precision"), [(LineReader, "fp8"), (OnnxLineReader, "int8")])
-def test_other_precisions_are_refused_by_name(folder, kind, precision, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="`precision`"):
-        kind.from_pretrained(folder, precision=precision)
+def test_other_precisions_are_refused_by_name(folder, tmp_path):
+    with pytest.raises(ValueError, match="`precision` must be one of"):
+        LineReader.from_pretrained(folder, precision="fp8")
+    (tmp_path / "export.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"`precision`: .* is an export, got int8"):
+        LineReader.from_pretrained(tmp_path, precision="int8")
 
 
 def test_the_command_reads_in_the_precision_that_it_is_told(folder, rounded, tmp_path):

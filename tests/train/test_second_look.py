@@ -78,7 +78,7 @@ def test_a_pose_is_read_inside_what_its_line_needs(reader):
     for name in looked:
         getattr(model, name).register_forward_pre_hook(note(name), with_kwargs=True)
     read_images(model, processor, PICTURES, applied=applied)
-    assert sorted(looked["encoder"][0]) == looked["decoder"][0] == [0, 1, 2]
+    assert sorted(looked["encoder"][0]) == sorted(looked["decoder"][0]) == [0, 1, 2]
     again = [place for places in looked["encoder"][1:] for place in places]
     assert sorted(again) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert {place for places in looked["decoder"] for place in places} == {0, 1, 2}

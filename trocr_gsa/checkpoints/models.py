@@ -10,6 +10,7 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.model.weight_files import one_line_errors, refuse_not_finite
 
+from .export_files import ENCODER
 from .model_folder import check_model_folder
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
@@ -32,8 +33,8 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
         source = str(Path(source).absolute())
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
-    if (Path(source) / "encoder.onnx").exists():
-        raise ValueError(f"`model`: {source} is an export, which `trocr-gsa read` alone takes. Give the model itself.")
+    if (Path(source) / ENCODER).exists():
+        raise ValueError(f"`model`: {source} is an export, which is for reading alone. Give the model itself.")
     with one_line_errors(source, "model"):
         check_model_folder(source)
         model: Any = TrOCRGSAModel.from_pretrained(

@@ -80,7 +80,7 @@ def read(
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
-    from trocr_gsa.onnx import open_reader
+    from trocr_gsa.reader import LineReader
 
     silence_libraries()
     prior = options.parse_orientation(orientation)
@@ -91,7 +91,7 @@ def read(
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
-        return open_reader(model, adapters, own, precision, trust_remote_code)
+        return LineReader.from_pretrained(model, adapters, own, precision, trust_remote_code)
 
     def asked() -> dict[str, Any]:
         return weights_asked_for(model, adapters) | {"precision": precision}

@@ -7,7 +7,7 @@ same batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -33,6 +33,27 @@ def cut_batches(order: np.ndarray, lengths: np.ndarray, budget: int, max_lines: 
     if batch:
         batches.append(batch)
     return batches
+
+
+def cut_by_length(
+    lengths: Sequence[int], budget: int, max_lines: int | None = None, places: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Return batches of lines of like length, the shortest lines first.
+
+    Args:
+        lengths: of all lines, in patches.
+        budget: patches in a padded batch, lines × longest; a single line may exceed it.
+        max_lines: lines in a batch; None: any number.
+        places: of the lines to take; None: all.
+
+    Example:
+        >>> cut_by_length([9, 3, 4, 8], budget=18)
+        [[1, 2], [3, 0]]
+    """
+    sizes = np.asarray(lengths, dtype=int)
+    chosen = np.arange(len(sizes)) if places is None else np.asarray(places, dtype=int)
+    order = chosen[np.argsort(sizes[chosen], kind="stable")]
+    return cut_batches(order, sizes, budget, len(order) if max_lines is None else max_lines)
 
 
 class BucketBatchSampler(Sampler[list[int]]):

@@ -60,7 +60,10 @@ class Desk:
             return "", _problem(line.error), draw_stage(picture)
         if not line.text and line.note is not None:
             return "", _problem(line.note), draw_stage(picture)
-        places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
+        try:
+            places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
+        except ValueError:  # an exported reader does not know them
+            return line.text, _facts(line, seconds), draw_stage(picture)
         return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
 
 

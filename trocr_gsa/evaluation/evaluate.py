@@ -1,25 +1,24 @@
 """Reading labelled lines at several angles, and the table that sums it up.
 
-What is unusual: the same lines are turned and read again at every angle, by exact pixel moves at multiples of 90°;
-lines are read in batches of like length; intervals resample documents.
+What is unusual: the same lines are turned and read again at every angle, by exact pixel moves at multiples of 90°; and
+intervals resample documents.
 """
 
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from trocr_gsa.data.buckets import cut_batches
 from trocr_gsa.data.images import paper
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.transcription import Normalization
 from trocr_gsa.metrics import error_rates as metrics
 from trocr_gsa.metrics.summary_row import SummaryRow
-from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
+from trocr_gsa.reader.backend import Backend
 from trocr_gsa.reader.decoding import read_images
 
 from .scored_line import ScoredLine
@@ -42,8 +41,8 @@ def rotate_image(image: Image.Image, angle: float) -> Image.Image:
 
 
 def read_lines(
-    model: TrOCRGSAModel,
-    processor: Any,
+    model: Backend,
+    processor: TrOCRGSAProcessor,
     lines: Sequence[LineSample],
     angle: float,
     batch_patches: int = 8192,
@@ -63,16 +62,14 @@ def read_lines(
 
     Returns: one scored line for each, in their order; their angles are the lines' own and `angle` together.
     """
-    found: dict[int, ScoredLine] = {}
     images = [rotate_image(line.image, angle) for line in lines]
-    sizes = np.array([processor.image_processor.num_patches(*image.size) for image in images])
-    for batch in cut_batches(np.argsort(sizes, kind="stable"), sizes, batch_patches, len(lines)):
-        pictures = [images[index] for index in batch]
-        read = read_images(model, processor, pictures, num_beams=num_beams, with_ctc_text=with_ctc_text)
-        for index, line in zip(batch, read, strict=True):
-            sample = lines[index]
-            found[index] = ScoredLine(sample, (sample.angle + angle) % 360, replace(line, source=sample.name))
-    return [found[index] for index in range(len(lines))]
+    read = read_images(
+        model, processor, images, num_beams=num_beams, with_ctc_text=with_ctc_text, batch_patches=batch_patches
+    )
+    return [
+        ScoredLine(sample, (sample.angle + angle) % 360, replace(line, source=sample.name))
+        for sample, line in zip(lines, read, strict=True)
+    ]
 
 
 def summarise(name: str, lines: Sequence[ScoredLine], seconds: float, translation: bool = False) -> SummaryRow:
@@ -112,8 +109,8 @@ def summarise(name: str, lines: Sequence[ScoredLine], seconds: float, translatio
 
 
 def evaluate(
-    model: TrOCRGSAModel,
-    processor: Any,
+    model: Backend,
+    processor: TrOCRGSAProcessor,
     name: str,
     lines: Sequence[LineSample],
     angles: Iterable[float],

@@ -279,6 +279,10 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             None, generation_config, processors, *args, encoder_outputs=encoder_outputs, **kwargs
         )
 
+    def compute_transition_scores(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return log p of every token that `generate` wrote, as transformers computes it."""
+        return cast(Any, super()).compute_transition_scores(*args, **kwargs)
+
     def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Prepare the next decoding step as transformers does, and check that no token is left out.
 

@@ -1,6 +1,6 @@
-"""A reader as ONNX files, read with onnxruntime: needs the extra `onnx`."""
+"""A reader as ONNX files, computed by onnxruntime: needs the extra `onnx`."""
 
 from .exporting import export_reader, round_weights
-from .onnx_reader import OnnxLineReader, open_reader
+from .onnx_model import OnnxModel, load_export
 
-__all__ = ["OnnxLineReader", "export_reader", "open_reader", "round_weights"]
+__all__ = ["OnnxModel", "export_reader", "load_export", "round_weights"]

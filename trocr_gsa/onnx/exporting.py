@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -17,24 +17,37 @@ from torch import Tensor
 from transformers import TrOCRForCausalLM
 
 from trocr_gsa.atomic import write_folder
+from trocr_gsa.checkpoints.export_files import DECODER, ENCODER, ExportSettings
 from trocr_gsa.checkpoints.results import recorded_name
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.weight_files import is_out_of_memory
-from trocr_gsa.reader import LineReader
 
-from .export_files import DECODER, ENCODER, ExportSettings, import_onnxruntime
 from .graphs import DecoderGraph, EncoderGraph, noise_letters, noise_lines
+from .onnx_model import import_onnxruntime
 
 TRACED, CHECKED = [(2, 7), (5, 3), (1, 4)], [(3, 6), (1, 1)]  # rows and columns of patches
 TRACED_LETTERS, CHECKED_LETTERS = 3, 0
 TOLERANCE = 1e-3  # of the largest output; what is computed otherwise than in PyTorch differs by far more
 
 
-def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float:
+class ReaderToExport(Protocol):
+    """What is exported of a LineReader, which lies above this package."""
+
+    model: Any
+    processor: Any
+    merged_adapter: str | None
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of adapters that are not merged."""
+        ...
+
+
+def export_reader(reader: ReaderToExport, folder: Path, int8: bool = False) -> float:
     """Write a reader's encoder and decoder, its processor and its configuration to a folder.
 
     Args:
-        reader: with its adapter, if it has one, merged.
+        reader: a LineReader; its adapter, if it has one, merged.
         folder: to write to, as a whole or not at all.
         int8: round the weights of all matrix products to 8 bits: a third of the size; text may change.
 
@@ -62,8 +75,10 @@ def export_reader(reader: LineReader, folder: Path, int8: bool = False) -> float
     return max(differences)
 
 
-def _refuse_what_reads_otherwise(reader: LineReader) -> None:
+def _refuse_what_reads_otherwise(reader: ReaderToExport) -> None:
     model: Any = reader.model
+    if not isinstance(reader.model, torch.nn.Module):
+        raise ValueError(f"`model`: {model.name_or_path} is an export already. Give the model that it was made from.")
     if reader.adapters:
         raise ValueError(
             f"`adapter`: one adapter can be exported, merged into the weights, got {', '.join(reader.adapters)} side "

@@ -1,27 +1,27 @@
-"""An exported reader with the same few methods that reading lines needs of a TrOCRGSAModel.
+"""An exported reader, with the members that reading needs of a model (`trocr_gsa.reader.backend.Backend`).
 
-What is unusual: encoder and decoder run in onnxruntime, and their keys and values stay there from letter to letter.
-What is small stays in torch, as the code that everybody else uses: preparing pictures, weighing by CTC, confidence.
+What is unusual: encoder and decoder run in onnxruntime, and their keys and values stay there from token to token. The
+rest is the same PyTorch code as for any reader: preparing pictures, CTC scores, confidence.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import AutoProcessor, GenerationConfig
 from transformers.utils.generic import ModelOutput
 
+from trocr_gsa.checkpoints.export_files import DECODER, ENCODER, ExportSettings
 from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
 from trocr_gsa.model.ctc_prefix import CTCPrefixLogitsProcessor
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.orientation import Orientation, orientation_bias
 from trocr_gsa.model.patches import as_patches
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.model.weight_files import PointerError, is_out_of_memory, one_line_errors, refuse_pointer
-
-from .export_files import DECODER, ENCODER, import_onnxruntime
 
 
 @dataclass
@@ -123,19 +123,20 @@ class OnnxEncoder:
 
 
 class OnnxModel:
-    """An exported reader.
+    """An exported reader: encodes and writes as a TrOCRGSAModel does, greedily.
 
     Args:
-        folder: as `trocr-gsa export` wrote it.
+        folder: that `trocr-gsa export` wrote.
 
     Raises:
-        ValueError: if a file cannot be loaded.
+        ValueError: if onnxruntime is missing, a file cannot be loaded, or weights are NaN.
     """
 
-    ctc_head = None  # in the encoder's graph: it is not asked for the columns alone
+    ctc_head = None  # it is part of the encoder's graph, and `generate` uses what it gives
     device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:
+        self.name_or_path = str(folder)
         with one_line_errors(folder, "path"):
             self.config: Any = TrOCRGSAConfig.from_pretrained(folder)
             self.generation_config = GenerationConfig.from_pretrained(folder)
@@ -211,6 +212,40 @@ class OnnxModel:
         return CTCPrefixLogitsProcessor(encoded.ctc_logits, encoded.ctc_lengths, blank, eos, weight)
 
 
+def load_export(folder: Path, trust_remote_code: bool = False) -> tuple[OnnxModel, TrOCRGSAProcessor, str | None]:
+    """Load what `trocr-gsa export` wrote.
+
+    Args:
+        folder: of the export.
+        trust_remote_code: run Python code that comes with the export, where its processor needs it.
+
+    Returns: the model, its processor, and what the adapter in its weights is called; None: there is none.
+
+    Raises:
+        ValueError: if onnxruntime is missing, or the folder is no export or not a whole one.
+    """
+    settings = ExportSettings.read(folder)
+    model = OnnxModel(folder)
+    with one_line_errors(folder, "path"):
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    return model, processor, settings.adapter
+
+
 def _nothing(shape: list, lines: int) -> Tensor:
     """Return keys or values of no letters, for an input (batch, head, letter, d)."""
     return torch.zeros(lines, shape[1], 0, shape[3])
+
+
+def import_onnxruntime() -> ModuleType:
+    """Return onnxruntime.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            "what is exported needs onnxruntime, which is not here: pip install 'trocr-gsa[onnx]'"
+        ) from error
+    return onnxruntime

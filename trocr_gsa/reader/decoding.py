@@ -1,10 +1,10 @@
 """Images to text, confidence and orientation, one batch at a time.
 
-What is unusual: the encoder runs once, and all that is told about a line (pose, columns, text) comes from that pass.
-Where there is a CTC head, greedy reading checks its draft (`reader/drafting.py`) instead of going letter by letter. A
-line that is tilted between the quarter turns is levelled before, and one in much room is cut out. Where the pose head
-leaves a doubt, a line is read from other sides too, and the reading that is surest of itself wins: what is upside down
-makes no words. Tilts and doubts turn with the page, so all this commutes with turning it.
+What is unusual:
+- the encoder runs once, and all that is known of a line (pose, CTC text, text) comes from that pass;
+- where there is a CTC head, greedy reading verifies its draft (`reader/drafting.py`) instead of writing token by token;
+- where the pose head is in doubt, a line is read from other poses too, and the reading with the highest confidence
+  counts: what is upside down makes no words. Doubts turn with the page, so this commutes with turning it.
 """
 
 import math
@@ -12,51 +12,54 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
+from transformers.utils.generic import ModelOutput
 
-from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.buckets import cut_by_length
 from trocr_gsa.data.line import Line
-from trocr_gsa.model.image_processing_square import SquareImageProcessor
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
-from trocr_gsa.reader.preparation.levelling import LevelledLine, level
-from trocr_gsa.reader.preparation.polarity import dark_on_light
-from trocr_gsa.reader.preparation.trimming import trim
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
+from .backend import Backend, DraftingBackend, can_draft, computes_on_cpu_in_torch
 from .drafting import Applied, write
+from .preparation.prepared import PreparedLine, prepare_line
 from .spelling import character_probabilities
 
-LEVELLED_PATCHES = 16_384  # of a batch, padding included: such a line is found to be longer than its picture told
+BATCH_PATCHES = 16_384  # padding included; more than readers are given, as prepared lines have other lengths
 # Of what is encoded at once, padding included: few lines stay in a processor's cache and waste little on padding.
 # What follows is done for more of them together: it is many small steps.
 ENCODED_PATCHES_ON_CPU = 512
-DOUBT = 0.02  # probability from which on a pose that is not the likeliest is looked at
+DOUBT = 0.02  # probability from which on a pose other than the likeliest is looked at
+
+Written = list[tuple[list[int], list[float], float]]  # of each line: tokens, log p of each, log p of the whole
 
 
 def read_images(
-    model: Any,
-    processor: Any,
-    images: list[Image.Image],
+    model: Backend,
+    processor: TrOCRGSAProcessor,
+    images: Sequence[Image.Image],
     orientation: Orientation = "any",
     num_beams: int = 1,
     with_ctc_text: bool = False,
     applied: Applied | None = None,
+    batch_patches: int = BATCH_PATCHES,
 ) -> list[Line]:
-    """Read one batch of images; lines in much room are cut out, those tilted between the quarter turns levelled first.
+    """Read pictures of one line each, after they were made dark on light, levelled and trimmed.
 
     Args:
-        model: the reader (TrOCRGSAModel), in evaluation mode.
+        model: in evaluation mode.
         processor: its processor.
-        images: at least one.
+        images: mode "L" or "RGB".
         orientation: prior over orientations, as the model takes it; where one is given, no image is levelled.
-        num_beams: 1 reads greedily; 0 takes what the CTC head sees, without the decoder.
+        num_beams: 1 reads greedily; 0 takes what the CTC head reads, without the decoder.
         with_ctc_text: have the CTC head read the lines too, for `Line.ctc_text`.
-        applied: what to be inside of while the images of some places are read, such as their adapters.
+        applied: places of images → a context manager inside which these are computed, such as one for their adapters.
+        batch_patches: most patches of a batch, padding included.
 
     Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
         without a source.
@@ -64,26 +67,16 @@ def read_images(
     Raises:
         ValueError: if `num_beams` is 0 and the model has no CTC head.
     """
-    shape = processor.image_processor
-    # a square that lines are squashed into is a taken-over model's: it is to see what it has always seen
-    squashed = isinstance(shape, SquareImageProcessor)
-    images = images if squashed else [dark_on_light(image) for image in images]
-    lines = [level(image) if orientation == "any" else LevelledLine(image, 0.0) for image in images]
-    lines = lines if squashed else [replace(line, image=trim(line.image)) for line in lines]
-    sizes = np.array([shape.num_patches(*line.image.size) for line in lines])
-    if all(line.image is image for line, image in zip(lines, images, strict=True)):
-        return _read_batch(model, processor, images, orientation, num_beams, with_ctc_text, applied)
-    for place in np.flatnonzero(sizes > shape.max_patches):
-        lines[place], sizes[place] = LevelledLine(images[place], 0.0), shape.num_patches(*images[place].size)
-    readings: dict[int, Line] = {}
-    for batch in cut_batches(np.argsort(sizes, kind="stable"), sizes, LEVELLED_PATCHES, len(images)):
-        inside = None if applied is None else _those(applied, batch)
-        pictures = [lines[place].image for place in batch]
-        found = _read_batch(model, processor, pictures, orientation, num_beams, with_ctc_text, inside)
-        for place, reading in zip(batch, found, strict=True):
-            turned = (reading.orientation + lines[place].tilt) % 360
-            readings[place] = replace(reading, orientation=turned)
-    return [readings[place] for place in range(len(images))]
+    prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
+    applied = applied or (lambda places: nullcontext())
+    encode = partial(model.encode, orientation=orientation)
+    lines: dict[int, Line] = {}
+    for batch in cut_by_length([line.num_patches for line in prepared], batch_patches):
+        pictures, inside = [prepared[place] for place in batch], _those(applied, batch)
+        found = _read_twice_in_doubt(model, processor, encode, pictures, num_beams, with_ctc_text, inside)
+        for place, line in zip(batch, found, strict=True):
+            lines[place] = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
+    return [lines[place] for place in range(len(prepared))]
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
@@ -92,106 +85,125 @@ def _those(applied: Applied, batch: Sequence[int]) -> Applied:
 
 
 @torch.inference_mode()
-def _read_batch(
-    model: Any,
-    processor: Any,
-    images: list[Image.Image],
-    orientation: Orientation,
+def _read_twice_in_doubt(
+    model: Backend,
+    processor: TrOCRGSAProcessor,
+    encode: Callable[..., ModelOutput],
+    pictures: Sequence[PreparedLine],
     num_beams: int,
     with_ctc_text: bool,
-    applied: Applied | None,
+    applied: Applied,
 ) -> list[Line]:
-    """Read images as they are, and in doubt from other sides too."""
-    applied = applied or (lambda places: nullcontext())
-    encoded = _encode(partial(model.encode, orientation=orientation), model, processor, images, applied)
-    readings = _read(model, processor, encoded, num_beams, with_ctc_text, applied)
+    """Read a batch, and where the pose is in doubt from other poses too."""
+    encoded = _encode(encode, model, processor, pictures, applied)
+    lines = _read(model, processor, encoded, num_beams, with_ctc_text, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for pose in doubts.any(0).nonzero().flatten().tolist():
-        lines = doubts[:, pose].nonzero().flatten().tolist()
-        pictures, inside = [images[line] for line in lines], _those(applied, lines)
-        encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, pictures, inside)
+        places = doubts[:, pose].nonzero().flatten().tolist()
+        some, inside = [pictures[place] for place in places], _those(applied, places)
+        encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)
         others = _read(model, processor, encoded, num_beams, with_ctc_text, inside)
-        for line, other in zip(lines, others, strict=True):
-            readings[line] = max(readings[line], other, key=lambda reading: reading.confidence)
+        for place, other in zip(places, others, strict=True):
+            lines[place] = max(lines[place], other, key=lambda line: line.confidence)
     # Not before they were compared: a small temperature makes zeros of all but the surest.
     temperature = model.config.confidence_temperature
-    return [replace(reading, confidence=reading.confidence ** (1 / temperature)) for reading in readings]
+    return [replace(line, confidence=line.confidence ** (1 / temperature)) for line in lines]
 
 
 def _encode(
-    encode: Callable[..., GSANetModelOutput], model: Any, processor: Any, images: list[Image.Image], applied: Applied
-) -> GSANetModelOutput:
-    """Encode a batch; a module on a CPU, a few lines of like length at a time."""
-    in_order = list(range(len(images)))
-    parts = [in_order]
-    if isinstance(model, torch.nn.Module) and model.device.type == "cpu":
-        sizes = np.array([processor.image_processor.num_patches(*image.size) for image in images])
-        order = np.argsort(sizes, kind="stable")
-        parts = cut_batches(order, sizes, ENCODED_PATCHES_ON_CPU, len(images))
+    encode: Callable[..., ModelOutput],
+    model: Backend,
+    processor: TrOCRGSAProcessor,
+    pictures: Sequence[PreparedLine],
+    applied: Applied,
+) -> ModelOutput:
+    """Encode a batch; in PyTorch on a CPU, a few lines of like length at a time."""
+    parts = in_order = [list(range(len(pictures)))]
+    if computes_on_cpu_in_torch(model):
+        parts = cut_by_length([picture.num_patches for picture in pictures], ENCODED_PATCHES_ON_CPU)
     found = []
     for part in parts:
-        inputs = processor(images=[images[place] for place in part]).to(model.device)
+        inputs = processor(images=[pictures[place].image for place in part]).to(model.device)
         with applied(part):
             found.append(encode(**inputs))
-    return found[0] if parts == [in_order] else _together(found, np.argsort(np.concatenate(parts)).tolist())
+    return found[0] if parts == in_order else _joined(found, np.argsort(np.concatenate(parts)).tolist())
 
 
-def _together(parts: Sequence[GSANetModelOutput], order: Sequence[int]) -> GSANetModelOutput:
-    """Return lines that were encoded in parts, padded to the longest, in an order of theirs."""
-    together = {}
+def _joined(parts: Sequence[ModelOutput], order: Sequence[int]) -> GSANetModelOutput:
+    """Return the encoded lines of all parts, padded to the longest, in a given order."""
+    joined = {}
     for name, tensor in parts[0].items():
         rows = [row for part in parts for row in part[name]]
         rows = [rows[place] for place in order]
-        nothing = torch.finfo(tensor.dtype).min if name == "attention_mask" else 0
-        together[name] = pad_sequence(rows, True, nothing) if rows[0].dim() else torch.stack(rows)
-    return GSANetModelOutput(**together)
+        padding = torch.finfo(tensor.dtype).min if name == "attention_mask" else 0
+        joined[name] = pad_sequence(rows, True, padding) if rows[0].dim() else torch.stack(rows)
+    return GSANetModelOutput(**joined)
 
 
 def _read(
-    model: Any, processor: Any, encoded: GSANetModelOutput, num_beams: int, with_ctc_text: bool, applied: Applied
+    model: Backend,
+    processor: TrOCRGSAProcessor,
+    encoded: ModelOutput,
+    num_beams: int,
+    with_ctc_text: bool,
+    applied: Applied,
 ) -> list[Line]:
-    """Read what the encoder made of a batch, each line as its pose there says."""
+    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
-    ctc_texts: list[str | None] = [None] * len(angles)
-    has_head, head = model.ctc_head is not None, model.ctc_head
-    seen: Any = None
-    if num_beams == 0 and not has_head:
+    written: Written | None = None
+    ctc_texts: Sequence[str | None] = [None] * len(angles)
+    if can_draft(model):
+        written, ctc_texts = _read_with_ctc(model, processor, encoded, num_beams, with_ctc_text, applied)
+    elif num_beams == 0:
         raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
-    drafted = has_head and (num_beams == 0 or (num_beams == 1 and model.config.ctc_decoding_weight > 0))
-    if has_head and (with_ctc_text or drafted):
+    if written is None:
         with applied(range(len(angles))):
-            seen = head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
-        if with_ctc_text:
-            ctc_texts = processor.batch_decode(head.read(*seen), skip_special_tokens=True)
-    if num_beams == 0:
-        letters = head.read(*seen)
-        scores, of_texts = head.score(*seen, letters)
-        log_p = [score[: len(text)] for score, text in zip(scores.tolist(), letters, strict=True)]
-        sums = of_texts.tolist()
-    else:
-        if drafted:
-            drafts = write(model, encoded, seen, applied)
-            letters, log_p = [draft.letters for draft in drafts], [draft.log_p for draft in drafts]
-        else:
-            with applied(range(len(angles))):
-                letters, log_p = _generate(model, encoded, num_beams)
-        sums = list(map(sum, log_p))
-    texts = processor.batch_decode(letters, skip_special_tokens=True)
+            written = _generate(model, encoded, num_beams)
+    texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
     return [
         Line(
             text=text,
-            confidence=math.exp(total / max(1, len(ids))),
+            confidence=math.exp(total / max(1, len(tokens))),
             orientation=angle,
+            character_confidences=character_probabilities(processor.tokenizer, tokens, log_p, text),
             ctc_text=ctc_text,
-            character_confidences=character_probabilities(processor.tokenizer, ids, each, text),
         )
-        for text, ids, each, total, angle, ctc_text in zip(texts, letters, log_p, sums, angles, ctc_texts, strict=True)
+        for text, (tokens, log_p, total), angle, ctc_text in zip(texts, written, angles, ctc_texts, strict=True)
     ]
 
 
-def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[list[list[int]], list[list[float]]]:
-    """Write letter by letter; return the letters of every line, the end mark included, and log p of each."""
+def _read_with_ctc(
+    model: DraftingBackend,
+    processor: TrOCRGSAProcessor,
+    encoded: ModelOutput,
+    num_beams: int,
+    with_ctc_text: bool,
+    applied: Applied,
+) -> tuple[Written | None, Sequence[str | None]]:
+    """Return what is written with the CTC head, None where `generate` is to write, and what the head reads alone."""
+    head, count = model.ctc_head, len(encoded["pose"])
+    nothing = [None] * count
+    drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0
+    if not (drafts or with_ctc_text or num_beams == 0):
+        return None, nothing
+    with applied(range(count)):
+        logits, lengths = head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
+    ctc_texts = nothing
+    if with_ctc_text:
+        ctc_texts = processor.batch_decode(head.read(logits, lengths), skip_special_tokens=True)
+    if drafts:
+        written = write(model, encoded, (logits, lengths), applied)
+        return [(each.letters, each.log_p, sum(each.log_p)) for each in written], ctc_texts
+    if num_beams > 0:
+        return None, ctc_texts
+    tokens = head.read(logits, lengths)
+    log_p, totals = (score.tolist() for score in head.score(logits, lengths, tokens))
+    return [(each, p[: len(each)], total) for each, p, total in zip(tokens, log_p, totals, strict=True)], ctc_texts
+
+
+def _generate(model: Backend, encoded: ModelOutput, num_beams: int) -> Written:
+    """Write token by token, up to and with the end mark."""
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,
@@ -199,13 +211,10 @@ def _generate(model: Any, encoded: GSANetModelOutput, num_beams: int) -> tuple[l
         return_dict_in_generate=True,
         output_scores=True,
     )
-    log_p = model.compute_transition_scores(
-        generated.sequences, generated.scores, getattr(generated, "beam_indices", None), normalize_logits=True
-    )
-    letters = generated.sequences[:, 1 : 1 + log_p.shape[1]]
-    ends = letters == model.config.eos_token_id
+    beams = getattr(generated, "beam_indices", None)
+    log_p = model.compute_transition_scores(generated.sequences, generated.scores, beams, normalize_logits=True)
+    tokens = generated.sequences[:, 1 : 1 + log_p.shape[1]]
+    ends = tokens == model.config.eos_token_id
     counts = ((ends.cumsum(-1) == 0).sum(-1) + ends.any(-1)).tolist()
-    return (
-        [text[:count] for text, count in zip(letters.tolist(), counts, strict=True)],
-        [text[:count] for text, count in zip(log_p.tolist(), counts, strict=True)],
-    )
+    rows = zip(tokens.tolist(), log_p.tolist(), counts, strict=True)
+    return [(each[:count], p[:count], sum(p[:count])) for each, p, count in rows]

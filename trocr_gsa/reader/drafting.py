@@ -11,15 +11,17 @@ What is unusual:
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.utils.generic import ModelOutput
 
 from trocr_gsa.model.ctc_prefix import CTCColumns, JointScores, Prefixes
 from trocr_gsa.model.decoder_cache import CACHE
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
+
+from .backend import DraftingBackend
 
 LOOK_AHEAD = 5  # letters by which the ways to go on are told apart
 TOGETHER = 8  # letters by which lines of a pass may differ in what stands; those that are further wait
@@ -57,12 +59,12 @@ class CachedDecoder:
     """A reader's decoder that remembers, line by line, the keys and values of letters that stand and of the picture.
 
     Args:
-        model: the reader (TrOCRGSAModel).
+        model: that is read with.
         encoded: what its encoder made of all lines.
         applied: what to be inside of while some of the lines are decoded, such as their adapters.
     """
 
-    def __init__(self, model: Any, encoded: GSANetModelOutput, applied: Applied) -> None:
+    def __init__(self, model: DraftingBackend, encoded: ModelOutput, applied: Applied) -> None:
         self.model, self.encoded, self.applied = model, encoded, applied
         self.remembered: dict[int, list[list[Tensor]]] = {}  # line → layer → keys, values, and those of the picture
 
@@ -101,11 +103,13 @@ class CachedDecoder:
         return EncoderDecoderCache(layers)
 
 
-def write(model: Any, encoded: GSANetModelOutput, columns: tuple[Tensor, Tensor], applied: Applied) -> list[Draft]:
+def write(
+    model: DraftingBackend, encoded: ModelOutput, columns: tuple[Tensor, Tensor], applied: Applied
+) -> list[Draft]:
     """Write what `generate` would greedily, with the weight of the columns that is configured.
 
     Args:
-        model: the reader (TrOCRGSAModel), with a CTC head.
+        model: with a CTC head.
         encoded: what its encoder made of the lines.
         columns: what the CTC head made of that: logits (batch, step, vocab) and steps (batch,) long.
         applied: what to be inside of while some of the lines are decoded, such as their adapters.

@@ -5,7 +5,6 @@ that it sees, those of the chosen pose in reading order, are put back where they
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
@@ -15,6 +14,7 @@ from transformers.models.vision_encoder_decoder.modeling_vision_encoder_decoder 
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.model.patches import raster_order
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
 from .spelling import pieces
 
@@ -42,7 +42,11 @@ class LetterPlaces:
 
 @torch.inference_mode()
 def letter_places(
-    model: TrOCRGSAModel, processor: Any, image: Image.Image, text: str, orientation: Orientation = "any"
+    model: TrOCRGSAModel,
+    processor: TrOCRGSAProcessor,
+    image: Image.Image,
+    text: str,
+    orientation: Orientation = "any",
 ) -> LetterPlaces:
     """Return where the decoder looks when it is led through a text.
 

@@ -1,8 +1,8 @@
-"""From pictures of lines to text, a few lines of Python away.
+"""From pictures of lines to text, in a few lines of Python.
 
-What is unusual: pictures are measured first and decoded batch by batch, so that a thousand files need the memory of one
-batch; lines of like length are read together, each with the adapter it asks for, and come back in the order given; a
-bad picture costs itself alone. PEFT is imported only where there are adapters.
+What is unusual: only the headers of pictures are read at first, and a picture is decoded with its batch, so that a
+thousand files need the memory of one batch. Lines of like length are read together, each with its own adapter, and come
+back in the order given. A bad picture costs only itself. PEFT and onnxruntime are imported only where they are needed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-import numpy as np
+from torch import nn
 
+from trocr_gsa.checkpoints.export_files import is_export
 from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
-from trocr_gsa.data.buckets import cut_batches
+from trocr_gsa.data.buckets import cut_by_length
 from trocr_gsa.data.images import ImageError, load_image, read_header
 from trocr_gsa.data.line import Line
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
+from .backend import Backend
 from .decoding import read_images
 from .letter_places import LetterPlaces, letter_places
 from .parallel import even_size, side_by_side
@@ -40,31 +43,45 @@ OF_CTC_HEAD = 0.75  # its confidence on empty paper, for the decoder's
 
 
 class LineReader:
-    """Reads lines, whichever way up.
+    """Reads pictures of text lines, whichever way up.
 
     confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), the end of the line being a token too
 
-    T is `confidence_temperature` of the model's configuration: the one number to fit where confidences shall be the
-    share of lines read right. p is what letters are chosen by: the decoder's, or its product with the CTC head's; of
-    the CTC head alone, p(token | before) = ψ(before · token) / ψ(before) (`CTCHead.score`). A character is as probable
-    as its tokens together (`trocr_gsa.reader.spelling`).
+    T is `confidence_temperature` of the model's configuration. It is fitted so that the confidence of a line is the
+    probability that it was read without an error. p is the probability by which tokens are chosen: the decoder's, or
+    its product with the CTC head's; for the CTC head alone, p(token | before) = ψ(before · token) / ψ(before)
+    (`CTCHead.score`). The probability of a character is that of its tokens (`trocr_gsa.reader.spelling`).
 
     Args:
-        model: the reader, in evaluation mode; inside adapters, each line is read with the one it asks for.
+        model: in evaluation mode: a TrOCRGSAModel, one inside PEFT's adapters (then each line is read with its own),
+            or an exported one.
         processor: its processor.
         merged_adapter: what to call the adapter that is merged into the weights, if there is one.
         precision: "bf16" computes in it; anything else as the weights are.
+
+    Attributes:
+        model: the model, without adapters around it.
+        processor: its processor.
+
+    Example:
+        >>> from trocr_gsa import LineReader
+        >>> reader = LineReader.from_pretrained()
+        >>> line, turned = reader.read(["docs/line.png", "docs/missing.png"])
+        >>> line.orientation, line.confidence > 0.5
+        (0.0, True)
+        >>> turned.error
+        'docs/missing.png: ...'
     """
 
     def __init__(
         self,
-        model: TrOCRGSAModel | PeftModel,
-        processor: Any,
+        model: Backend | PeftModel,
+        processor: TrOCRGSAProcessor,
         merged_adapter: str | None = None,
         precision: Precision = "fp32",
     ) -> None:
         self._library = _library_of(model)
-        self.model: TrOCRGSAModel = self._library.model if self._library else model  # pyright: ignore
+        self.model: Backend = self._library.model if self._library else cast(Backend, model)
         self.processor, self.merged_adapter = processor, merged_adapter
         self.precision: Precision = precision
 
@@ -77,21 +94,28 @@ class LineReader:
         precision: Precision = "fp32",
         trust_remote_code: bool = False,
     ) -> Self:
-        """Load a reader.
+        """Open a model from a folder or the Hub, or an export of one.
+
+        An export, which `trocr-gsa export` wrote, is computed by onnxruntime on the CPU. It reads the same lines
+        greedily, with the adapter that was exported, and does not tell where letters are.
 
         Args:
-            path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
+            path: a checkpoint's folder or Hub id, or an export's folder; None: the packaged checkpoint.
             adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint, or the name of a packaged one: it
                 is merged into the weights, and reads as fast as its model alone. Or several by name,
                 {"fr": "runs/fr/best", …}: they stay apart, and `read` says which one reads which line.
             device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
-            precision: "fp32"; "bf16" where the device multiplies in it; "int8" for a CPU, with one adapter at most.
+            precision: "fp32"; "bf16" where the device multiplies in it; "int8" for a CPU, with one adapter at most. An
+                export keeps the precision that it was written with.
             trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it; without it,
                 such a checkpoint is refused.
 
         Raises:
-            ValueError: if a folder or device is missing, or the parts do not belong together.
+            ValueError: if a folder, a device or onnxruntime is missing, the parts do not belong together, or an export
+                is asked for something else than was exported.
         """
+        if path is not None and is_export(path):
+            return cls._from_export(Path(path), adapter, device, precision, trust_remote_code)
         check_precision(precision, choose_device(device), isinstance(adapter, Mapping))
         model, processor = load_reader(path, adapter, device, trust_remote_code)
         merged = None if adapter is None or isinstance(adapter, Mapping) else str(adapter)
@@ -101,13 +125,27 @@ class LineReader:
             round_to_int8(model)
         return cls(model, processor, merged, precision)
 
+    @classmethod
+    def _from_export(
+        cls, path: Path, adapter: Adapters | None, device: str | None, precision: Precision, trust_remote_code: bool
+    ) -> Self:
+        from trocr_gsa.onnx import load_export
+
+        if adapter is not None:
+            raise ValueError(f"`adapter`: {path} is an export. Merge the adapter when exporting: export --adapter.")
+        if device not in (None, "cpu"):
+            raise ValueError(f"`device` must be cpu for an export, got {device}. Read the model itself there.")
+        if precision != "fp32":
+            raise ValueError(f"`precision`: {path} is an export, got {precision}. Round it when exporting: --int8.")
+        return cls(*load_export(path, trust_remote_code))
+
     @property
     def adapters(self) -> list[str]:
-        """Names of the adapters that `read` can be asked for."""
+        """Names of the adapters that `read` can use."""
         return self._library.names if self._library else []
 
     def merged(self, name: str) -> Self:
-        """Return another reader, whose copy of the weights has one adapter merged; this one stays as it is.
+        """Return another reader, with one adapter merged into a copy of the weights; this one stays as it is.
 
         Raises:
             ValueError: if there is no adapter of that name.
@@ -145,7 +183,7 @@ class LineReader:
             images: paths, encoded bytes, Pillow images, arrays as the processor takes them, or pages of a TIFF, as
                 `trocr_gsa.data.pages_of` lists them.
             orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
-            num_beams: 1 reads greedily; more look at as many texts side by side; 0 does without the decoder: faster.
+            num_beams: 1 reads greedily; more follow as many texts side by side; 0 asks the CTC head alone: faster.
             batch_size: most lines read at once.
             adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
             are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
@@ -166,7 +204,7 @@ class LineReader:
         chosen = self._chosen(adapter, len(images))
         lines: dict[int, Line] = {}
         notes: dict[int, str] = {}
-        lengths = np.zeros(len(images), dtype=int)
+        lengths = [0] * len(images)
         for index, image in enumerate(images):
             try:
                 header = read_header(image, names[index])
@@ -178,11 +216,13 @@ class LineReader:
         batches = [
             {index: images[index] for index in batch}
             for group in self._read_together(chosen)
-            for batch in self._cut([index for index in group if index not in lines], lengths, batch_size)
+            for batch in self._batches([index for index in group if index not in lines], lengths, batch_size)
         ]
         batches.sort(key=lambda batch: -max(lengths[index] for index in batch))
         load = partial(load_line, is_cut=are_cut)
-        read = partial(self._read_batch, load, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams)
+        read = partial(
+            self._load_and_read, load, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams
+        )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
         lines |= {index: line for some in found for index, line in some.items()}
@@ -191,23 +231,26 @@ class LineReader:
     def letter_places(
         self, image: Picture, text: str, orientation: Orientation = "any", adapter: str | None = None
     ) -> LetterPlaces:
-        """Return where in a picture the letters of a text were looked for.
+        """Return where in a picture the decoder looks for each letter of a text.
 
         Args:
             image: of one line.
-            text: that `read` returned for it, or another that it shall be compared with.
+            text: that `read` returned for it, or any other.
             orientation: as in `read`.
             adapter: one of `adapters`; None: the model alone.
 
         Raises:
-            ValueError: if the picture cannot be read, the text is too long or there is no such adapter.
+            ValueError: if the picture cannot be read, the text is too long, there is no such adapter, or the model is
+                an export, which keeps no attention maps.
         """
+        if not isinstance(self.model, nn.Module):
+            raise ValueError("an exported reader does not tell where letters are. Load the model itself.")
         (chosen,) = self._chosen(adapter, 1)
         name = picture_name(image, 0)
         self._num_patches(read_header(image, name).size, name)
         picture = load_image(image, name)
         with self._library.applied([chosen], 1) if self._library else nullcontext():
-            return letter_places(self.model, self.processor, picture, text, orientation)
+            return letter_places(cast(TrOCRGSAModel, self.model), self.processor, picture, text, orientation)
 
     def _named(self, purpose: str) -> AdapterLibrary:
         if self._library is None:
@@ -243,13 +286,14 @@ class LineReader:
             )
         return needed
 
-    def _cut(self, places: list[int], lengths: np.ndarray, batch_size: int) -> list[list[int]]:
+    def _batches(self, places: Sequence[int], lengths: Sequence[int], batch_size: int) -> list[list[int]]:
         """Return batches of lines of like length."""
-        on_cpu = self.model.device.type == "cpu"
-        most = even_size(int(lengths[places].sum()), BATCH_PATCHES_ON_CPU) if on_cpu else BATCH_PATCHES
-        return cut_batches(np.array(sorted(places, key=lengths.__getitem__), dtype=int), lengths, most, batch_size)
+        budget = BATCH_PATCHES
+        if self.model.device.type == "cpu":
+            budget = even_size(sum(lengths[place] for place in places), BATCH_PATCHES_ON_CPU)
+        return cut_by_length(lengths, budget, batch_size, places)
 
-    def _read_batch(
+    def _load_and_read(
         self,
         load: Callable[[Picture, str], LinePicture | None],
         images: dict[int, Picture],
@@ -289,7 +333,7 @@ class LineReader:
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]
     ) -> AbstractContextManager[None]:
-        """Return what the lines at some places of a batch are read inside of."""
+        """Return a context manager inside which the lines at some places of a batch are read with their adapters."""
         return self._named("read").applied([adapters[place] for place in places], num_beams)
 
 
@@ -302,11 +346,11 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
     return Line.failed(source, error)
 
 
-def _library_of(model: Any) -> AdapterLibrary | None:
-    """Return the adapters that a model is in, if it is; a model can be in some only where PEFT was imported."""
+def _library_of(model: object) -> AdapterLibrary | None:
+    """Return the adapters around a model, None without any; there can be some only where PEFT was imported."""
     peft = sys.modules.get("peft")
     if peft is None or not isinstance(model, peft.PeftModel):
         return None
     from .adapters import AdapterLibrary
 
-    return AdapterLibrary(model)
+    return AdapterLibrary(cast("PeftModel", model))

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
+
+from .backend import Backend, computes_on_cpu_in_torch
 
 Batch = TypeVar("Batch")
 Found = TypeVar("Found")
 PADDING = 1.1  # what padding may add to a batch
 
 
-def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model: Any) -> Iterator[Found]:
+def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model: Backend) -> Iterator[Found]:
     """Yield what work makes of each batch, in their order.
 
     Where the model computes on the CPU there are as many batches at a time as torch has threads, and torch has one for
@@ -21,10 +23,10 @@ def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model
     Args:
         work: may be called from several threads.
         batches: the largest should come first, or it is the last to end.
-        model: whatever computes: a module of torch, or something else that sees to its threads itself.
+        model: that computes; one that is not PyTorch's sees to its threads itself.
     """
     threads = torch.get_num_threads()
-    if threads == 1 or len(batches) == 1 or not isinstance(model, torch.nn.Module) or model.device.type != "cpu":
+    if threads == 1 or len(batches) == 1 or not computes_on_cpu_in_torch(model):
         yield from map(work, batches)
         return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
@@ -42,6 +42,6 @@ def round_to_int8(model: torch.nn.Module) -> None:
         quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
 
 
-def computing_in(precision: str, device: Any) -> AbstractContextManager[Any]:
-    """Return what a model computes inside of."""
+def computing_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context manager inside which a model computes in that precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

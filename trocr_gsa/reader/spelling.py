@@ -12,9 +12,8 @@ import codecs
 import math
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from transformers import ByT5Tokenizer
+from transformers import ByT5Tokenizer, PreTrainedTokenizerBase
 
 from trocr_gsa.data.pages.xml_files import without_controls
 from trocr_gsa.data.samples import clean_text
@@ -23,7 +22,7 @@ Spelt = list[tuple[str, list[int]]]  # pieces of a text, and the places of the t
 Characters = list[tuple[str, float]]
 
 
-def pieces(tokenizer: Any, ids: Sequence[int]) -> Spelt:
+def pieces(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Spelt:
     """Return the pieces of a text that can be told apart: single characters for a tokenizer of bytes.
 
     Tokens that are marks, such as the end of the line, and bytes that form no character spell nothing.
@@ -34,11 +33,15 @@ def pieces(tokenizer: Any, ids: Sequence[int]) -> Spelt:
     """
     marks = set(tokenizer.all_special_ids)
     places = [place for place, token in enumerate(ids) if token not in marks]
-    spelt = _by_bytes if isinstance(tokenizer, ByT5Tokenizer) else _by_prefixes
-    return spelt(tokenizer, [ids[place] for place in places], places)
+    spelling = [ids[place] for place in places]
+    if isinstance(tokenizer, ByT5Tokenizer):
+        return _by_bytes(tokenizer, spelling, places)
+    return _by_prefixes(tokenizer, spelling, places)
 
 
-def character_probabilities(tokenizer: Any, ids: Sequence[int], log_p: Sequence[float], text: str) -> tuple[float, ...]:
+def character_probabilities(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], log_p: Sequence[float], text: str
+) -> tuple[float, ...]:
     """Return the probability of each character of a text, in [0, 1].
 
     Args:
@@ -73,7 +76,7 @@ def cleaned(text: str, probabilities: Sequence[float]) -> tuple[str, tuple[float
     return "".join(letter for letter, _ in found), tuple(p for _, p in found)
 
 
-def _by_bytes(tokenizer: Any, ids: Sequence[int], places: Sequence[int]) -> Spelt:
+def _by_bytes(tokenizer: ByT5Tokenizer, ids: Sequence[int], places: Sequence[int]) -> Spelt:
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
     spelt: Spelt = []
     for number, token in enumerate(ids):
@@ -83,13 +86,13 @@ def _by_bytes(tokenizer: Any, ids: Sequence[int], places: Sequence[int]) -> Spel
     return spelt
 
 
-def _by_prefixes(tokenizer: Any, ids: Sequence[int], places: Sequence[int]) -> Spelt:
+def _by_prefixes(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], places: Sequence[int]) -> Spelt:
     """Decode longer and longer beginnings: what a token adds is what it spells."""
     spelt: Spelt = []
     known, waiting = "", []
     for number, place in enumerate(places):
         waiting.append(place)
-        text = tokenizer.decode(ids[: number + 1])
+        text = str(tokenizer.decode(list(ids[: number + 1])))
         if len(text) > len(known) and not text.endswith("\N{REPLACEMENT CHARACTER}"):
             spelt.append((text[len(known) :], waiting))
             known, waiting = text, []

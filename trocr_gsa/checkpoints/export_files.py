@@ -2,11 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 
 from trocr_gsa.atomic import write_json
-from trocr_gsa.checkpoints.typed_fields import check_types
 from trocr_gsa.model.weight_files import read_json
+
+from .typed_fields import check_types
 
 ENCODER, DECODER, SETTINGS = "encoder.onnx", "decoder.onnx", "export.json"
 FORMAT = 1
@@ -59,18 +59,3 @@ class ExportSettings:
 def is_export(path: str | Path | None) -> bool:
     """Whether `trocr-gsa export` wrote this folder."""
     return path is not None and (Path(path) / SETTINGS).is_file()
-
-
-def import_onnxruntime() -> ModuleType:
-    """Return onnxruntime.
-
-    Raises:
-        ValueError: if it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ValueError(
-            "what is exported needs onnxruntime, which is not here: pip install 'trocr-gsa[onnx]'"
-        ) from error
-    return onnxruntime
