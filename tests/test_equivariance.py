@@ -63,8 +63,13 @@ def test_the_verdict_names_the_worst_element():
     group, image = PointGroup.from_name("C4"), torch.rand(4, 4, dtype=torch.float64)
     assert_equivariant(lambda x: x.square(), group, image, act_out=turn_image)
     symmetric = (image + image.flip(-2, -1)) / 2  # only the quarter turns are left to break
-    with pytest.raises(AssertionError, match=r"under C4: 2 of 4 elements.*element [13] \(turn by (90|270)°\)"):
+    told = r"under C4: 2 of 4 elements.*element [13] \(turn by (90|270)°\) with 0\.\d+"
+    with pytest.raises(AssertionError, match=rf"^row_means is not equivariant {told}"):
         assert_equivariant(row_means, group, symmetric)
+    with pytest.raises(AssertionError, match=rf"^encoder\.layers\.0 is not equivariant {told}"):
+        assert_equivariant(row_means, group, symmetric, layer="encoder.layers.0")
+    with pytest.raises(AssertionError, match=r"^Softmax is not equivariant under C4"):
+        assert_equivariant(torch.nn.Softmax(-1), group, image, act_out=turn_image)
 
 
 @pytest.mark.parametrize("act", [turn_image, turn_raster])

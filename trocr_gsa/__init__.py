@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .equivariance import equivariance_error
+    from .data.line import Line
+    from .equivariance import assert_equivariant, equivariance_error
     from .model.attention import GroupSelfAttention, LiftingSelfAttention
     from .model.configuration_gsa_net import GSANetConfig
     from .model.configuration_trocr_gsa import TrOCRGSAConfig
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .model.modeling_trocr_gsa import TrOCRGSAModel
     from .model.processing_trocr_gsa import TrOCRGSAProcessor
     from .reader import LineReader
+    from .reader.pages import read_pages
     from .train.lora import lora_config
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "GSANetModel": ".model.modeling_gsa_net",
     "GroupSelfAttention": ".model.attention",
     "LiftingSelfAttention": ".model.attention",
+    "Line": ".data.line",
     "LineReader": ".reader",
     "PointGroup": ".model.groups",
     "SquareImageProcessor": ".model.image_processing_square",
@@ -41,8 +44,10 @@ _HOMES = {
     "TrOCRGSAImageProcessor": ".model.image_processing_trocr_gsa",
     "TrOCRGSAModel": ".model.modeling_trocr_gsa",
     "TrOCRGSAProcessor": ".model.processing_trocr_gsa",
+    "assert_equivariant": ".equivariance",
     "equivariance_error": ".equivariance",
     "lora_config": ".train.lora",
+    "read_pages": ".reader.pages",
 }
 
 __all__ = [
@@ -51,6 +56,7 @@ __all__ = [
     "GSANetModel",
     "GroupSelfAttention",
     "LiftingSelfAttention",
+    "Line",
     "LineReader",
     "PointGroup",
     "SquareImageProcessor",
@@ -58,8 +64,10 @@ __all__ = [
     "TrOCRGSAImageProcessor",
     "TrOCRGSAModel",
     "TrOCRGSAProcessor",
+    "assert_equivariant",
     "equivariance_error",
     "lora_config",
+    "read_pages",
 ]
 
 

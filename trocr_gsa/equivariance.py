@@ -82,19 +82,26 @@ def equivariance_error(
     act_out: Action = leave,
     elements: Iterable[int] | None = None,
 ) -> float:
-    """Measure how far f is from commuting with a group.
+    """Measure how far a function is from commuting with a group.
 
-    max_h max |f(L_h x) − L_h f(x)| / max |f(x)|
+    error = max_h max |f(L_h x) − L_h f(x)| / max |f(x)|
 
     Args:
         f: deterministic function of x; in float64 a symmetry leaves less than 1e-12.
         group: H.
         x: what f takes; by default images (…, height, width).
         act_in: how an element acts on x.
-        act_out: how it acts on f(x); by default not at all, so that f is to be invariant.
-        elements: elements to try; None is all of them.
+        act_out: how it acts on f(x); by default not at all, so that f must be invariant.
+        elements: elements to try; None: all of them.
 
-    Returns: the error relative to the largest output; NaN if f gives one.
+    Returns: the error relative to the largest output, 0 or more; NaN if f gives one.
+
+    Example:
+        >>> group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+        >>> equivariance_error(lambda x: x.sum(), group, image)
+        0.0
+        >>> equivariance_error(lambda x: x.mean(-1), group, image)
+        0.8...
     """
     errors = element_errors(f, group, x, act_in, act_out, elements)
     return torch.tensor(list(errors.values()), dtype=torch.float64).max().item()
@@ -108,20 +115,46 @@ def assert_equivariant(
     act_in: Action = turn_image,
     act_out: Action = leave,
     elements: Iterable[int] | None = None,
+    layer: str | None = None,
 ) -> None:
-    """Raise where f does not commute with an element to within `tolerance`; for the arguments see `equivariance_error`.
+    """Raise an error unless a function commutes with a group; the number itself is `equivariance_error`.
+
+    max |f(L_h x) − L_h f(x)| / max |f(x)| ≤ tolerance for every element h
+
+    Args:
+        f: deterministic function of x, such as a layer.
+        group: H.
+        x: what f takes; by default images (…, height, width).
+        tolerance: the largest error that is allowed, relative to the largest output; the default is for float64.
+        act_in: how an element acts on x.
+        act_out: how it acts on f(x); by default not at all, so that f must be invariant.
+        elements: elements to try; None: all of them.
+        layer: what to call f in the message; None: by its own name, or its class.
 
     Raises:
-        AssertionError: naming the worst element and its error.
+        AssertionError: naming the layer, the worst element and its error; a NaN counts as an error.
+
+    Example:
+        >>> group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+        >>> assert_equivariant(lambda x: x.sum(), group, image)
+        >>> assert_equivariant(lambda x: x.mean(-1), group, image, layer="row means")
+        Traceback (most recent call last):
+        AssertionError: row means is not equivariant under C4: 3 of 4 elements ... element 2 (turn by 180°) with 0.8.
     """
     errors = element_errors(f, group, x, act_in, act_out, elements)
     broken = {h: error for h, error in errors.items() if not error <= tolerance}  # NaN is broken too
     if broken:
         worst = max(broken, key=lambda h: float("inf") if broken[h] != broken[h] else broken[h])
         raise AssertionError(
-            f"Not equivariant under {group.name}: {len(broken)} of {len(errors)} elements are off by more than "
-            f"{tolerance:g}, the worst being element {worst} ({describe(group, worst)}) with {broken[worst]:.3g}."
+            f"{layer or _name(f)} is not equivariant under {group.name}: {len(broken)} of {len(errors)} elements are "
+            f"off by more than {tolerance:g}, the worst being element {worst} ({describe(group, worst)}) with "
+            f"{broken[worst]:.3g}."
         )
+
+
+def _name(f: Callable[[Any], Tensor]) -> str:
+    name = type(f).__name__ if isinstance(f, nn.Module) else getattr(f, "__name__", type(f).__name__)
+    return "the function" if name == "<lambda>" else name
 
 
 def describe(group: PointGroup, element: int) -> str:

@@ -43,6 +43,14 @@ def test_the_same_files_come_out_filled_in(call, pages, kind, tmp_path, page_rea
         assert texts_in(tmp_path / "out" / f"000{number}.read.xml") == expected[number - 1]
 
 
+def test_a_folder_is_read_as_the_pages_in_it_are(pages, page_reader):
+    of_files = [[line.text for line in page.readings] for page in read_pages(page_reader, find_pages(pages))]
+    for files in (pages, str(pages)):
+        assert [[line.text for line in page.readings] for page in read_pages(page_reader, files)] == of_files
+    (page,) = read_pages(page_reader, next(path for path in sorted(pages.iterdir()) if path.suffix == ".xml"))
+    assert [line.text for line in page.readings] == of_files[0]
+
+
 def test_lines_are_read_as_their_pictures_are(pages, page_reader, monkeypatch):
     # a standing line of this page touches the next one, whose ink tells it to be taller than its picture is
     monkeypatch.setattr("trocr_gsa.reader.preparation.prepared.trim", lambda image: image)

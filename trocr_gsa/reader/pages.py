@@ -7,12 +7,13 @@ with a page or a line costs itself alone.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from PIL import Image
 
 from trocr_gsa.data.images import ImageError
 from trocr_gsa.data.line import Line
-from trocr_gsa.data.pages import Page, PageError, PageSource, plan_cuts
+from trocr_gsa.data.pages import Page, PageError, PageSource, find_pages, one_of_each, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 from .line_reader import LineReader
@@ -56,20 +57,33 @@ class _CutLine:
 
 def read_pages(
     reader: LineReader,
-    files: Iterable[PageSource],
+    files: str | Path | Iterable[PageSource],
     orientation: Orientation = "any",
     num_beams: int = 1,
     adapters: Iterable[str | None] | None = None,
 ) -> Iterator[ReadPage]:
-    """Read pages, in the order given; files that are no pages but lie beside them (METS) are passed over.
+    """Read whole pages line by line, in the order given.
+
+    Files that lie beside pages without being any, such as METS, are passed over.
 
     Args:
-        reader: reads their lines.
-        files: as `trocr_gsa.data.pages.find_pages` or `segmented_pages` lists them.
+        reader: that reads their lines.
+        files: a PAGE or ALTO file or a folder of them, whose pictures lie beside them or where the files say; of pages
+            that are there as both, PAGE. Or pages as `trocr_gsa.data.pages.find_pages` or `segmented_pages` lists them.
         orientation: as in `LineReader.read`, of the lines as they lie on the page.
-        num_beams: as there.
-        adapters: for each file, the adapter that reads it, or None.
+        num_beams: as in `LineReader.read`.
+        adapters: for each file, the name of the adapter that reads it, or None; None: all are read without.
+
+    Returns: the pages as they are read. What is wrong with a page or a line stands in its `problems`, and costs only
+        itself.
+
+    Example: the text of a folder of pages::
+
+        for page in read_pages(LineReader.from_pretrained(), "export/page/"):
+            print(page.file.name, [line.text for line in page.readings if line is not None])
     """
+    if isinstance(files, str | Path):
+        files, _ = one_of_each(find_pages(Path(files)))
     window: list[_CutLine] = []
     finished: list[ReadPage] = []
     for page in _cut_pages(files, adapters, window):
