@@ -24,8 +24,10 @@ class HeadGate(nn.Module):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing passes, and nothing is being learned that could let it."""
-        return not torch.is_grad_enabled() and not bool(self.weight.any())
+        """Whether nothing passes, and nothing is being learned that could let it; in a compiled graph it may pass."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        return not bool(self.weight.any())
 
     def forward(self, features: Tensor) -> Tensor:
         """Scale features (…, head, d)."""

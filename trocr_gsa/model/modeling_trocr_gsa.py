@@ -27,7 +27,7 @@ from transformers.utils import logging
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
-from .decoder_cache import CACHE, UnsupportedTransformersError, check_next_tokens, decode
+from .decoder_cache import CACHE, UnsupportedTransformersError, cached_tokens, check_next_tokens, decode
 from .extended_attention import check_implementation
 from .fused_decoder import decoder_implementation, fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput, is_requested
@@ -195,6 +195,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
                 output_hidden_states,
                 output_attentions,
             )
+        if labels is not None and decoder_input_ids is not None and not decoder_input_ids.shape[1]:
+            decoder_input_ids = None  # an empty prompt
         if decoder_input_ids is None and decoder_inputs_embeds is None:
             if labels is None:
                 raise ValueError(
@@ -242,6 +244,7 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         orientation: Orientation = "any",
         encoder_outputs: GSANetModelOutput | None = None,
         ctc_weight: float | None = None,
+        labels: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """Read lines: run the encoder once, then transformers' `generate`, which takes all other arguments.
@@ -259,7 +262,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
             encoder_outputs: the encoder's output, if it is already computed; `orientation` then has no effect.
             ctc_weight: λ in [0, 1); None: as in the configuration.
-            kwargs: for transformers' `generate`.
+            labels: ignored, so that a batch can be passed on as it is.
+            kwargs: for transformers' `generate`. An `assistant_model` is another reader, which encodes the images too.
 
         Raises:
             ValueError: if `orientation` is not valid, the images are missing or given twice, or `ctc_weight` is out of
@@ -273,10 +277,20 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             names = ("output_hidden_states", "output_attentions")
             wanted = {name: kwargs.get(name, getattr(settings, name)) for name in names}
             encoder_outputs = self.encode(pixel_values, pixel_attention_mask, spatial_shapes, orientation, **wanted)
-        processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *(logits_processor or [])])
+        # an assistant is given the processors of the reader that it assists, whose CTC frames are not its own
+        others = [one for one in logits_processor or () if not isinstance(one, CTCPrefixLogitsProcessor)]
+        processors = LogitsProcessorList([*self._ctc_processor(encoder_outputs, ctc_weight), *others])
+        prompt, images = kwargs.get("decoder_input_ids"), None
+        if prompt is not None and not prompt.shape[1]:
+            del kwargs["decoder_input_ids"]
+        if kwargs.get("assistant_model") is not None:
+            if pixel_values is None:
+                raise ValueError("`assistant_model` encodes the images itself: give `pixel_values` too.")
+            patches = {"pixel_attention_mask": pixel_attention_mask, "spatial_shapes": spatial_shapes}
+            images, kwargs = pixel_values, kwargs | {name: part for name, part in patches.items() if part is not None}
         encoder_outputs = GSANetModelOutput(**encoder_outputs)  # a copy, because beam search expands it in place
         return cast(Any, super()).generate(
-            None, generation_config, processors, *args, encoder_outputs=encoder_outputs, **kwargs
+            images, generation_config, processors, *args, encoder_outputs=encoder_outputs, **kwargs
         )
 
     def compute_transition_scores(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -290,6 +304,9 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             UnsupportedTransformersError: if this version of transformers stores previous tokens under an unknown name.
         """
         inputs = cast(Any, super()).prepare_inputs_for_generation(input_ids, *args, **kwargs)
+        if kwargs.get("is_first_iteration") is False and kwargs.get("next_sequence_length") is None:
+            # an assistant keeps its cache between rounds, but is passed the whole text
+            inputs["decoder_input_ids"] = inputs["decoder_input_ids"][:, cached_tokens(inputs.get(CACHE)) :]
         check_next_tokens(inputs["decoder_input_ids"], inputs.get(CACHE), input_ids)
         return inputs
 

@@ -32,8 +32,9 @@ def cut_patches(images: Tensor, patch_size: int) -> tuple[Tensor, Tensor]:
             f"Pad the image, or let the processor do it."
         )
     patches = F.unfold(images, patch_size, stride=patch_size).transpose(1, 2)
-    shape = images.new_tensor((height // patch_size, width // patch_size), dtype=torch.long)
-    return patches, shape.expand(images.shape[0], 2)
+    # not from a list of numbers, which an exported graph would keep
+    sides = [images.new_full((images.shape[0],), side // patch_size, dtype=torch.long) for side in (height, width)]
+    return patches, torch.stack(sides, dim=-1)
 
 
 def as_patches(

@@ -4,6 +4,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 from transformers import AutoConfig, BatchFeature, TrOCRProcessor
 from transformers.processing_utils import ProcessorMixin
@@ -72,7 +73,8 @@ class TrOCRGSAProcessor(ProcessorMixin):
 
         Args:
             images: one or many images.
-            text: one or many texts, as many as images; they become `labels`, −100 at padding.
+            text: one or many texts, as many as images; they become `labels`, −100 at padding. If all are empty, there
+                are also `decoder_input_ids` without tokens, because pipeline("image-text-to-text") needs a prompt.
             return_tensors: "pt", "np", or None for lists.
             images_kwargs: settings of the image processor, for this call.
             text_kwargs: arguments of the tokenizer.
@@ -88,8 +90,11 @@ class TrOCRGSAProcessor(ProcessorMixin):
         data: dict[str, Any] = {}
         if images is not None:
             data |= self.image_processor(images, return_tensors=return_tensors, **of_images | (images_kwargs or {}))
+        texts = [text] if isinstance(text, str) else text or []
         if text is not None:
-            data |= self._labels(text, return_tensors, of_text | (text_kwargs or {}))
+            data |= self._labels(texts, return_tensors, of_text | (text_kwargs or {}))
+            if images is not None and return_tensors == "pt" and not any(texts):
+                data["decoder_input_ids"] = torch.zeros(len(texts), 0, dtype=torch.long)
         return BatchFeature(data)
 
     def _split(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -105,8 +110,7 @@ class TrOCRGSAProcessor(ProcessorMixin):
         images = {name: value for name, value in arguments.items() if name in of_images}
         return images, {name: value for name, value in arguments.items() if name not in of_images}
 
-    def _labels(self, text: str | list[str], return_tensors: str | None, arguments: dict[str, Any]) -> BatchFeature:
-        texts = [text] if isinstance(text, str) else text
+    def _labels(self, texts: list[str], return_tensors: str | None, arguments: dict[str, Any]) -> BatchFeature:
         # "</s>" or "<pad>" in a text are ordinary characters, not special tokens
         arguments = {"padding": True, "split_special_tokens": True} | arguments | {"return_attention_mask": True}
         encoded = self.tokenizer(texts, **arguments)
