@@ -1,8 +1,8 @@
-"""An OCR line reader that reads the same whichever way up: TrOCR with a group self-attention encoder, and LoRA.
+"""An OCR line reader that is invariant under rotation: TrOCR with a group self-attention encoder, and LoRA.
 
-Importing it registers the models with transformers' Auto classes, and what `save_pretrained` writes carries their code,
-for processes without this package. Nothing heavy is imported before somebody asks for it: a name below, or transformers
-itself, with whose import the registering is done.
+Importing the package registers the models with transformers' Auto classes. Saved models contain their code, so that
+they can be loaded without this package. Heavy modules are imported only when one of the names below is used, and the
+models are registered when transformers is imported.
 """
 
 import sys
@@ -82,10 +82,10 @@ def __dir__() -> list[str]:
 
 
 class _RegisterWithTransformers(MetaPathFinder):
-    """Has the models registered as soon as transformers is imported, whoever imports it."""
+    """Registers the models as soon as any code imports transformers."""
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find transformers as everybody does, and let its import end with that of the models."""
+        """Find transformers in the usual way, and make its import end with the import of the models."""
         if fullname != "transformers":
             return None
         sys.meta_path.remove(self)

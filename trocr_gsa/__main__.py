@@ -1,4 +1,4 @@
-"""`python -m trocr_gsa`: the command line, in the form that `accelerate launch -m` and `torchrun -m` start."""
+"""`python -m trocr_gsa`: the command line, also for `accelerate launch -m` and `torchrun -m`."""
 
 from trocr_gsa.cli.app import app
 

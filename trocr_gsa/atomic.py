@@ -1,8 +1,8 @@
-"""Files and folders that appear only when they are whole.
+"""Writing files and folders atomically: they appear only when they are complete.
 
-What is unusual: what is written stands under a hidden name beside its place, is flushed to disk, and then takes that
-place by a rename. So whoever is killed, or finds the disk full, leaves what was there before. A writer holds a lock on
-its hidden name; what lies there without one is left over from a killed writer, and `remove_leftovers` removes it.
+What is unusual: the content is written under a hidden name in the same folder, flushed to disk, and then renamed. So a
+writer that is killed, or finds the disk full, leaves the old file unchanged. A writer holds a lock on its hidden file.
+A hidden file without a lock is left over from a killed writer, and `remove_leftovers` removes it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import IO, Any
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked there, and so nothing removed
+except ImportError:  # Windows: without locks, leftovers are never removed
     fcntl = None
 
 UNFINISHED = re.compile(r"\.(.*)\.[0-9a-f]{16}\.unfinished")
-LONGEST_KEPT = 50  # characters of a name: with four bytes each, a hidden name still has less than 255
+KEPT_CHARACTERS = 50  # of the name: even with four bytes each, the hidden name has less than 255 bytes
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -32,18 +32,18 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def open_atomically(
     path: str | Path, mode: str = "w", errors: str = "strict", newline: str | None = None
 ) -> Iterator[IO]:
-    """Open a file for writing that takes its place when the block ends, and never if it fails.
+    """Open a file for writing that replaces the old file when the block ends, unless an error was raised.
 
-    What is no regular file, such as /dev/stdout or a pipe, cannot be replaced, and is written to as it is.
+    A path that is not a regular file, such as /dev/stdout or a pipe, cannot be replaced and is written to directly.
 
     Args:
-        path: of the file; folders above it are made. Where it is a link, the file that it leads to is replaced.
-        mode: "w" for text, which is UTF-8, or "wb".
-        errors: what becomes of letters that UTF-8 has no form for, such as a file's name may hold.
-        newline: as `open` takes it.
+        path: path of the file; missing parent folders are created. If it is a link, its target is replaced.
+        mode: "w" for UTF-8 text, or "wb".
+        errors: how to encode characters that UTF-8 cannot encode (they occur in file names), as in `open`.
+        newline: as in `open`.
 
     Raises:
-        OSError: if it cannot be written; it names the file.
+        OSError: if it cannot be written; the error names the file.
     """
     path = Path(os.path.realpath(path))
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "errors": errors, "newline": newline}
@@ -72,22 +72,22 @@ def open_atomically(
 
 
 def write_text(path: str | Path, text: str, errors: str = "strict") -> None:
-    """Write a UTF-8 file that appears only when it is whole; see `open_atomically`."""
+    """Write a UTF-8 file that appears only when it is complete; see `open_atomically`."""
     with open_atomically(path, errors=errors) as stream:
         stream.write(text)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file that appears only when it is whole; see `open_atomically`."""
+    """Write a file that appears only when it is complete; see `open_atomically`."""
     with open_atomically(path, "wb") as stream:
         stream.write(content)
 
 
 def write_json(path: str | Path, values: Any, indent: int = 2, sort_keys: bool = False) -> None:
-    """Write a JSON file that appears only when it is whole.
+    """Write a JSON file that appears only when it is complete.
 
     Raises:
-        ValueError: if a number is not finite, which JSON has no form for.
+        ValueError: if a number is not finite, because JSON cannot represent it.
         OSError: if it cannot be written.
     """
     text = json.dumps(values, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
@@ -95,15 +95,15 @@ def write_json(path: str | Path, values: Any, indent: int = 2, sort_keys: bool =
 
 
 def write_folder(folder: Path, write: Callable[[Path], object], keep_previous: bool = False) -> None:
-    """Replace a folder by what `write` puts into an empty one.
+    """Replace a folder atomically.
 
     Args:
-        folder: to be replaced, or made.
-        write: fills the empty folder that it is given.
-        keep_previous: leave what was replaced at `previous(folder)`, instead of removing it.
+        folder: the folder to replace or create.
+        write: a function that writes the content into a given empty folder.
+        keep_previous: keep the old folder at `previous(folder)` instead of removing it.
 
     Raises:
-        OSError: if writing fails, on a full disk for instance; what was there is then untouched.
+        OSError: if writing fails, for example on a full disk; the old folder is then unchanged.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover(folder)
@@ -128,33 +128,33 @@ def write_folder(folder: Path, write: Callable[[Path], object], keep_previous: b
 
 
 def previous(folder: Path) -> Path:
-    """Return where a folder goes that is replaced."""
+    """Return the path to which a replaced folder is moved."""
     return folder.with_name(f".{folder.name}.previous")
 
 
 def recover(folder: Path) -> None:
-    """Finish a replacement that was cut between its two renames."""
+    """Restore a folder whose replacement was interrupted between the two renames."""
     if not folder.exists():
-        with suppress(FileNotFoundError):  # there is none, or another process was faster
+        with suppress(FileNotFoundError):  # there is no previous folder, or another process was faster
             previous(folder).rename(folder)
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
-    """Remove what killed writers left behind in a folder, of one file or of all; what is still being written stays."""
+    """Remove the hidden files of killed writers from a folder, for one file name or for all; keep those in use."""
     with suppress(OSError):
-        for found in filter(None, map(UNFINISHED.fullmatch, os.listdir(folder))):  # names alone: there may be thousands
+        for found in filter(None, map(UNFINISHED.fullmatch, os.listdir(folder))):  # names only: there may be thousands
             path = folder / found[0]
-            if name[:LONGEST_KEPT] in ("", found[1]) and not _is_being_written(path):
+            if name[:KEPT_CHARACTERS] in ("", found[1]) and not _is_being_written(path):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _hidden(path: Path) -> Path:
-    return path.with_name(f".{path.name[:LONGEST_KEPT]}.{secrets.token_hex(8)}.unfinished")
+    return path.with_name(f".{path.name[:KEPT_CHARACTERS]}.{secrets.token_hex(8)}.unfinished")
 
 
 def _lock(descriptor: int) -> None:
     if fcntl is not None:
-        with suppress(OSError):  # a file system without locks; nothing is removed from it either
+        with suppress(OSError):  # a file system without locks; there leftovers are not removed either
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -189,10 +189,10 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have a full disk say which file it was too small for.
+    """Context manager that adds the file name to errors about a full or failing disk.
 
     Raises:
-        OSError: naming the file, for a disk that is full or fails; whatever else is raised inside stays as it is.
+        OSError: naming the file, if the disk is full or fails; other errors are passed on unchanged.
     """
     try:
         yield
@@ -202,23 +202,23 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _name_the_file(error: BaseException, path: Path) -> None:
-    """Raise an error that names the file, if a disk is to blame: what the system says of a write names none.
+    """Raise an error that names the file, if the disk caused `error`: the system's own error has no file name.
 
-    torch and safetensors raise their own errors over it: one behind which the system's stands, one that quotes it.
+    torch raises its own error with the system's error as its cause, and safetensors quotes the system's error.
     """
-    behind: BaseException | None = error
-    while behind is not None:
-        quoted = re.search(r"\(os error (\d+)\)", str(behind))
-        number = behind.errno if isinstance(behind, OSError) else int(quoted[1]) if quoted else None
+    cause: BaseException | None = error
+    while cause is not None:
+        quoted = re.search(r"\(os error (\d+)\)", str(cause))
+        number = cause.errno if isinstance(cause, OSError) else int(quoted[1]) if quoted else None
         if number in DISK_FAULTS:
-            if not _names_another_file(behind):
+            if not _names_another_file(cause):
                 raise OSError(number, os.strerror(number), str(path)) from error
             return
-        behind = behind.__cause__ or behind.__context__
+        cause = cause.__cause__ or cause.__context__
 
 
 def _names_another_file(error: BaseException) -> bool:
-    """Whether an error names files already (to copy one has two), and not a hidden one, which nobody knows."""
+    """Whether an error already names files that the user knows, and not only a hidden one; a copy names two files."""
     found = (getattr(error, "filename", None), getattr(error, "filename2", None))
     names = [os.fsdecode(name) for name in found if isinstance(name, (str, bytes))]
     return bool(names) and not any(UNFINISHED.fullmatch(part) for name in names for part in Path(name).parts)

@@ -1,10 +1,10 @@
-"""How far a function is from respecting a group: a number, a verdict, and a table for people.
+"""The equivariance error of a function under a group: as a number, as an assertion, and as a table for a reader.
 
     error(h) = max |f(L_h x) − L_h f(x)| / max |f(x)|
 
-What acts on x and on f(x) is passed in as an action, a function (group, element, x) -> L_h x; the usual ones are here.
-The table does this for a whole reader, in float64, where a true symmetry leaves 1e-15, and in float32, where rounding
-is all that may be added: an error that does not shrink with the precision is a broken symmetry.
+How an element acts on x and on f(x) is given by an action, a function (group, element, x) -> L_h x; this module has the
+usual ones. The table measures a whole reader in float64 and float32. If the symmetry holds, the errors are rounding
+errors, about 1e-15 in float64. An error that is as large in float64 as in float32 means a broken symmetry.
 """
 
 import copy
@@ -24,19 +24,19 @@ from .model.modeling_trocr_gsa import TrOCRGSAModel
 Action = Callable[[PointGroup, int, Any], Any]
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-3}
-ROWS, COLUMNS = 3, 5  # of patches in the table's random image: not square, so that a quarter turn changes the shape
+ROWS, COLUMNS = 3, 5  # patches of the random image: not square, so that a quarter turn changes its shape
 
 
 def leave(group: PointGroup, element: int, x: Any) -> Any:
-    """Return x: the action on what must not change, as text."""
+    """Return x unchanged: the action for invariance, for example of a text."""
     return x
 
 
 def turn_image(group: PointGroup, element: int, image: Tensor) -> Tensor:
-    """Turn pixels (…, height, width): (L_h image)(x) = image(h⁻¹x).
+    """Transform images (…, height, width): (L_h image)(x) = image(h⁻¹x).
 
     Raises:
-        ValueError: if the element is no quarter turn or mirror, and would interpolate.
+        ValueError: if the element is not a quarter turn or mirror, because it would interpolate.
     """
     every = PointGroup.from_name("D4")
     mirrored = every.num_rotations if element >= group.num_rotations else 0
@@ -44,18 +44,18 @@ def turn_image(group: PointGroup, element: int, image: Tensor) -> Tensor:
 
 
 def turn_poses(group: PointGroup, element: int, field: Tensor) -> Tensor:
-    """Move poses (batch, pose, …): (L_h₃ f)(·, h) = f(·, h₃⁻¹h)."""
+    """Permute the poses of (batch, pose, …): (L_h₃ f)(·, h) = f(·, h₃⁻¹h)."""
     return field[:, group.product[group.inverse[element]].to(field.device)]
 
 
 def turn_placed_field(group: PointGroup, element: int, placed: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Move a field (batch, pose, position, hidden) given with its positions (position, 2): L_h f at h·x."""
+    """Transform a field (batch, pose, position, hidden) and its positions (position, 2): L_h f at h·x."""
     field, positions = placed
     return turn_poses(group, element, field), positions @ group.matrices[element].to(positions).T
 
 
 def turn_raster(group: PointGroup, element: int, field: Tensor) -> Tensor:
-    """Move a field on an image's patches, (batch, pose, hidden, row, column): (L_g f)(i, h) = f(g⁻¹x(i), h₃⁻¹h)."""
+    """Transform a field on patches, (batch, pose, hidden, row, column): (L_g f)(i, h) = f(g⁻¹x(i), h₃⁻¹h)."""
     return turn_image(group, element, turn_poses(group, element, field))
 
 
@@ -67,7 +67,7 @@ def element_errors(
     act_out: Action = leave,
     elements: Iterable[int] | None = None,
 ) -> dict[int, float]:
-    """Return the error of every element by itself; for the arguments see `equivariance_error`."""
+    """Return the error of each element; for the arguments see `equivariance_error`."""
     y = f(x)
     size = y.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
     elements = range(group.order) if elements is None else elements
@@ -82,19 +82,19 @@ def equivariance_error(
     act_out: Action = leave,
     elements: Iterable[int] | None = None,
 ) -> float:
-    """Measure how far a function is from commuting with a group.
+    """Measure the equivariance error of a function under a group.
 
     error = max_h max |f(L_h x) − L_h f(x)| / max |f(x)|
 
     Args:
-        f: deterministic function of x; in float64 a symmetry leaves less than 1e-12.
+        f: deterministic function of x; in float64 the error of an equivariant f is below 1e-12.
         group: H.
-        x: what f takes; by default images (…, height, width).
-        act_in: how an element acts on x.
-        act_out: how it acts on f(x); by default not at all, so that f must be invariant.
-        elements: elements to try; None: all of them.
+        x: input of f; by default images (…, height, width).
+        act_in: action on x.
+        act_out: action on f(x); by default the identity, which tests that f is invariant.
+        elements: elements to test; None: all.
 
-    Returns: the error relative to the largest output, 0 or more; NaN if f gives one.
+    Returns: the largest error, relative to the largest output; NaN if f returns NaN.
 
     Example:
         >>> group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
@@ -117,19 +117,19 @@ def assert_equivariant(
     elements: Iterable[int] | None = None,
     layer: str | None = None,
 ) -> None:
-    """Raise an error unless a function commutes with a group; the number itself is `equivariance_error`.
+    """Raise an error unless a function is equivariant under a group; `equivariance_error` returns the number.
 
     max |f(L_h x) − L_h f(x)| / max |f(x)| ≤ tolerance for every element h
 
     Args:
         f: deterministic function of x, such as a layer.
         group: H.
-        x: what f takes; by default images (…, height, width).
-        tolerance: the largest error that is allowed, relative to the largest output; the default is for float64.
-        act_in: how an element acts on x.
-        act_out: how it acts on f(x); by default not at all, so that f must be invariant.
-        elements: elements to try; None: all of them.
-        layer: what to call f in the message; None: by its own name, or its class.
+        x: input of f; by default images (…, height, width).
+        tolerance: largest allowed error, relative to the largest output; the default is for float64.
+        act_in: action on x.
+        act_out: action on f(x); by default the identity, which tests that f is invariant.
+        elements: elements to test; None: all.
+        layer: name of f in the message; None: its own name, or its class.
 
     Raises:
         AssertionError: naming the layer, the worst element and its error; a NaN counts as an error.
@@ -158,7 +158,7 @@ def _name(f: Callable[[Any], Tensor]) -> str:
 
 
 def describe(group: PointGroup, element: int) -> str:
-    """Return an element in words."""
+    """Describe an element in words."""
     angle = group.angles[element]
     turn = f"turn by {angle:g}°" if angle else ""
     mirror = "mirror" if element >= group.num_rotations else ""
@@ -167,13 +167,13 @@ def describe(group: PointGroup, element: int) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table: a claim, for one element of the group.
+    """One row of the table: a claim for one element of the group.
 
     Attributes:
-        claim: what must hold.
-        element: for which element, in words.
-        error_float64: its error in double precision.
-        error_float32: its error in single precision.
+        claim: the claimed symmetry.
+        element: the element, in words.
+        error_float64: error in double precision.
+        error_float32: error in single precision.
     """
 
     claim: str
@@ -183,25 +183,25 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether both errors are rounding."""
+        """Whether both errors are rounding errors."""
         return self.error_float64 <= TOLERANCES[torch.float64] and self.error_float32 <= TOLERANCES[torch.float32]
 
     @property
     def verdict(self) -> str:
-        """The same in plain words."""
+        """The result in words."""
         return "exact, up to rounding" if self.holds else "broken: turning changes more than rounding does"
 
 
 @torch.no_grad()
 def report(model: TrOCRGSAModel | PeftModel) -> list[Check]:
-    """Measure every symmetry a reader claims, with its adapters on, for every element but the identity.
+    """Measure every symmetry that a reader claims, with active adapters, for every element except the identity.
 
-    Claims: turning a field turns what each attention layer makes of it; turning an image turns the encoder's pose
-    probabilities and its tokens (which, once a pose is chosen, do not change at all); and the text stays as it is.
-    An element that falls between pixels is tried on the attention layers alone: on images its group is approximate.
+    Claims: the output of each attention layer rotates with its input; the encoder's pose probabilities and its tokens
+    rotate with the image (after the choice of a pose, the tokens do not change); the text does not change. Elements
+    that would interpolate pixels are tested on the attention layers only, because on images they are approximate.
 
     Args:
-        model: a reader, or one with LoRA adapters; it is copied, not changed.
+        model: a reader, or one with LoRA adapters. It is copied, not changed.
     """
     reader = cast(TrOCRGSAModel, model.get_base_model() if isinstance(model, PeftModel) else model)
     group = reader.encoder.group
@@ -218,7 +218,7 @@ def report(model: TrOCRGSAModel | PeftModel) -> list[Check]:
 
 
 def _random(reader: TrOCRGSAModel, dtype: torch.dtype, *shape: int) -> Tensor:
-    """The same numbers for every type, up to rounding."""
+    """Return random numbers that are the same for every dtype, up to rounding."""
     numbers = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return numbers.to(reader.device, dtype)
 

@@ -130,7 +130,7 @@ def test_of_an_animation_the_first_picture_is_read_and_that_is_said(call, tmp_pa
     path = save_pages(tmp_path / "moving", ["abc", "abc"[::-1]], format=kind)
     result = call("read", path, "--format", "jsonl")
     (line,) = objects(result.stdout)
-    assert line["note"] == "it is an animation, whose first picture was read"
+    assert line["note"] == "it is an animation; only its first frame was read"
     assert (result.exit_code, result.stderr) == (0, f"note: {path}: {line['note']}\n")
 
 

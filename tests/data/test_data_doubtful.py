@@ -2,7 +2,7 @@
 
 import pytest
 
-from trocr_gsa.data.doubtful import SHOWN, doubtful_characters
+from trocr_gsa.data.doubtful import MAX_NAMED, doubtful_characters
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from trocr_gsa.data.doubtful import SHOWN, doubtful_characters
 )
 def test_what_cannot_be_seen_or_was_lost_is_named_once(letter, called):
     (said,) = doubtful_characters([("a", "plain"), ("b", f"x{letter}y{letter}"), ("c", letter)])
-    assert f"in 2 lines, the first of them b: {called} (3). " in said
+    assert f"in 2 lines, the first of which is b: {called} (3). " in said
 
 
 @pytest.mark.parametrize("text", ["", "plain", "ſtürmiſch 漢 עברית", "a\u0364 \ue000", "🙂", "n\u0303", "½ ¬ ⸗ –"])
@@ -32,6 +32,6 @@ def test_letters_marks_and_private_signs_are_not_doubtful(text):
 def test_of_many_kinds_the_most_frequent_are_named():
     letters = [chr(0x2060 + number) for number in range(5)] + [chr(0x202A + number) for number in range(5)]
     (said,) = doubtful_characters([("a", "".join(letters) + 3 * letters[-1])])
-    assert said.count("U+") == SHOWN
+    assert said.count("U+") == MAX_NAMED
     assert "U+202E RIGHT-TO-LEFT OVERRIDE (4), " in said
-    assert "and 2 other kinds" in said
+    assert "and 2 other characters" in said

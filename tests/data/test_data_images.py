@@ -169,7 +169,7 @@ def test_a_tiff_of_several_pages_is_refused_until_one_is_asked_for(tmp_path):
     path = tmp_path / "multi.tif"
     path.write_bytes(multi((60, 30), (50, 40), (70, 20)))
     for source in (path, str(path), path.read_bytes(), {"bytes": path.read_bytes(), "path": "multi.tif"}):
-        with pytest.raises(ImageError, match="holds 3 pages"):
+        with pytest.raises(ImageError, match="has 3 pages"):
             load_image(source)
     found = [load_image(page) for page in pages_of(path)]
     assert [image.size for image in found] == [(60, 30), (50, 40), (70, 20)]
@@ -201,7 +201,7 @@ def test_small_copies_and_masks_in_a_tiff_are_no_pages(tmp_path):
 
 
 def test_a_tiff_of_too_many_pages_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(frames, "MOST_PAGES", 2)
+    monkeypatch.setattr(frames, "MAX_PAGES", 2)
     path = tmp_path / "multi.tif"
     path.write_bytes(multi((60, 30), (50, 40), (70, 20)))
     assert pages_of(path) == [path]
@@ -274,7 +274,7 @@ def test_a_lack_of_memory_is_not_told_as_damage(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("trocr_gsa.model.pictures.as_picture", fail)
-    with pytest.raises(ImageError, match=r"line\.png: memory is too small for 60 × 30"):
+    with pytest.raises(ImageError, match=r"line\.png: too little memory for 60 × 30"):
         load_image(encoded(Image.fromarray(GRADIENT)), "line.png")
 
 

@@ -65,7 +65,7 @@ def test_a_row_in_another_encoding_is_named_with_the_remedy_and_the_rest_read(fo
 
 def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
     (folder / "metadata.jsonl").write_bytes(JSONL.encode("utf-16-le"))
-    with pytest.raises(ValueError, match=r"metadata\.jsonl line 1: .*UTF-16 without a byte-order mark"):
+    with pytest.raises(ValueError, match=r"metadata\.jsonl line 1: .*UTF-16 without a byte order mark"):
         open_source(folder)
     (folder / "metadata.jsonl").write_bytes(JSONL.encode("utf-16")[:-1])
     with pytest.raises(ValueError, match=r"`source`: .*metadata\.jsonl: is damaged UTF-16.*truncated"):
@@ -79,7 +79,7 @@ def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
         ('{"file_name": ' + "[" * 50_000, "is nested too deep"),
         ('{"file_name": "1.png", "text": ["a"]}', "`text` must be a text, found ['a']"),
         ('{"file_name": "1.png", "text": true}', "`text` must be a text, found True"),
-        ('{"file_name": "1.png", "text": NaN}', "NaN is no text"),
+        ('{"file_name": "1.png", "text": NaN}', "NaN is neither a text"),
         ('{"file_name": {"a": 1}, "text": "a"}', "`file_name` must be a text"),
         ('{"file_name": "1.png", "text": "a", "document": ["x", {"a": 1}]}', "`document` must be a text"),
         ('{"file_name": "1.png", "text": "a", "angle": 1e999}', "`angle` must be degrees"),
@@ -95,9 +95,9 @@ def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
         ('{"file_name": null, "image": null, "text": "a"}', "no such file"),
         ('{"text": "a"}', "the field 'file_name' is missing"),
         ('["a.png", "a"]', "expected an object such as"),
-        ('{"file_name": "1.png", "text": "%s"}' % ("a" * 1_000_000), "is longer than 1,000,000 letters"),
-        ('"' + "a" * 3_000_000 + '"', "is longer than 1,000,000 letters"),
-        ("nul\0", "holds NULs"),
+        ('{"file_name": "1.png", "text": "%s"}' % ("a" * 1_000_000), "is longer than 1,000,000 characters"),
+        ('"' + "a" * 3_000_000 + '"', "is longer than 1,000,000 characters"),
+        ("nul\0", "has NUL characters"),
         ("\x1b[2J", "expected an object"),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_csv_without_a_heading_and_two_tables_are_refused(folder):
     with pytest.raises(ValueError, match=r"lines\.csv: the first row must be a heading .* found 0\.png,a"):
         open_source(folder)
     (folder / "more.tsv").write_text("0.png\ta\n")
-    with pytest.raises(ValueError, match=r"holds lines\.csv and more\.tsv\. Name the one"):
+    with pytest.raises(ValueError, match=r"holds lines\.csv and more\.tsv\. Give one of them"):
         open_source(folder)
 
 
@@ -187,7 +187,7 @@ def test_letters_that_nobody_sees_are_told_once_for_a_set(folder):
     assert lines.texts() == texts
     assert list(lines.problems) == []
     (note,) = lines.notes
-    for kind in ("in 3 lines, the first of them 0.png", "U+200B ZERO WIDTH SPACE (2)", "U+FEFF", "U+FFFD"):
+    for kind in ("in 3 lines, the first of which is 0.png", "U+200B ZERO WIDTH SPACE (2)", "U+FEFF", "U+FFFD"):
         assert kind in note
 
 
@@ -197,7 +197,7 @@ def test_letters_that_are_seen_are_not_told(folder):
 
 
 def test_a_list_of_too_many_rows_is_refused(folder, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.lists.MOST_ROWS", 2)
+    monkeypatch.setattr("trocr_gsa.data.lists.MAX_ROWS", 2)
     (folder / "labels.tsv").write_text(TSV)
     with pytest.raises(ValueError, match=r"labels\.tsv: has more than 2 rows\. Split it"):
         open_source(folder)

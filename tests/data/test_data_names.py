@@ -84,7 +84,7 @@ def test_an_exact_name_wins_and_two_near_ones_are_told(folder):
     (folder / "A.png").touch()
     names = FolderNames(folder)
     assert names.find(folder, "A.png") == folder / "A.png"
-    with pytest.raises(NameProblem, match=r"as near to A\.png and a\.png"):
+    with pytest.raises(NameProblem, match=r"may mean A\.png or a\.png"):
         names.find(folder, "a.PNG")
 
 

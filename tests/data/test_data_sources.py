@@ -173,7 +173,7 @@ def test_what_may_be_a_dataset_of_the_hub_is_asked_for(monkeypatch):
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path):
     (tmp_path / "lines.parquet").write_text("no table")
-    with pytest.raises(ValueError, match=r"`source`: .*lines\.parquet is no parquet file"):
+    with pytest.raises(ValueError, match=r"`source`: .*lines\.parquet is not a Parquet file"):
         open_source(tmp_path / "lines.parquet")
 
 
@@ -277,7 +277,7 @@ def test_texts_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
     said = dict(problem.split(".gt.txt: ") for problem in lines.problems)
     assert set(said) == {"folder", "gone", "long", "nuls", "utf16"}
     assert "is longer than" in said["long"]
-    assert "holds NULs" in said["nuls"]
+    assert "has NUL characters" in said["nuls"]
     assert "is damaged UTF-16" in said["utf16"]
 
 

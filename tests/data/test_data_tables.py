@@ -78,17 +78,17 @@ def test_a_path_in_a_table_leads_nowhere(tmp_path, monkeypatch, path, kind):
     good = None if kind == pa.string() else {"bytes": png(), "path": path}
     file = write(tmp_path / "lines.parquet", [cell, good], kind, text=pa.array(["a", "b"]))
     if good is None:
-        with pytest.raises(ValueError, match="holds only the path"):
+        with pytest.raises(ValueError, match="has only the path"):
             open_source(file)
     else:
         lines = open_source(file)
         assert lines.texts() == ["b"]
-        assert "row 0: the table holds only the path" in lines.problems[0]
+        assert "row 0: the table has only the path" in lines.problems[0]
 
 
 @pytest.mark.parametrize("cell", [5, [1, 2], {"bytes": "text"}, True])
 def test_what_is_no_picture_is_told(cell):
-    with pytest.raises(ValueError, match=r"^the (cell|table) holds"):
+    with pytest.raises(ValueError, match=r"^the (cell holds|table has)"):
         embedded(cell)
 
 
@@ -105,12 +105,12 @@ def test_a_saved_dataset_follows_paths_inside_its_folder_alone(tmp_path, monkeyp
     datasets.Dataset.from_dict({"image": cells, "text": ["a", "b"]}, features=features).save_to_disk(str(root))
     lines = open_source(root)
     assert lines.texts() == ["a"]
-    assert "row 1: the table holds only the path" in lines.problems[0]
+    assert "row 1: the table has only the path" in lines.problems[0]
 
 
 def test_a_claim_of_too_many_rows_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.tables.MOST_ROWS", 1)
-    with pytest.raises(ValueError, match="says that it has 2 rows, more than 1"):
+    monkeypatch.setattr("trocr_gsa.data.tables.MAX_ROWS", 1)
+    with pytest.raises(ValueError, match="claims to have 2 rows, more than 1"):
         open_source(write(tmp_path / "lines.parquet", [png(), png(1)], text=pa.array(["a", "b"])))
 
 

@@ -86,7 +86,7 @@ def test_the_name_as_it_is_written_comes_first_and_two_others_are_told(folder):
     for name in ("scan.png", "SCAN.png", "Scan.PNG"):
         (folder / "page" / name).write_bytes(b"picture")
     assert found(folder, "SCAN.png") == "page/SCAN.png"
-    with pytest.raises(PageError, match=r"picture 'sCAN\.png' is as near to SCAN\.png and Scan\.PNG"):
+    with pytest.raises(PageError, match=r"picture 'sCAN\.png' may mean SCAN\.png or Scan\.PNG"):
         found(folder, "sCAN.png")
 
 

@@ -147,7 +147,7 @@ def test_pages_whose_baselines_run_backwards_are_told(tmp_path, backward, is_tol
 def test_characters_that_nobody_sees_are_told_once_for_all_pages(tmp_path, call):
     make_folder(tmp_path, "page", [["a\u200bb", "plain"], ["\ufeffc", "d\ufffd"]], transcribed=True)
     (note,) = open_source(tmp_path).notes
-    assert "in 3 lines, the first of them 0001.xml: line l1: U+200B ZERO WIDTH SPACE (1), " in note
+    assert "in 3 lines, the first of which is 0001.xml: line l1: U+200B ZERO WIDTH SPACE (1), " in note
     result = call("compile", tmp_path, tmp_path / "lines.parquet")
     assert (result.exit_code, result.stderr) == (0, f"note: {note}\n")
 

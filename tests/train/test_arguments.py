@@ -185,7 +185,7 @@ def test_a_slash_behind_a_folder_makes_no_difference():
         ("method: full\ndecoder_layers: 1e9", "`decoder_layers` must be at most 1000"),
         ("method: full\nencoder_num_frequencies: 1000000", "`encoder_num_frequencies` must be at most"),
         ("method: full\ndecoder_vocab_size: -3", "`decoder_vocab_size` must be at least 1"),
-        (f"train: x # {'x' * 200_000}", "is longer than 100,000 letters"),
+        (f"train: x # {'x' * 200_000}", "is longer than 100,000 characters"),
         ("", "must hold `key: value` lines, got nothing"),
         ("a: b\n---\nc: d", "not valid YAML"),
         ("\x01", "not valid YAML"),

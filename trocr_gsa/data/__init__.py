@@ -1,6 +1,6 @@
-"""Lines of text with their transcriptions: read from anywhere, rendered, mixed, changed a little, and batched.
+"""Line images with transcriptions: data sources, rendering, mixtures, augmentation, and batches.
 
-A name is imported when it is first asked for: who reads pictures needs no pyarrow.
+Names are imported when they are first used, so that reading images does not import pyarrow.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
-"""Batches of lines of like length, as many as a budget of patches holds.
+"""Batches of lines of similar length, limited by a number of patches.
 
-Lines are sorted by length with some jitter, cut into batches, and the batches shuffled: each line comes exactly once an
-epoch, little is spent on padding, and seed and epoch alone decide, so that every process and every resumed run sees the
-same batches.
+Lines are sorted by length with some jitter and cut into batches, and the batches are shuffled. Each line occurs exactly
+once per epoch, and there is little padding. The batches depend only on seed and epoch, so that every process and every
+resumed run sees the same ones.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch.utils.data import Sampler
 
 from .samples import LineDataset
 
-JITTER = 0.05  # relative spread of the lengths by which lines are sorted, so that batches differ between epochs
+JITTER = 0.05  # relative noise on the lengths before sorting, so that batches differ between epochs
 
 
 def cut_batches(order: np.ndarray, lengths: np.ndarray, budget: int, max_lines: int) -> list[list[int]]:
-    """Cut `order` into runs whose padded size, lines × longest, keeps to `budget`; a single line may exceed it."""
+    """Cut `order` into batches whose padded size (lines × longest) is at most `budget`; a single line may exceed it."""
     batches: list[list[int]] = []
     batch: list[int] = []
     longest = 0
@@ -57,14 +57,14 @@ def cut_by_length(
 
 
 class BucketBatchSampler(Sampler[list[int]]):
-    """Yields batches of indices for a `DataLoader(batch_sampler=…)`; epoch e's indices are e·len … e·len + len − 1.
+    """Yields batches of indices for a `DataLoader(batch_sampler=…)`; those of epoch e are e·len … e·len + len − 1.
 
     Args:
         dataset: the lines.
-        num_patches: (width, height) in pixels → patches: the image processor's `num_patches`.
-        budget: patches in a padded batch, lines × longest.
-        max_lines: lines in a batch.
-        shuffle: if not, the longest lines come first and every epoch is the same.
+        num_patches: the image processor's `num_patches`, (width, height) in pixels → number of patches.
+        budget: maximum number of patches in a padded batch, lines × longest.
+        max_lines: maximum number of lines in a batch.
+        shuffle: False sorts the longest lines first and makes every epoch the same.
         seed: any integer ≥ 0.
 
     Raises:
@@ -80,7 +80,7 @@ class BucketBatchSampler(Sampler[list[int]]):
         shuffle: bool = True,
         seed: int = 0,
     ) -> None:
-        """Begin at epoch 0."""
+        """Start at epoch 0."""
         if budget < 1 or max_lines < 1:
             raise ValueError(f"`budget` and `max_lines` must be at least 1, got {budget} and {max_lines}.")
         self.dataset, self.num_patches, self.budget, self.max_lines = dataset, num_patches, budget, max_lines
@@ -88,7 +88,7 @@ class BucketBatchSampler(Sampler[list[int]]):
         self._batches = lru_cache(maxsize=1)(self._make_batches)
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to an epoch."""
+        """Set the epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -102,11 +102,11 @@ class BucketBatchSampler(Sampler[list[int]]):
             yield [start + item for item in batch]
 
     def __getstate__(self) -> dict[str, object]:
-        """Travel to another process without the cache."""
+        """Return the state for another process, without the cache."""
         return {name: value for name, value in self.__dict__.items() if name != "_batches"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        """Begin with an empty cache."""
+        """Restore the state, with an empty cache."""
         self.__dict__.update(state)
         self._batches = lru_cache(maxsize=1)(self._make_batches)
 

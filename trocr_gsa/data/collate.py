@@ -1,4 +1,4 @@
-"""From lines to a batch that the model takes."""
+"""Collates lines into batches for the model."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 class LineCollator:
-    """Makes a batch of lines: patches, labels, and the pose each picture is in.
+    """Makes a batch of lines: patches, labels, and pose labels.
 
     Args:
-        processor: turns pictures and texts into `pixel_values`, …, `labels`.
-        max_label_length: tokens of the longest label; longer lines are reported and left out.
-        group: of the model; when given, `pose_labels` says by which element each picture is turned.
+        processor: turns images and texts into `pixel_values`, …, `labels`.
+        max_label_length: maximum number of tokens of a label; longer lines are reported and left out.
+        group: the model's group; if given, the batch has `pose_labels`, the element by which each image is rotated.
     """
 
     def __init__(self, processor: Any, max_label_length: int, group: PointGroup | None = None) -> None:
-        """Hold the processor."""
+        """Store the processor."""
         self.processor, self.group = processor, group
         self.fit = LineFit(processor, max_label_length)
 
@@ -36,11 +36,11 @@ class LineCollator:
         Returns: the processor's tensors, and `pose_labels` (batch,) long.
 
         Raises:
-            ValueError: if no line can be used, or an angle is no rotation of the group.
+            ValueError: if no line can be used, or an angle is not a rotation of the group.
         """
         kept = [sample for sample in samples if self._fits(sample)]
         if not kept:
-            raise ValueError(f"`samples`: none of {len(samples)} lines fits the reader; the log says why.")
+            raise ValueError(f"`samples`: none of {len(samples)} lines fits the reader; see the log for the reasons.")
         batch = self.processor(images=[s.image for s in kept], text=[s.text for s in kept], return_tensors="pt")
         tensors = dict(batch.items())
         if self.group is not None:

@@ -1,6 +1,6 @@
-"""One parquet file from any source of lines: pictures at training height, ready to be read fast and carried about.
+"""Compiles any source of lines into one Parquet file with images at training height, which is fast to read.
 
-The columns are `image` (an encoded picture), `text`, `document`, `name` and `angle`; `open_source` reads the file back.
+The columns are `image` (an encoded image), `text`, `document`, `name` and `angle`; `open_source` opens the file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SCHEMA = pa.schema(
 )
 GROUP_ROWS = 512
 JPEG_QUALITY = 90
-FEW_GREYS = 64  # a picture with more is always smaller as JPEG
+MAX_PNG_COLOURS = 64  # an image with more colours is always smaller as JPEG
 
 
 @dataclass(frozen=True)
 class CompileReport:
-    """What was written: the file, the number of lines, and one line for each sample left out."""
+    """The result: the file, the number of lines, and one message for each line that was left out."""
 
     path: Path
     lines: int
@@ -37,7 +37,7 @@ class CompileReport:
 
 
 def shrink(image: Image.Image, line_height: int) -> Image.Image:
-    """Scale the picture so that its short side is `line_height` pixels; smaller pictures stay as they are."""
+    """Scale an image so that its short side is `line_height` pixels; smaller images are not changed."""
     short = min(image.size)
     if short <= line_height:
         return image
@@ -46,10 +46,10 @@ def shrink(image: Image.Image, line_height: int) -> Image.Image:
 
 
 def encode(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
-    """The picture as JPEG, or as PNG where that is smaller."""
+    """Encode an image as JPEG, or as PNG if that is smaller."""
     png, jpeg = io.BytesIO(), io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality)
-    if image.getcolors(FEW_GREYS) is None:
+    if image.getcolors(MAX_PNG_COLOURS) is None:
         return jpeg.getvalue()
     image.save(png, "PNG", compress_level=4)
     return min(png.getvalue(), jpeg.getvalue(), key=len)
@@ -58,12 +58,12 @@ def encode(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
 def compile_lines(
     source: LineDataset, out: str | Path, line_height: int = 48, quality: int = JPEG_QUALITY
 ) -> CompileReport:
-    """Write every line of `source` to the parquet file `out`, at `line_height` pixels and a JPEG quality of 1 to 100.
+    """Write every line of `source` to the Parquet file `out`, at `line_height` pixels and a JPEG quality of 1 to 100.
 
-    The file appears only when it is complete; what was there before survives a failure.
+    The file appears only when it is complete; after a failure an old file is unchanged.
 
     Raises:
-        ValueError: if `out` does not end in .parquet, if `line_height` is too small, or if no line could be read.
+        ValueError: if `out` does not end in .parquet, `line_height` is too small, or no line could be read.
     """
     out = Path(out)
     if out.suffix != ".parquet":

@@ -1,8 +1,8 @@
-"""Characters in transcriptions that nobody put there on purpose, told once for a whole set.
+"""Reports suspicious characters in transcriptions, with one message for a whole data set.
 
-A reader learns to write whatever its lines say, and an evaluation counts it. What cannot be seen (zero-width spaces,
-byte order marks, soft hyphens, marks of direction, controls) or stands for something lost (U+FFFD) is therefore said,
-and left as it is: some scripts need joiners, and only the owner of the texts knows.
+A reader learns to write them, and an evaluation counts them. They are invisible (zero-width spaces, byte order marks,
+soft hyphens, direction marks, control characters) or stand for a lost character (U+FFFD). They are reported but not
+removed: some scripts need joiners, and only the owner of the texts knows.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Iterable
 
 REPLACEMENT = "\ufffd"
-UNSEEN = ("Cf", "Cc", "Cs")  # categories: format, control, half of a pair
-SHOWN = 8  # kinds of characters that are named
+INVISIBLE_CATEGORIES = ("Cf", "Cc", "Cs")  # Unicode categories: format, control, surrogate
+MAX_NAMED = 8  # different characters named in a message
 
 
 def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
-    """Say which doubtful characters the lines of a set hold: one message for all, or none.
+    """Return a list with one message about the suspicious characters in the lines of a set; empty if there are none.
 
     Args:
-        lines: the name and the text of each.
+        lines: name and text of each line.
     """
     counts: Counter[str] = Counter()
     first, holding = "", 0
@@ -32,21 +32,21 @@ def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
             first, holding = first or name, holding + 1
     if not counts:
         return []
-    kinds = ", ".join(f"{_called(letter)} ({count})" for letter, count in counts.most_common(SHOWN))
-    more = f" and {len(counts) - SHOWN} other kinds" if len(counts) > SHOWN else ""
+    kinds = ", ".join(f"{_called(letter)} ({count})" for letter, count in counts.most_common(MAX_NAMED))
+    more = f" and {len(counts) - MAX_NAMED} other characters" if len(counts) > MAX_NAMED else ""
     return [
-        f"characters that cannot be seen or stand for lost ones, in {holding} lines, the first of them {first}: "
-        f"{kinds}{more}. A reader learns to write them; remove what should not be there."
+        f"invisible or lost characters in {holding} lines, the first of which is {first}: "
+        f"{kinds}{more}. A reader learns to write them; remove those that should not be there."
     ]
 
 
 def is_seen(text: str) -> bool:
-    """Whether there is anything in a text that a reader could see."""
-    return any(not letter.isspace() and unicodedata.category(letter) not in UNSEEN for letter in text)
+    """Whether a text has any visible character."""
+    return any(not letter.isspace() and unicodedata.category(letter) not in INVISIBLE_CATEGORIES for letter in text)
 
 
 def _is_doubtful(letter: str) -> bool:
-    return letter == REPLACEMENT or unicodedata.category(letter) in UNSEEN
+    return letter == REPLACEMENT or unicodedata.category(letter) in INVISIBLE_CATEGORIES
 
 
 def _called(letter: str) -> str:

@@ -1,4 +1,4 @@
-"""Which lines a reader can learn from: not too long for its encoder or its decoder, and within its vocabulary."""
+"""Selects the lines that a reader can learn from: not too long for encoder and decoder, and within its vocabulary."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from .samples import LineDataset, LineSample
 
 @dataclass(frozen=True)
 class LineFit:
-    """What a reader takes.
+    """The limits of a reader: maximum length and vocabulary.
 
     Args:
-        processor: with `.tokenizer`, and `.image_processor` that has `num_patches(width, height)` and `max_patches`.
-        max_label_length: tokens of the longest label, its end token included; the decoder's positions.
+        processor: with `.tokenizer`, and an `.image_processor` that has `num_patches(width, height)` and `max_patches`.
+        max_label_length: maximum number of tokens of a label, the end token included: the decoder's positions.
     """
 
     processor: Any
     max_label_length: int
 
     def problem(self, text: str, size: tuple[int, int], name: str) -> str | None:
-        """Why the line cannot be learnt from, in one clear line; None if it can."""
+        """Return why the reader cannot learn from a line, in one line of text; None if it can."""
         if not text:
-            return f"{name}: nothing is left of the text. Leave the line out."
+            return f"{name}: the text is empty after normalization. Leave the line out."
         tokenizer = self.processor.tokenizer
         tokens = tokenizer(text)["input_ids"]
         if len(tokens) > self.max_label_length:
             return (
                 f"{name}: the text has {len(tokens)} tokens, more than `max_label_length` = {self.max_label_length}. "
-                "Cut the line, or raise it as far as the decoder's positions go."
+                "Cut the line, or raise `max_label_length` up to the number of the decoder's positions."
             )
         if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
             unknown = sorted({c for c in set(text) if tokenizer.unk_token_id in tokenizer(c)["input_ids"]})
@@ -51,16 +51,16 @@ class FittingLines(LineDataset):
 
     Args:
         lines: a dataset whose epochs repeat.
-        fit: what the reader takes.
-        most: keep at most this many of them; None: all.
-        seed: of which ones; those for a smaller `most` are among those for a larger one.
+        fit: the limits of the reader.
+        most: keep at most this many lines; None: all.
+        seed: seed of the choice; the lines for a smaller `most` are among those for a larger one.
 
     Raises:
         ValueError: if no line is left.
     """
 
     def __init__(self, lines: LineDataset, fit: LineFit, most: int | None = None, seed: int = 0) -> None:
-        """Judge every line by its text and size."""
+        """Check every line by its text and size."""
         self.lines = lines
         self.problems, self.notes = list(lines.problems), lines.notes
         self.kept: list[int] = []
@@ -81,7 +81,7 @@ class FittingLines(LineDataset):
         return len(self.kept)
 
     def locate(self, index: int) -> int:
-        """The line's index in the dataset."""
+        """Return the line's index in the dataset."""
         epoch, item = divmod(index, len(self.kept))
         return epoch * len(self.lines) + self.kept[item]
 

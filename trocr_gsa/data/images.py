@@ -1,8 +1,9 @@
-"""Any picture a user may have → an upright, opaque 8-bit picture, or one clear error that names it.
+"""Loads an image in any format as an upright, opaque 8-bit image, or raises one clear error that names it.
 
-What comes out is "L" or "RGB": the camera's orientation applied, transparency laid over white, 16 bits scaled to 8,
-CMYK and palettes converted, the first picture of an animation. A TIFF of several pages is refused unless one of them is
-asked for (`pages_of`). A scan whose lines are known may be larger than the picture of a line, and is then grey.
+The result has mode "L" or "RGB": EXIF orientation applied, white behind transparency, 16 bits scaled to 8, CMYK and
+palettes converted, and only the first frame of an animation. A TIFF with several pages raises an error, unless one of
+the pages from `pages_of` is given. A scan of a page whose lines are known may be larger than a line image; a large scan
+is loaded in grey.
 """
 
 from __future__ import annotations
@@ -26,24 +27,24 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", "
 MIN_SIDE = 4  # pixels
 MAX_ASPECT = 100  # long side / short side: more than any line of text
 MAX_PIXELS = 89_000_000  # Pillow's own limit for pictures that unpack to far more than their file
-MAX_SCAN_BYTES = 1_100_000_000  # that unpacking may take: with all else that a process needs, it stays below 2 GB
-# Bytes a pixel to decode a large scan and make it grey, by Pillow's modes; what some decoders need beside that.
+MAX_SCAN_BYTES = 1_100_000_000  # for decoding a scan, so that the whole process stays below 2 GB
+# Bytes per pixel for decoding a large scan and converting it to grey, by Pillow's modes; DECODING: in addition
 GREY_COST = {"1": 3, "L": 2, "P": 3, "I;16": 5, "I;16B": 5, "I": 9, "F": 9}
 OTHER_COST = 6
 DECODING = {"JPEG2000": 16, "WEBP": 8}
-PROGRESSIVE = 6  # of a JPEG that is stored in several passes
+PROGRESSIVE = 6  # in addition for a progressive JPEG
 STRIP = 16_000_000  # pixels of a large scan that are converted at once
 ImageSource = Image.Image | PicturePage | str | Path | bytes | dict[str, Any] | np.ndarray
 Name = TypeVar("Name", str, Path)
-_opening = Lock()  # Pillow's limit is one for all threads
+_opening = Lock()  # Pillow's limit is a global variable, shared by all threads
 
 
 class ImageError(ValueError):
-    """A picture that cannot be read as a line; the message names it and says what to do."""
+    """An image that cannot be read as a line; the message names it and says what to do."""
 
 
 def source_name(source: ImageSource) -> str:
-    """What to call the picture in a message."""
+    """Return the name of an image for messages."""
     if isinstance(source, dict):
         return str(source.get("path") or "image without a name")
     if isinstance(source, str | Path | PicturePage):
@@ -53,12 +54,12 @@ def source_name(source: ImageSource) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before it is decoded.
+    """Properties of an image that are known before it is decoded.
 
     Attributes:
-        size: width and height in pixels, as `load_image` will give them.
-        orientation: EXIF's number, 1 to 8, of how a viewer turns what is stored; 1 is not at all.
-        unread: what to say of other pictures in the file; None if there are none.
+        size: width and height in pixels, as returned by `load_image`.
+        orientation: EXIF orientation, 1 to 8; 1 means that the stored image is upright.
+        unread: a note about other images in the file; None if there are none.
     """
 
     size: tuple[int, int]
@@ -67,35 +68,37 @@ class Header:
 
 
 def read_header(source: ImageSource, name: str | None = None, is_scan: bool = False) -> Header:
-    """Look at a picture without decoding it.
+    """Read the header of an image without decoding it.
 
     Args: as `load_image`.
 
     Raises:
-        ImageError: as `load_image`, but for damage behind the header.
+        ImageError: as `load_image`, except for damage after the header.
     """
     with _opened(source, name or source_name(source), is_scan) as image:
         orientation = _orientation(image)
         width, height = image.size
-        stands = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # whose size Pillow gives as it is shown
-        size = (height, width) if stands else (width, height)
-        own = image is source or image.format != "TIFF"  # pages of files are read one by one
-        return Header(size, orientation, what_is_left_out(image) if own else None)
+        # of a TIFF, Pillow gives the size after the rotation
+        is_rotated = orientation in (5, 6, 7, 8) and image.format != "TIFF"
+        size = (height, width) if is_rotated else (width, height)
+        is_single = image is source or image.format != "TIFF"  # the pages of a TIFF file are read one by one
+        return Header(size, orientation, what_is_left_out(image) if is_single else None)
 
 
 def image_size(source: ImageSource, name: str | None = None) -> tuple[int, int]:
-    """Width and height in pixels as `load_image` will give them, read from the header alone.
+    """Return width and height in pixels, as `load_image` would, reading only the header.
 
     Raises:
-        ImageError: as `load_image`, but for damage behind the header.
+        ImageError: as `load_image`, except for damage after the header.
     """
     return read_header(source, name).size
 
 
 def pages_of(path: Name) -> list[Name | PicturePage]:
-    """Return the pages of a file, each of which `load_image` and `LineReader.read` take: mostly the file itself.
+    """Return the pages of an image file, for `load_image` and `LineReader.read`.
 
-    What cannot be opened is one page, for `load_image` to tell what is wrong.
+    For most files this is the file itself. A file that cannot be opened is returned too, and `load_image` raises the
+    error.
     """
     try:
         with Path(path).open("rb") as file:
@@ -103,25 +106,26 @@ def pages_of(path: Name) -> list[Name | PicturePage]:
                 return [path]
         with _unlimited(Image.open, path) as image:
             count = len(find_pages(image))
-    except Exception:  # decoders raise anything
+    except Exception:  # decoders raise errors of all types
         return [path]
     return [path] if count == 1 else [PicturePage(path, number) for number in range(1, count + 1)]
 
 
 def load_image(source: ImageSource, name: str | None = None, is_scan: bool = False) -> Image.Image:
-    """Read a picture into mode "L" or "RGB".
+    """Load an image in mode "L" or "RGB".
 
     Args:
-        source: a picture, a file, its bytes, {"bytes": …, "path": …} as `datasets` stores it, a page that `pages_of`
-            lists, or an array as `trocr_gsa.model.pictures.as_picture` takes it.
-        name: what to call it in a message; by default its path.
-        is_scan: it is of a page, and its lines are known: more pixels are allowed.
+        source: an image, a file, its bytes, {"bytes": …, "path": …} as in `datasets`, a page from `pages_of`, or an
+            array as for `trocr_gsa.model.pictures.as_picture`.
+        name: name of the image in error messages; by default its path.
+        is_scan: the image is a scan of a page whose lines are known; it may have more pixels.
 
     Raises:
-        ImageError: if it is missing, empty, damaged, no picture, of several pages, too small, too large or far too long
-            to be a line.
+        ImageError: if it is missing, empty, damaged, not an image, has several pages, or is too small, too large or far
+            too long for a line.
     """
-    from trocr_gsa.model.pictures import PictureError, as_picture  # which brings transformers, not needed to list files
+    # imported here because it imports transformers, which is not needed to list files
+    from trocr_gsa.model.pictures import PictureError, as_picture
 
     name = name or source_name(source)
     with _opened(source, name, is_scan) as image:
@@ -132,13 +136,13 @@ def load_image(source: ImageSource, name: str | None = None, is_scan: bool = Fal
         except PictureError as error:
             raise ImageError(str(error)) from error
         except MemoryError as error:
-            raise ImageError(f"{name}: memory is too small for {image.width} × {image.height} pixels.") from error
-        except Exception as error:  # decoders raise anything on damaged files, from SyntaxError to struct.error
+            raise ImageError(f"{name}: too little memory for {image.width} × {image.height} pixels.") from error
+        except Exception as error:  # decoders raise errors of all types for damaged files, even SyntaxError
             raise ImageError(f"{name}: the picture is damaged ({error}). Save it again, or leave it out.") from error
 
 
 def paper(image: Image.Image) -> tuple[int, ...]:
-    """The colour of the ground, a number a channel: the median of the picture's edge."""
+    """Return the colour of the paper, one number per channel: the median over the image's edge."""
     values = np.asarray(image)
     values = values.reshape(*values.shape[:2], -1)
     edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
@@ -147,18 +151,18 @@ def paper(image: Image.Image) -> tuple[int, ...]:
 
 def _orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would decode the whole picture to look for it at the end
+        return 1  # Pillow would decode the whole image to look for EXIF data at its end
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damage is for `load_image` to tell
+    except Exception:  # `load_image` raises the error of a damaged file
         return 1
 
 
 @contextmanager
 def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[Image.Image]:
-    """Open without decoding, show the page that is meant, and refuse sizes that cannot be; closes what it opened."""
+    """Open an image without decoding it, at the given page, and check its size; close it if it was opened here."""
     if isinstance(source, Image.Image):
-        _judge(source, name, is_scan)
+        _check_size(source, name, is_scan)
         yield source
         return
     if not isinstance(source, str | Path | PicturePage | bytes | dict):
@@ -167,11 +171,11 @@ def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[I
     stream = _stream(source.path if isinstance(source, PicturePage) else source, name)
     try:
         image = _unlimited(Image.open, stream)
-    except Exception as error:  # as above: a damaged header may raise anything
+    except Exception as error:  # as above: a damaged header may raise any error
         raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
     with image:
         _show_page(image, source, name)
-        _judge(image, name, is_scan)
+        _check_size(image, name, is_scan)
         yield image
 
 
@@ -182,12 +186,12 @@ def _from_array(source: Any, name: str, is_scan: bool) -> Image.Image:
         image = as_picture(source, name)
     except PictureError as error:
         raise ImageError(str(error)) from error
-    _judge(image, name, is_scan)
+    _check_size(image, name, is_scan)
     return image
 
 
 def _unlimited(open_image: Any, *args: Any) -> Any:
-    """Open without Pillow's limit of pixels, in whose place `_judge` is."""
+    """Open without Pillow's limit on pixels; `_check_size` has our own limits."""
     with _opening:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -197,7 +201,7 @@ def _unlimited(open_image: Any, *args: Any) -> Any:
 
 
 def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> Path | io.BytesIO:
-    """The file, or the bytes, once they are known to hold something."""
+    """Return the file, or a stream of the bytes, after checking that it is not empty."""
     content: Any = source
     if isinstance(source, dict):
         content = source["bytes"] if source.get("bytes") is not None else source.get("path") or b""
@@ -215,17 +219,17 @@ def _size_of_file(path: Any, name: str) -> int:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(f"{name}: no such file. Check the path.") from error
-    except (OSError, TypeError, ValueError) as error:  # a name too long, a folder nobody may look into, a NUL
+    except (OSError, TypeError, ValueError) as error:  # a name that is too long, missing permissions, or a NUL
         raise ImageError(f"{name}: cannot be opened ({error}). Check the path.") from error
     if stat.S_ISDIR(found.st_mode):
-        raise ImageError(f"{name}: is a folder, expected a picture. Name the pictures in it.")
+        raise ImageError(f"{name}: is a folder, expected a picture. Give the pictures in it.")
     if not stat.S_ISREG(found.st_mode):
-        raise ImageError(f"{name}: is no file, expected a picture. Check the path.")
+        raise ImageError(f"{name}: is not a regular file, expected a picture. Check the path.")
     return found.st_size
 
 
 def _show_page(image: Image.Image, source: ImageSource, name: str) -> None:
-    """Have a TIFF show the page that is meant."""
+    """Seek the given page of a TIFF."""
     if image.format != "TIFF":
         return
     try:
@@ -234,11 +238,11 @@ def _show_page(image: Image.Image, source: ImageSource, name: str) -> None:
         raise ImageError(f"{name}: {error}") from error
     number = source.number if isinstance(source, PicturePage) else 1
     if number > len(pages):
-        raise ImageError(f"{name}: the file has {len(pages)} pages, and this is none of them. Was it changed?")
+        raise ImageError(f"{name}: the file has {len(pages)} pages, not {number}. Was the file changed?")
     if len(pages) > 1 and not isinstance(source, PicturePage):
         raise ImageError(
-            f"{name}: holds {len(pages)} pages, expected one picture. Read its pages, as `trocr-gsa read` does, or in "
-            "Python as `trocr_gsa.data.pages_of` lists them; or save each as a file."
+            f"{name}: has {len(pages)} pages, expected one picture. Read it with `trocr-gsa read`, or in Python read "
+            "the pages that `trocr_gsa.data.pages_of` returns; or save each page as a file."
         )
     try:
         _unlimited(image.seek, pages[number - 1])
@@ -246,30 +250,30 @@ def _show_page(image: Image.Image, source: ImageSource, name: str) -> None:
         raise ImageError(f"{name}: the page is damaged ({error}). Save it again, or leave it out.") from error
 
 
-def _judge(image: Image.Image, name: str, is_scan: bool) -> None:
-    """Refuse sizes that no line of text has, or no page that memory holds."""
+def _check_size(image: Image.Image, name: str, is_scan: bool) -> None:
+    """Raise an error for sizes that a line of text cannot have, and for scans that do not fit into memory."""
     short, long = sorted(image.size)
     what = f"{name}: {image.width} × {image.height} pixels is"
     if short < MIN_SIDE:
         raise ImageError(f"{what} too small to hold text; expected {MIN_SIDE} or more each way.")
     if short * long > MAX_PIXELS and not is_scan:
         raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels when unpacked. Cut the page into lines first.")
-    if short * long * _bytes_a_pixel(image) > MAX_SCAN_BYTES and short * long > MAX_PIXELS:
+    if short * long * _bytes_per_pixel(image) > MAX_SCAN_BYTES and short * long > MAX_PIXELS:
         raise ImageError(f"{what} more than can be unpacked in memory. Save it in grey, or smaller, or in parts.")
     if long > MAX_ASPECT * short:
         raise ImageError(f"{what} more than {MAX_ASPECT} times as long as high. Cut it into lines.")
 
 
-def _bytes_a_pixel(image: Image.Image) -> int:
-    """Return how many bytes it takes to decode a large scan and make it grey."""
-    if image.format == "JPEG" and image.mode in ("L", "RGB"):  # which is decoded in grey
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """Return the number of bytes per pixel for decoding a large scan and converting it to grey."""
+    if image.format == "JPEG" and image.mode in ("L", "RGB"):  # decoded directly in grey
         return GREY_COST["L"] + PROGRESSIVE * ("progression" in image.info)
     cost = GREY_COST.get(image.mode, OTHER_COST) + DECODING.get(image.format or "", 0)
-    return 2 * cost if image.format == "TIFF" and _orientation(image) != 1 else cost  # Pillow turns it right away
+    return 2 * cost if image.format == "TIFF" and _orientation(image) != 1 else cost  # loading rotates a TIFF
 
 
 def _large_scan(image: Image.Image, name: str) -> Image.Image:
-    """Read a scan into mode "L", in the memory that its picture takes and little more."""
+    """Load a large scan in mode "L", with little more memory than the image itself needs."""
     from trocr_gsa.model.pictures import as_picture, eight_bit, opaque
 
     image.draft("L", image.size)

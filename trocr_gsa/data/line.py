@@ -1,4 +1,4 @@
-"""A line of text as it was read: the one type from the reader to pages, evaluation and reports."""
+"""The result of reading a line: one type for the reader, pages, evaluation and reports."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Line:
-    """The text of one line, as it was read, and what is known of the reading.
+    """The text of one line that was read, with confidence and orientation.
 
-    confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), T the reader's temperature
+    confidence = exp( (1/T) · mean_t log p(token_t | tokens before, image) ), with the reader's temperature T
 
     Attributes:
-        text: of the line; empty if the picture could not be read.
-        confidence: in [0, 1]; where T was fitted, the probability that the text has no error.
-        orientation: degrees by which the picture, or the line on its page, is turned counter-clockwise from upright, in
-            [0, 360).
-        source: the file, or `images[3]`; empty where nobody gave a name.
-        error: why the picture could not be read; None if it could.
-        adapter: the adapter that read it, by its name or, if merged, by its folder; None: the model alone.
-        character_confidences: the probability of each character (code point) of the text, in [0, 1], without T.
-        note: what else to know of the reading, such as what of the file was not read; None if there is nothing.
-        ctc_text: what the CTC head read; None if it was not asked, or the model has none.
+        text: text of the line; empty if the image could not be read.
+        confidence: in [0, 1]; if T was fitted, the probability that the text has no error.
+        orientation: angle in degrees by which the image, or the line on its page, is rotated counter-clockwise from
+            upright, in [0, 360).
+        source: the file, or for example `images[3]`; empty if it has no name.
+        error: why the image could not be read; None if it could.
+        adapter: the adapter that read it, by its name or, if merged, by its folder; None: the base model.
+        character_confidences: probability of each character (code point) of the text, in [0, 1], without T.
+        note: a remark about the reading, for example which pages of the file were not read; None: no remark.
+        ctc_text: text of the CTC head; None if it was not computed, or the model has no CTC head.
 
     Example:
         >>> line = Line("Anno 1784", 0.93, 90.0, "scan.png", character_confidences=(0.99,) * 9)
@@ -50,26 +50,26 @@ class Line:
 
     @classmethod
     def empty(cls, source: str) -> Line:
-        """Return what there is of a picture without writing: no text, and a note that says why."""
+        """Return the line of an image without writing: an empty text, and a note that says why."""
         return cls("", 1.0, 0.0, source, note="no writing was found in the picture")
 
     @classmethod
     def failed(cls, source: str, error: Exception) -> Line:
-        """Return the line of a picture that could not be read."""
+        """Return the line of an image that could not be read."""
         return cls("", 0.0, 0.0, source, str(error))
 
     def noted(self, note: str | None) -> Line:
-        """Return the line with one more note, if there is one."""
+        """Return the line with a note added; without a note, the line itself."""
         if note is None:
             return self
         return replace(self, note=note if self.note is None else f"{self.note}; {note}")
 
     @property
     def character_confidence(self) -> float:
-        """Geometric mean of the characters' confidences; of an empty text, the line's confidence."""
+        """Geometric mean of the character confidences; for an empty text, the confidence of the line."""
         return geometric_mean(self.character_confidences, self.confidence)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return what output files hold of the line, by the names in `FIELDS`, with rounded numbers."""
+        """Return the fields for output files, by the names in `FIELDS`, with rounded numbers."""
         rounded = confidence_fields(self.confidence, self.character_confidences)
         return {name: rounded[name] if name in rounded else getattr(self, name) for name in FIELDS}

@@ -1,7 +1,7 @@
-"""Lists of lines: a file that names pictures and their texts, row by row, as people and programs write them.
+"""Lists of lines: JSONL, CSV and TSV files whose rows name an image and its text.
 
-What is unusual: a row that cannot be used is named and costs no other row. So a row is one line of the file in every
-format (a text has no line breaks), and numbers are taken as they are written: 12.50 and 007 are texts like any other.
+What is unusual: a bad row is reported and does not affect other rows. So in every format a row is one line of the file
+(a text has no line breaks), and numbers are kept as they are written: 12.50 and 007 are texts like any other.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ METADATA_NAMES = (METADATA, "metadata.csv", "metadata.tsv")
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
 FILE_NAME = "file_name"
-PICTURE_HEADINGS = ("filename", "file", "path")  # of a table, beside file_name and what the user calls it
-MOST_ROWS = 10_000_000  # of one list or table: what a damaged or hostile file holds is not kept in memory
+PICTURE_HEADINGS = ("filename", "file", "path")  # of a table, besides file_name and the user's `image_column`
+MAX_ROWS = 10_000_000  # of one list or table, so that a damaged or hostile file cannot fill the memory
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns: picture, text, and the document a line belongs to (absent where there is none)."""
+    """Names of the columns: image, text, and the document of the line (optional)."""
 
     image: str = "image"
     text: str = "text"
@@ -53,17 +53,17 @@ def find_table(folder: Path) -> Path | None:
     """
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
     if len(found) > 1:
-        raise ValueError(f"`source`: {folder} holds {found[0].name} and {found[1].name}. Name the one that is meant.")
+        raise ValueError(f"`source`: {folder} holds {found[0].name} and {found[1].name}. Give one of them.")
     return found[0] if found else None
 
 
 def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
-    """Open the lines that a list names.
+    """Open the lines of a list.
 
     Args:
         path: the list: .jsonl, .csv with a heading, or .tsv with a heading or with path and text in each row.
-        columns: what the headings, or the objects' fields, are called.
-        root: the folder that was given; no picture outside of it and of the list's own folder is looked at.
+        columns: names of the headings, or of the objects' fields.
+        root: the folder that the user gave; images outside of it and of the list's own folder are not opened.
 
     Raises:
         ValueError: if no line can be used.
@@ -73,8 +73,8 @@ def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
     records: list[Record] = []
     try:
         for number, fields in _rows(path, columns):
-            if number > MOST_ROWS:
-                raise ValueError(f"has more than {MOST_ROWS:,} rows. Split it.")
+            if number > MAX_ROWS:
+                raise ValueError(f"has more than {MAX_ROWS:,} rows. Split it.")
             try:
                 records.append(_record(fields(), columns, path.parent, names))
             except (ValueError, KeyError, RecursionError) as error:
@@ -87,11 +87,11 @@ def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
 
 
 class _PictureProblem(Exception):
-    """A row whose picture is not there; the message begins with the picture's name."""
+    """A row whose image does not exist; the message begins with the image's name."""
 
 
 def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
-    """Yield each row's number, and what parses it; rows that are blank are passed over."""
+    """Yield the number of each row and a function that parses it; blank rows are skipped."""
     rows = ((number, row) for number, row in text_rows(path) if row.strip())
     if path.suffix.lower() in TABLE_SUFFIXES:
         yield from _table_rows(rows, columns, path.suffix.lower())
@@ -107,7 +107,7 @@ def _json_object(row: str) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no text and no number.")
+    raise ValueError(f"{name} is neither a text nor a number.")
 
 
 def _table_rows(
@@ -127,9 +127,9 @@ def _table_rows(
 
 
 def _headings(first: str, columns: Columns, suffix: str) -> tuple[str, list[str] | None]:
-    """Return what separates the columns, and their names; None where the first row is no heading."""
+    """Return the separator of the columns, and their names or None if the first row is not a heading."""
     for separator in "\t" if suffix == ".tsv" else ",;\t":
-        with suppress(ValueError):  # it is no heading, and told as a row
+        with suppress(ValueError):  # it is not a heading; the error is raised when it is parsed as a row
             headings = [cell.strip() for cell in _cells(usable(first), separator)]
             picture = next((name for name in (FILE_NAME, columns.image, *PICTURE_HEADINGS) if name in headings), None)
             if columns.text in headings and picture is not None:
@@ -145,7 +145,7 @@ def _table_row(row: str, separator: str, headings: Sequence[str]) -> dict[str, A
 
 
 def _cells(row: str, separator: str) -> list[str]:
-    """Cut a row: by the rules of CSV; between tabs as it is, but for cells that can only have been quoted."""
+    """Split a row by the rules of CSV, or at tabs, where only cells that were clearly quoted are unquoted."""
     if separator == "\t":
         return [_unquoted(cell) for cell in row.split("\t")]
     try:
@@ -155,7 +155,7 @@ def _cells(row: str, separator: str) -> list[str]:
 
 
 def _unquoted(cell: str) -> str:
-    """Undo the quoting of a cell in which marks are doubled; a text in single marks is one that somebody says."""
+    """Undo the quoting of a cell whose inner quotation marks are all doubled; other quotation marks are text."""
     inside = cell[1:-1]
     if len(cell) > 2 and cell[0] == cell[-1] == '"' and '""' in inside and '"' not in inside.replace('""', ""):
         return inside.replace('""', '"')
@@ -163,7 +163,7 @@ def _unquoted(cell: str) -> str:
 
 
 def _record(fields: dict[str, Any], columns: Columns, folder: Path, names: FolderNames) -> Record:
-    """Judge the fields of a row, and find its picture."""
+    """Check the fields of a row, and find its image."""
     is_elsewhere = not fields.get(FILE_NAME) and (columns.image in fields or columns.image != Columns.image)
     name = _word(fields, columns.image if is_elsewhere else FILE_NAME)
     text, document = _word(fields, columns.text), _word(fields, columns.document, required=False)
@@ -194,7 +194,7 @@ def _degrees(value: Any) -> float:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """Say why a row was left out."""
+    """Return why a row was left out."""
     if isinstance(error, KeyError):
         return f"the field {error} is missing. Add it, or name the column that holds it."
     if isinstance(error, RecursionError):

@@ -1,7 +1,7 @@
-"""Several sources in fixed proportions.
+"""Mixes several sources in fixed proportions.
 
-In every epoch each source gives its share of the lines exactly (up to one line), and walks through its own lines in
-shuffled order, all of them before any comes again: a small source is repeated, a large one is spread over epochs.
+In every epoch each source contributes exactly its share of the lines (up to one line). A source goes through all of its
+lines in random order before it repeats any. So a small source is repeated, and a large one is spread over epochs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .samples import LineDataset, LineSample
 
 
 def shares(weights: Sequence[float], size: int) -> list[int]:
-    """Whole numbers that sum to `size`, in proportion to `weights` (largest remainder)."""
+    """Return integers that sum to `size`, in proportion to `weights` (largest remainder method)."""
     exact = np.array(weights) / np.sum(weights) * size
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: size - counts.sum()]] += 1
@@ -24,7 +24,7 @@ def shares(weights: Sequence[float], size: int) -> list[int]:
 
 @lru_cache(maxsize=64)
 def shuffled(size: int, *seed: int) -> np.ndarray:
-    """The numbers below `size` in an order that depends on the seed alone."""
+    """Return a permutation of the numbers below `size` that depends only on the seed."""
     return np.random.default_rng(seed).permutation(size)
 
 
@@ -33,12 +33,12 @@ class Mixture(LineDataset):
 
     Args:
         datasets: the sources.
-        weights: positive numbers, one a source; by default their lengths.
-        size: lines in an epoch; by default the sum of the lengths.
-        seed: any integer ≥ 0; decides the order within each source.
+        weights: one positive number per source; by default their lengths.
+        size: number of lines in an epoch; by default the sum of the lengths.
+        seed: any integer ≥ 0, for the order within each source.
 
     Raises:
-        ValueError: if there is no source, or the weights are not as many positive numbers.
+        ValueError: if there is no source, or the weights are not one positive number per source.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Mixture(LineDataset):
         size: int | None = None,
         seed: int = 0,
     ) -> None:
-        """Fix how many lines of an epoch each source gives."""
+        """Compute how many lines each source contributes to an epoch."""
         weights = [len(d) for d in datasets] if weights is None else weights
         if not datasets or len(weights) != len(datasets) or min(weights) <= 0:
             raise ValueError(
@@ -69,7 +69,7 @@ class Mixture(LineDataset):
         return self.lines
 
     def locate(self, index: int) -> tuple[int, int]:
-        """Which source gives line `index`, and its index there."""
+        """Return the source of line `index`, and its index in this source."""
         epoch, item = divmod(index, self.lines)
         source = int(np.searchsorted(self.ends, item, side="right"))
         count, length = self.counts[source], len(self.datasets[source])

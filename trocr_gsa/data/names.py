@@ -1,7 +1,8 @@
-"""Finding a file by the name that a list or a page gives it, and never one outside of the folder that was given.
+"""Finds files by their names in a list or page file, and never outside of the user's folder.
 
-What is unusual: names travel between systems, and come back with backslashes, in other case, with accents composed or
-taken apart, or percent-encoded. The file that is named exactly wins; otherwise the only one that differs in no more.
+What is unusual: names are copied between systems and may change: backslashes, upper and lower case, composed or
+decomposed accents, percent-encoding. A file with exactly the given name is preferred; otherwise a file is found if it
+is the only one that differs just in these respects.
 """
 
 from __future__ import annotations
@@ -12,46 +13,46 @@ from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote
 
-SHOWN_LETTERS = 120  # of a name in a message
-LONGEST_PATH = 4096  # letters; no system has longer ones, and to follow a million steps would take hours
+SHOWN_CHARACTERS = 120  # of a name in a message
+MAX_PATH = 4096  # characters; no system has longer paths, and following a path with a million parts would take hours
 
 
 class NameProblem(ValueError):
-    """A name that must not be followed, or means several files; the message goes behind the name."""
+    """A name that must not be followed, or is ambiguous; the message is written after the name."""
 
 
 class OutsideProblem(NameProblem):
-    """A name that leads outside of the folder that was given."""
+    """A name that leads outside of the user's folder."""
 
 
 class FolderNames:
-    """The files of a folder by the names that others give them.
+    """Finds the files of folders by exact or similar names.
 
     Args:
-        roots: folders, links followed; nothing outside of all of them is ever returned.
+        roots: folders, links resolved; files outside of them are never returned.
     """
 
     def __init__(self, *roots: Path) -> None:
-        """Look at nothing yet: a folder is listed when a name is not found as it is written."""
+        """Store the folders; a folder is listed only when a name is not found exactly."""
         self.roots = roots
         self._real = [os.path.realpath(root) for root in roots]
         self._real += [str(blobs) for root in roots if (blobs := _hub_blobs(root)) is not None]
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, folder: Path, name: str) -> Path | None:
-        """Return the file that a name in `folder` means; None if there is none.
+        """Return the file in `folder` with this name, or a similar one; None if there is none.
 
         Raises:
             OutsideProblem: if it leads outside of the roots.
-            NameProblem: if it is as near to several files.
+            NameProblem: if it is similar to several files.
         """
-        if len(name) > LONGEST_PATH:
+        if len(name) > MAX_PATH:
             return None
         for written in dict.fromkeys((name, name.replace("\\", "/"), unquote(name).replace("\\", "/"))):
             exact = self._inside(folder / written)
-            if os.path.isfile(exact):  # where Path.is_file raises, on names that are too long, this says no
+            if os.path.isfile(exact):  # False for names that are too long, where Path.is_file raises an error
                 return exact
-            near = None if Path(written).is_absolute() else self._nearly(folder, written)
+            near = None if Path(written).is_absolute() else self._find_similar(folder, written)
             if near is not None:
                 return self._inside(near)
         return None
@@ -62,15 +63,15 @@ class FolderNames:
         return path
 
     def holds(self, path: Path) -> bool:
-        """Whether a path, its links followed, stays inside; one that leads nowhere does if it says so."""
+        """Whether a path lies inside the roots after resolving its links; it need not exist."""
         try:
             real = os.path.realpath(path)
-        except ValueError:  # no path: it holds a NUL or half a character
+        except ValueError:  # not a path: it has a NUL or a lone surrogate
             return True
         return any(real == root or real.startswith(os.path.join(root, "")) for root in self._real)
 
-    def _nearly(self, folder: Path, written: str) -> Path | None:
-        """Follow a name part by part, each as it is written or by the only entry that is nearly the same."""
+    def _find_similar(self, folder: Path, written: str) -> Path | None:
+        """Follow a name part by part, where each part is an exact entry or the only similar entry."""
         path = folder
         for part in Path(written).parts:
             if part != ".." and not os.path.lexists(path / part):
@@ -78,7 +79,7 @@ class FolderNames:
                 composed = [entry for entry in near if _composed(entry) == _composed(part)]
                 near = composed or near
                 if len(near) > 1:
-                    raise NameProblem(f"is as near to {' and '.join(map(shown, near[:2]))}. Write the name as it is.")
+                    raise NameProblem(f"may mean {' or '.join(map(shown, near[:2]))}. Write the exact name.")
                 if not near:
                     return None
                 part = near[0]
@@ -91,32 +92,32 @@ class FolderNames:
             try:
                 for entry in sorted(os.listdir(folder)):
                     entries[_folded(entry)].append(entry)
-            except (OSError, ValueError):  # no folder, or one that may not be looked into
+            except (OSError, ValueError):  # not a folder, or no permission
                 pass
             self._listed[folder] = dict(entries)
         return self._listed[folder]
 
 
 def shown(name: str) -> str:
-    """Return a name as a message and UTF-8 can hold it: on one line, not endless, bytes that are no UTF-8 escaped."""
+    """Return a name for a message: on one line, shortened, and with bytes that are not UTF-8 escaped."""
     name = writable(name)
-    return name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}…"
+    return name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…"
 
 
 def writable(name: str) -> str:
-    """Return a name with what UTF-8 or one line cannot hold escaped."""
+    """Return a name in which line breaks, other unprintable characters and bytes that are not UTF-8 are escaped."""
     if name.isprintable():
         return name
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
 def without_slash(word: str) -> str:
-    """Return a folder's name as it is without a slash behind it: `lines/` and `lines` are one."""
+    """Return a folder's name without trailing slashes, so that `lines/` and `lines` are the same."""
     return word.rstrip("/") or word
 
 
 def may_be_on_hub(word: str) -> bool:
-    """Whether a word that is no folder here may be owner/name on the Hub: no folder here is called owner."""
+    """Whether a word may be owner/name on the Hub: it has this form, and there is no local folder called owner."""
     owner, _, name = word.partition("/")
     return bool(owner and name) and "/" not in name and owner[0] not in ".~" and not os.path.isdir(owner)
 
@@ -130,7 +131,7 @@ def _folded(name: str) -> str:
 
 
 def _hub_blobs(root: Path) -> Path | None:
-    """Where the Hub's cache keeps the files that a snapshot, in or above the folder, links to."""
+    """Return the folder of the Hub's cache with the files that a snapshot links to; the root may be in a snapshot."""
     for folder in (root.absolute(), *root.absolute().parents):
         blobs = folder.parent.parent / "blobs"
         if folder.parent.name == "snapshots" and blobs.is_dir():
@@ -139,10 +140,10 @@ def _hub_blobs(root: Path) -> Path | None:
 
 
 def check_folder(field: str, path: str | Path | None, else_give: str) -> None:
-    """Refuse what can only be meant as a folder and is none; any other name may be one on the Hub.
+    """Check that a path is a folder, or may be a name on the Hub.
 
     Raises:
-        ValueError: if there is no such folder; the message says what else to give.
+        ValueError: if it is neither; the message says what else to give.
     """
     if path is None or os.path.isdir(path):
         return
@@ -153,7 +154,7 @@ def check_folder(field: str, path: str | Path | None, else_give: str) -> None:
 
 
 def split_source(source: str) -> tuple[str, float | None]:
-    """Split `path:weight` into path and weight; without a weight, or where a folder is called so, it is None.
+    """Split `path:weight` into path and weight; the weight is None if it is missing, or the name is that of a folder.
 
     Raises:
         ValueError: if the weight is not positive.

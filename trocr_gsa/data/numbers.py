@@ -1,4 +1,4 @@
-"""Confidences and other numbers as they are written into files: with digits to sort by, and all of them finite."""
+"""Formatting of confidences and other numbers in output files: enough digits for sorting, and always finite."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-DIGITS, DIGITS_OF_CHARACTER = 6, 4  # significant ones: a line of a hard hand has 1e-9 as easily as 0.9
+DIGITS, DIGITS_OF_CHARACTER = 6, 4  # significant digits: the confidence of a difficult line may be 1e-9
 
 
 def confidence_fields(line: float, of_characters: Sequence[float]) -> dict[str, Any]:
-    """Return a line's confidence and those of its characters, rounded, by the names that files give them.
+    """Return the rounded confidences of a line and its characters, by their names in output files.
 
     Args:
-        line: its confidence.
-        of_characters: that of each of its characters.
+        line: confidence of the line.
+        of_characters: confidence of each of its characters.
     """
     rounded = round_characters(of_characters)
     return {
@@ -26,29 +26,29 @@ def confidence_fields(line: float, of_characters: Sequence[float]) -> dict[str, 
 
 
 def round_characters(confidences: Sequence[float]) -> list[float]:
-    """Return the confidences of characters as files have them."""
+    """Return the confidences of characters, rounded for output files."""
     return [float(significant(each, DIGITS_OF_CHARACTER)) for each in confidences]
 
 
 def csv_row(fields: Mapping[str, Any]) -> list[Any]:
-    """Return what stands in a row of a table: of several numbers, one after the other with spaces between."""
+    """Return the cells of a CSV row; a list of numbers becomes one cell, separated by spaces."""
     return [" ".join(map(str, value)) if isinstance(value, list) else value for value in fields.values()]
 
 
 def significant(value: float, digits: int = DIGITS) -> str:
-    """Return a number with so many significant digits, small ones as 1.2e-09."""
+    """Format a number with the given number of significant digits, small ones as 1.2e-09."""
     return f"{value:.{digits}g}"
 
 
 def geometric_mean(values: Sequence[float], of_none: float) -> float:
-    """Return (Π_i v_i)^(1/n) of n values, 0 or more; `of_none` where there is none."""
+    """Return (Π_i v_i)^(1/n) of n values, which are 0 or more; `of_none` if n is 0."""
     if not values:
         return of_none
     return 0.0 if 0.0 in values else math.exp(math.fsum(map(math.log, values)) / len(values))
 
 
 def to_json(value: Any, **options: Any) -> str:
-    """Return JSON as its standard has it: a number that is not finite becomes null.
+    """Return standard JSON, in which numbers that are not finite become null.
 
     Args:
         value: as for `json.dumps`.

@@ -1,7 +1,7 @@
-"""What every source of data yields, and how: lines by index, epoch after epoch.
+"""The common interface of all data sources: lines by index, in any number of epochs.
 
-An index runs on past the end: item i of epoch e is index e·len + i. So what is random about a line (its augmentation,
-its place in a mixture, a fresh rendering) follows from the index alone, and is the same in whatever process makes it.
+Indices continue after the end: item i of epoch e has index e·len + i. So everything random about a line (augmentation,
+place in a mixture, rendering) depends only on the index, and is the same in every process.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LineSample:
-    """One line of writing.
+    """A line image with its transcription.
 
     Args:
-        image: mode "L" or "RGB".
-        text: what stands there, never empty.
-        name: tells the user which line it is (a file name, a seed).
-        document: the book, hand or font it comes from; intervals are estimated over documents.
-        angle: how far the image is turned counter-clockwise from upright, in degrees.
+        image: image of mode "L" or "RGB".
+        text: its transcription, never empty.
+        name: name of the line for messages (a file name, a seed).
+        document: the book, hand or font of the line; intervals are estimated over documents.
+        angle: angle in degrees by which the image is rotated counter-clockwise from upright.
     """
 
     image: Image.Image
@@ -39,16 +39,16 @@ class LineSample:
 
 
 def clean_text(text: str) -> str:
-    """The text as readers write it: composed characters (NFC), single spaces, none at the ends, no line breaks."""
+    """Return a text in the form that readers write: NFC, single spaces, no spaces at the ends, no line breaks."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 class LineDataset(Dataset[LineSample]):
-    """Lines by index; subclasses give the number of lines and, for each, the sample, the text and the size.
+    """Lines by index; subclasses define the number of lines, and the sample, text and size of each line.
 
     Attributes:
-        problems: one line for each sample that was left out, and why.
-        notes: what else should be known of the lines, once for all of them.
+        problems: one message for each line that was left out, with the reason.
+        notes: messages about the lines as a whole.
     """
 
     problems: Sequence[str] = ()
@@ -59,42 +59,42 @@ class LineDataset(Dataset[LineSample]):
         raise NotImplementedError
 
     def __getitem__(self, index: int) -> LineSample:
-        """Line index mod len, in epoch index div len.
+        """Return line index mod len of epoch index div len.
 
         Raises:
-            ImageError: if the picture turns out to be damaged.
+            ImageError: if the image is damaged.
         """
         raise NotImplementedError
 
     def text(self, index: int) -> str:
-        """The line's text, without its picture."""
+        """Return the text of a line, without loading its image."""
         raise NotImplementedError
 
     def size(self, index: int) -> tuple[int, int]:
-        """(width, height) of the line's picture in pixels, or a good estimate, without decoding it."""
+        """Return (width, height) of a line image in pixels, or an estimate, without decoding it."""
         raise NotImplementedError
 
     def texts(self, epoch: int = 0) -> list[str]:
-        """The texts of an epoch."""
+        """Return the texts of an epoch."""
         return [self.text(epoch * len(self) + item) for item in range(len(self))]
 
     def sizes(self, epoch: int = 0) -> list[tuple[int, int]]:
-        """The sizes of an epoch's pictures."""
+        """Return the sizes of the images of an epoch."""
         return [self.size(epoch * len(self) + item) for item in range(len(self))]
 
     def text_lengths(self, epoch: int = 0) -> list[int]:
-        """Number of characters of each line of an epoch."""
+        """Return the number of characters of each line of an epoch."""
         return [len(text) for text in self.texts(epoch)]
 
     def __iter__(self) -> Iterator[LineSample]:
-        """The lines of the first epoch."""
+        """Iterate over the lines of the first epoch."""
         return (self[index] for index in range(len(self)))
 
     def __getitems__(self, indices: Sequence[int]) -> list[LineSample]:
-        """The lines of a batch; a damaged picture is reported and left out, so that the others go on.
+        """Return the lines of a batch; damaged images are logged and left out.
 
         Raises:
-            ImageError: if every picture of the batch is damaged.
+            ImageError: if every image of the batch is damaged.
         """
         samples: list[LineSample] = []
         failure: ImageError | None = None

@@ -1,8 +1,8 @@
-"""One door to lines of every kind: `open_source("my_lines/")`.
+"""Opens line data of every kind: `open_source("my_lines/")`.
 
-Known are a compiled or other parquet file, an imagefolder with metadata.jsonl or .csv, a table of paths and texts
-(.tsv, .csv), a folder of pictures with .gt.txt files, PAGE or ALTO files with the pictures of their pages, a folder
-saved by `datasets`, and the name of a dataset on the Hugging Face Hub.
+Supported are Parquet files (compiled or other), an imagefolder with metadata.jsonl or .csv, a table of paths and texts
+(.tsv, .csv), a folder of images with .gt.txt files, PAGE or ALTO files with the images of their pages, a folder saved
+by `datasets`, and a dataset on the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def open_source(
     text_column: str = "text",
     document_column: str = "document",
 ) -> LineDataset:
-    """Open lines of any kind.
+    """Open a source of lines.
 
     Args:
         spec: a folder, a file (.parquet, .jsonl, .csv, .tsv, .xml), or `owner/name` on the Hub.
-        split: the part to open, where the source has parts.
-        image_column: of a table, or of metadata.jsonl where it is not `file_name`.
-        text_column: of a table or of metadata.jsonl.
-        document_column: the same; may be absent.
+        split: the split to open, if the source has splits.
+        image_column: image column of a table, or of metadata.jsonl if it is not `file_name`.
+        text_column: text column of a table or of metadata.jsonl.
+        document_column: document column of a table or of metadata.jsonl; the column may be missing.
 
-    Returns: the usable lines; `problems` lists the others, and `notes` what is odd about those.
+    Returns: the usable lines. Its `problems` lists the other lines, and its `notes` has remarks about the usable ones.
 
     Raises:
         ValueError: if the source, the split or a column does not exist, or if no line can be used.
@@ -61,14 +61,14 @@ def open_source(
 
 
 def check_source(spec: str | Path, field: str = "source") -> None:
-    """Refuse at once what can only be meant as a folder or a file, and is none.
+    """Check that a source is a folder, a file, or may be a name on the Hub.
 
     Args:
-        spec: as `open_source` takes it.
-        field: what the message calls it.
+        spec: as for `open_source`.
+        field: name of the user's argument, for the error message.
 
     Raises:
-        ValueError: if there is no such folder, and no dataset on the Hub can be called so.
+        ValueError: if there is no such folder or file, and it cannot be the name of a dataset on the Hub.
     """
     word = str(spec)
     if os.path.isfile(word) or os.path.isdir(word) or (isinstance(spec, str) and may_be_on_hub(word)):
@@ -92,7 +92,7 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
     if (table := find_table(folder)) is not None:
         return _open_list(table, columns, root)
     if holds_xml(folder):
-        return open_pages(folder)  # which names what is wrong with it
+        return open_pages(folder)  # raises an error that says what is wrong
     raise ValueError(
         f"`source`: {folder} has neither {METADATA} nor .gt.txt files nor pages (PAGE, ALTO) nor a dataset. "
         f'Write {METADATA} with one {{"file_name": …, "text": …}} a line, or put 001.gt.txt beside 001.png.'
@@ -100,14 +100,14 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
 
 
 def _open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
-    """Open a list that was found in a folder, and so must lie there itself."""
+    """Open a list that was found in a folder; it must not be a link to a file outside of this folder."""
     if not FolderNames(root, path.parent).holds(path):
         raise ValueError(f"`source`: {path} is a link that leads outside of {root}. Put the file itself there.")
     return open_list(path, columns, root)
 
 
 def _split_folder(root: Path, split: str) -> Path:
-    """The split's own folder, or `root` where there are no splits."""
+    """Return the folder of the split, or `root` if there are no splits."""
     if (root / split).is_dir():
         return root / split
     splits = [name for name in SPLITS if (root / name).is_dir()]
@@ -134,10 +134,10 @@ def _open_pairs(folder: Path, truths: list[Path], names: FolderNames) -> StoredL
 
 
 def _truth(path: Path, names: FolderNames) -> str:
-    """The text of a .gt.txt file.
+    """Return the text of a .gt.txt file.
 
     Raises:
-        ValueError: if it cannot be read; the message goes behind the file's name.
+        ValueError: if it cannot be read; the message is written after the file's name.
     """
     if not names.holds(path):
         raise NameProblem("is a link that leads outside of the folder, and is not followed. Put the file itself there.")
@@ -148,14 +148,14 @@ def _truth(path: Path, names: FolderNames) -> str:
 
 
 def _picture_beside(truth: Path, names: FolderNames) -> Path:
-    """The picture of a .gt.txt file: 001.png, or what binarising tools leave: 001.bin.png, 001.nrm.png.
+    """Return the image of a .gt.txt file: 001.png, or as binarisation tools name it: 001.bin.png, 001.nrm.png.
 
     Raises:
-        ValueError: if there is none; the message goes behind the file's name.
+        ValueError: if there is none; the message is written after the file's name.
     """
     stem = truth.name[: -len(TRUTH_SUFFIX)]
     for suffix in PICTURE_SUFFIXES:
         for middle in ("", ".bin", ".nrm"):
             if (picture := names.find(truth.parent, stem + middle + suffix)) is not None:
                 return picture
-    raise ValueError(f"no picture {shown(stem)}.png, .jpg, .tif … lies beside it.")
+    raise ValueError(f"there is no picture {shown(stem)}.png, .jpg, .tif … beside it.")

@@ -1,8 +1,8 @@
-"""Lines whose pictures are stored somewhere: checked once when opened, decoded when asked for.
+"""Lines with stored images: checked once when the source is opened, decoded when a line is used.
 
-Opening reads every text and every picture's header. What cannot be used is left out and listed in `problems`, one clear
-line each. A table's pictures are in the table: a path that it gives instead is followed into the folders that are known
-to hold its pictures, and nowhere else.
+Opening a source reads every text and the header of every image. Lines that cannot be used are left out and listed in
+`problems`, one message each. A table contains its images; if it has a path instead, the path is followed only into the
+folders that are known to contain its images.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .doubtful import doubtful_characters, is_seen
 from .images import ImageError, ImageSource, image_size, load_image
 from .names import FolderNames, shown
 from .samples import LineDataset, LineSample, clean_text
-from .textfiles import has_half_characters
+from .textfiles import has_surrogates
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where a line's picture is (a key into the dataset's `Pictures`), and what is known of it."""
+    """A line of a source: the key of its image in the dataset's `Pictures`, its text, name, document and angle."""
 
     key: int | str
     text: str
@@ -33,60 +33,61 @@ class Record:
 
 
 class Pictures(Protocol):
-    """Pictures by key; picklable, so that worker processes open their own."""
+    """Images by key; picklable, so that worker processes can open their own."""
 
     def __getitem__(self, key: Any, /) -> ImageSource:
-        """The picture, undecoded.
+        """Return the image, not decoded.
 
         Raises:
-            ImageError: if there is none that may be opened; the message goes behind the line's name.
+            ImageError: if there is no image that may be opened; the message is written after the line's name.
         """
         ...
 
 
 class FilePictures:
-    """Pictures in files: the key is the path."""
+    """Images in files: the key is the path."""
 
     def __getitem__(self, key: str) -> str:
-        """The path itself."""
+        """Return the path."""
         return key
 
 
 class ParquetPictures:
-    """Pictures in a column of a parquet file: the key is the row.
+    """Images in a column of a Parquet file: the key is the row.
 
     Args:
         path: the file.
-        column: bytes, or a struct with `bytes` and `path` as `datasets` writes it.
+        column: the column, with bytes, or with structs of `bytes` and `path` as `datasets` writes them.
     """
 
     def __init__(self, path: str, column: str) -> None:
-        """Read the column into memory, once a process.
+        """Read the column into memory, once per process.
 
-        Not by a memory map: the values are copied out of the file in any case, and who maps a file that is written
-        anew dies of it (SIGBUS). Without a buffer for the whole file, 307 MB of pictures take 0.4 GB at most, not 0.7.
+        This does not use a memory map: the values are copied out of the file in any case, and a process that maps a
+        file is killed (SIGBUS) when the file is overwritten. Without `pre_buffer`, 307 MB of images need at most 0.4 GB
+        instead of 0.7 GB.
         """
         self.path, self.column = path, column
         self.values = pq.read_table(path, columns=[column], memory_map=False, pre_buffer=False)[column]
 
     def __getitem__(self, key: int) -> ImageSource:
-        """The row's bytes."""
+        """Return the image of a row."""
         return embedded(self.values[key].as_py())
 
     def __reduce__(self) -> tuple[type[ParquetPictures], tuple[str, str]]:
-        """Travel to another process as a path, not as the pictures."""
+        """Pickle the path instead of the images."""
         return ParquetPictures, (self.path, self.column)
 
 
 def embedded(value: Any, folders: FolderNames | None = None) -> ImageSource:
-    """The picture in a cell of a table: bytes, or a struct with `bytes` and `path` as `datasets` writes it.
+    """Return the image in a cell of a table: bytes, or a struct with `bytes` and `path` as `datasets` writes it.
 
     Args:
         value: the cell.
-        folders: where a path without bytes may lead; None: nowhere.
+        folders: folders in which a path without bytes is followed; None: it is never followed.
 
     Raises:
-        ImageError: if it holds no picture, or only the path of one; the message goes behind the line's name.
+        ImageError: if the cell has no image, or only a path; the message is written after the line's name.
     """
     content = value.get("bytes") if isinstance(value, dict) else value
     path = value.get("path") if isinstance(value, dict) else value
@@ -98,26 +99,26 @@ def embedded(value: Any, folders: FolderNames | None = None) -> ImageSource:
         raise ImageError(f"the cell holds {type(value).__name__} instead of a picture. Store pictures as bytes.")
     if folders is None or not Path(path).is_absolute() or not folders.holds(Path(path)):
         raise ImageError(
-            f"the table holds only the path {shown(path)}, which is not followed. Store the picture itself as bytes."
+            f"the table has only the path {shown(path)}, which is not followed. Store the picture itself as bytes."
         )
     return path
 
 
 class StoredLines(LineDataset):
-    """Lines kept in files or tables.
+    """Lines stored in files or tables.
 
     Args:
-        records: every line that the source names.
-        pictures: where the records' keys lead.
-        problems: what the source itself had to leave out.
-        origin: the source, for messages.
+        records: all lines of the source.
+        pictures: the images, by the keys of the records.
+        problems: messages about lines that the source has already left out.
+        origin: name of the source, for messages.
 
     Raises:
         ValueError: if no line is left.
     """
 
     def __init__(self, records: Iterable[Record], pictures: Pictures, problems: Sequence[str], origin: str) -> None:
-        """Check every record's text and picture header."""
+        """Check the text and the image header of every record."""
         self.pictures, self.origin = pictures, origin
         self.records: list[Record] = []
         self._sizes: list[tuple[int, int]] = []
@@ -141,13 +142,13 @@ class StoredLines(LineDataset):
         if record.key in seen:
             raise ImageError(f"{name}: named twice; the second line is left out. Give every picture one line.")
         seen.add(record.key)
-        if has_half_characters(record.text):
-            raise ImageError(f"{name}: the text holds half a character (a lone surrogate). Transcribe the line anew.")
+        if has_surrogates(record.text):
+            raise ImageError(f"{name}: the text has half a character (a lone surrogate). Transcribe the line again.")
         if not is_seen(record.text):
             raise ImageError(f"{name}: the text is empty. Transcribe the line, or remove it.")
         try:
             return image_size(self._picture(record), name)
-        except OSError as error:  # a folder that may not be looked into, a disk that fails
+        except OSError as error:  # missing permissions, or a failing disk
             raise ImageError(f"{name}: the picture cannot be read ({error.strerror or error}).") from error
 
     def _picture(self, record: Record) -> ImageSource:
@@ -161,15 +162,15 @@ class StoredLines(LineDataset):
         return len(self.records)
 
     def __getitem__(self, index: int) -> LineSample:
-        """Decode line index mod len."""
+        """Return line index mod len, decoded."""
         record = self.records[index % len(self.records)]
         image = load_image(self._picture(record), record.name)
         return LineSample(image, self.text(index), record.name, record.document, record.angle)
 
     def text(self, index: int) -> str:
-        """The text of line index mod len."""
+        """Return the text of line index mod len."""
         return clean_text(self.records[index % len(self.records)].text)
 
     def size(self, index: int) -> tuple[int, int]:
-        """The size that the picture's header gives."""
+        """Return the size from the image's header."""
         return self._sizes[index % len(self._sizes)]

@@ -1,4 +1,4 @@
-"""Lines in tables: parquet files, folders saved by `datasets`, and datasets of the Hugging Face Hub."""
+"""Lines in tables: Parquet files, folders saved by `datasets`, and datasets on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .images import ImageSource
-from .lists import MOST_ROWS, Columns
+from .lists import MAX_ROWS, Columns
 from .names import FolderNames, shown, writable
 from .stored import ParquetPictures, Record, StoredLines, embedded
 
 
 class TablePictures:
-    """Pictures in a column of a `datasets` table: the key is the row.
+    """Images in a column of a `datasets` table: the key is the row.
 
     Args:
-        table: of `datasets`.
-        column: with the pictures.
-        folders: where paths may lead, which `datasets` gives of pictures that it has not put into the table.
+        table: a table of `datasets`.
+        column: the column of images.
+        folders: folders in which paths are followed; `datasets` stores paths of images that are not in the table.
     """
 
     def __init__(self, table: Any, column: str, folders: FolderNames) -> None:
-        """Hold the table with its pictures undecoded."""
+        """Store the table, without decoding its images."""
         import datasets
 
         self.column, self.folders = column, folders
@@ -38,15 +38,15 @@ class TablePictures:
         self.table = table.select_columns([column])
 
     def __getitem__(self, key: int) -> ImageSource:
-        """The row's picture."""
+        """Return the image of a row."""
         return embedded(self.table[key][self.column], self.folders)
 
 
 def open_parquet(path: Path, columns: Columns) -> StoredLines:
-    """Open a parquet file.
+    """Open a Parquet file.
 
     Raises:
-        ValueError: if it is none, lacks a column, or has no line that can be used.
+        ValueError: if it is not a Parquet file, a column is missing, or no line can be used.
     """
     try:
         metadata = pq.read_metadata(path)
@@ -54,16 +54,16 @@ def open_parquet(path: Path, columns: Columns) -> StoredLines:
         rows = metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(
-            f"`source`: {path} is no parquet file ({error}). Give a folder, or write one with `trocr-gsa compile`."
+            f"`source`: {path} is not a Parquet file ({error}). Give a folder, or write one with `trocr-gsa compile`."
         ) from error
-    if rows > MOST_ROWS:
-        raise ValueError(f"`source`: {path} says that it has {rows:,} rows, more than {MOST_ROWS:,}. Split it.")
+    if rows > MAX_ROWS:
+        raise ValueError(f"`source`: {path} claims to have {rows:,} rows, more than {MAX_ROWS:,}. Split it.")
     _require(names, columns, str(path))
     try:
         table = {name: _values(path, name) for name in _known(names, columns)}
         pictures = ParquetPictures(str(path), columns.image)
     except MemoryError as error:
-        raise ValueError(f"`source`: {path} does not fit into the memory. Split it.") from error
+        raise ValueError(f"`source`: {path} does not fit into memory. Split it.") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"`source`: {path} is damaged ({error}). Write it again.") from error
     problems: list[str] = []
@@ -72,16 +72,16 @@ def open_parquet(path: Path, columns: Columns) -> StoredLines:
 
 
 def open_saved(root: Path, split: str, columns: Columns) -> StoredLines:
-    """Open a folder that `datasets` saved.
+    """Open a folder that was saved by `datasets`.
 
     Raises:
-        ValueError: if it cannot be loaded, lacks the split or a column, or has no line that can be used.
+        ValueError: if it cannot be loaded, the split or a column is missing, or no line can be used.
     """
     import datasets
 
     try:
         loaded = datasets.load_from_disk(str(root))
-    except Exception as error:  # json, pyarrow and `datasets` have errors of their own
+    except Exception as error:  # json, pyarrow and `datasets` raise errors of their own types
         raise ValueError(f"`source`: {root} cannot be loaded as a saved dataset: {_first_line(error)}") from error
     if isinstance(loaded, datasets.DatasetDict):
         if split not in loaded:
@@ -91,27 +91,27 @@ def open_saved(root: Path, split: str, columns: Columns) -> StoredLines:
 
 
 def open_hub(spec: str, split: str, columns: Columns) -> StoredLines:
-    """Open what `datasets` loads: a dataset of the Hub, or a folder of parquet files.
+    """Open a dataset on the Hub, or a folder of Parquet files, with `datasets`.
 
     Raises:
-        ValueError: if it cannot be loaded, lacks a column, or has no line that can be used.
+        ValueError: if it cannot be loaded, a column is missing, or no line can be used.
     """
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
     try:
         loaded = datasets.load_dataset(spec, split=split)
-    except Exception as error:  # the network, the Hub and every builder have errors of their own
+    except Exception as error:  # the network, the Hub and every builder raise errors of their own types
         is_here = os.path.isdir(spec)
         missing = f"{spec} could not" if is_here else f"there is no folder {shown(spec)} here, and the name could not"
-        is_wrapped = isinstance(error, DatasetGenerationError)  # which says nothing by itself
+        is_wrapped = isinstance(error, DatasetGenerationError)  # its own message says nothing about the cause
         what = _first_line((is_wrapped and error.__cause__) or error)
         raise ValueError(f"`source`: {missing} be loaded as a dataset (split {split!r}): {what}") from error
     return _open_table(loaded, columns, spec, FolderNames(*_picture_folders(spec)))
 
 
 def _picture_folders(spec: str) -> list[Path]:
-    """Where `datasets` leaves pictures that are not in a table: the folder itself, or the caches of the Hub's."""
+    """Return where `datasets` stores images that are not in the table: the folder itself, or the caches of the Hub."""
     from datasets import config
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -147,9 +147,9 @@ def _known(names: Sequence[str], columns: Columns) -> list[str]:
 
 
 def _values(path: Path, column: str) -> list[Any]:
-    """Return a column's values; one that is not what its type says becomes the error that tells so.
+    """Return the values of a column; a value that does not fit its type is replaced by the error.
 
-    Texts are read as numbers of a dictionary, so that a long one that a small file repeats is in memory once.
+    Texts are read with dictionary encoding, so that a long text that is repeated is in memory only once.
     """
     read = pq.read_table(path, columns=[column], read_dictionary=[column], page_checksum_verification=True)[column]
     values: list[Any] = []
@@ -177,7 +177,7 @@ def _value(cell: Any) -> Any:
 
 
 def _records(table: Mapping[str, list[Any]], columns: Columns, origin: str, problems: list[str]) -> Iterator[Record]:
-    """Yield the rows that can be used; of the others, a problem each."""
+    """Yield the rows that can be used, and append a message to `problems` for each of the others."""
     for row in range(len(table[columns.text])):
         fields = {name: values[row] for name, values in table.items()}
         name = fields.get("name")

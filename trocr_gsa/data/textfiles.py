@@ -1,6 +1,7 @@
-"""Text files as people have them: UTF-8 with or without a byte-order mark, UTF-16 and UTF-32 with one.
+"""Reads text files in UTF-8 with or without a byte order mark, and in UTF-16 and UTF-32 with one.
 
-Other encodings are not guessed, for a wrong guess gives wrong letters: the file or the row is named, with the remedy.
+Other encodings are not guessed, because a wrong guess gives wrong characters. The error names the file or row and says
+how to convert it.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-MAX_LETTERS = 1_000_000  # of one text or one row; a line of writing has a hundred
+MAX_CHARACTERS = 1_000_000  # of one text or one row; a line of text has about a hundred
 MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # must come before the mark of UTF-16, with which it begins
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-NOT_UTF8 = "is not UTF-8. Save it as UTF-8; of Latin-1, for instance: iconv -f LATIN1 -t UTF-8 OLD > NEW"
+NOT_UTF8 = "is not UTF-8. Save it as UTF-8; from Latin-1, for instance: iconv -f LATIN1 -t UTF-8 OLD > NEW"
 
 
-def read_text(path: Path, most: int = MAX_LETTERS) -> str:
-    """Return the text of a file of at most so many letters.
+def read_text(path: Path, most: int = MAX_CHARACTERS) -> str:
+    """Return the text of a file with at most `most` characters.
 
     Raises:
-        ValueError: if it is too long or in an encoding that it does not say; the message goes behind the file's name.
+        ValueError: if it is too long or in an unknown encoding; the message is written after the file's name.
         OSError: if it cannot be read.
     """
     with open(path, encoding=_encoding(path), errors="surrogateescape") as stream:
@@ -35,18 +36,18 @@ def read_text(path: Path, most: int = MAX_LETTERS) -> str:
 
 
 def text_rows(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each row, as it is; `usable` says which of them can be used.
+    """Yield the number and the unchanged text of each row; `usable` checks a row.
 
     Raises:
-        ValueError: if a file in UTF-16 or UTF-32 is damaged; the message goes behind the file's name.
+        ValueError: if a file in UTF-16 or UTF-32 is damaged; the message is written after the file's name.
         OSError: if it cannot be read.
     """
     with open(path, encoding=_encoding(path), errors="surrogateescape") as stream:
         for number in count(1):
             try:
-                row = rest = stream.readline(MAX_LETTERS + 1)
+                row = rest = stream.readline(MAX_CHARACTERS + 1)
                 while rest and not rest.endswith("\n"):
-                    rest = stream.readline(MAX_LETTERS)
+                    rest = stream.readline(MAX_CHARACTERS)
             except UnicodeDecodeError as error:
                 raise ValueError(_cut_short(error)) from error
             if not row:
@@ -54,23 +55,23 @@ def text_rows(path: Path) -> Iterator[tuple[int, str]]:
             yield number, row.removesuffix("\n")
 
 
-def usable(text: str, most: int = MAX_LETTERS) -> str:
-    """Return a text as it is, if it can be used: of at most so many letters.
+def usable(text: str, most: int = MAX_CHARACTERS) -> str:
+    """Return a text unchanged, after checking that it has at most `most` characters and a known encoding.
 
     Raises:
-        ValueError: if it is too long, is in another encoding, or holds NULs.
+        ValueError: if it is too long, in another encoding, or has NUL characters.
     """
     if len(text) > most:
-        raise ValueError(f"is longer than {most:,} letters, which nothing of its kind is. Cut it.")
+        raise ValueError(f"is longer than {most:,} characters, the limit for a text. Cut it.")
     if "\0" in text:
-        raise ValueError("holds NULs, as UTF-16 without a byte-order mark does. Save it as UTF-8.")
-    if has_half_characters(text):
+        raise ValueError("has NUL characters, as UTF-16 without a byte order mark has. Save it as UTF-8.")
+    if has_surrogates(text):
         raise ValueError(NOT_UTF8)
     return text
 
 
-def has_half_characters(text: str) -> bool:
-    """Whether a text holds surrogates, which stand for no character and cannot be written."""
+def has_surrogates(text: str) -> bool:
+    """Whether a text has surrogates, which are not characters and cannot be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
-"""What readers write, and what counts as the same when they are judged; docs/transcription.md says it for people.
+"""Text normalization: the transcription policy of the readers, and what evaluation treats as equal.
 
-What is unusual: signs are written as they stand on the page (ſ, u and v, abbreviations, marks above letters), and only
-what is a matter of type or of an editor's habit is made alike: ligatures, fonts' private signs, hyphens, `^`.
+See docs/transcription.md. What is unusual: characters are written as they are on the page (ſ, u and v, abbreviations,
+marks above letters). Only differences that come from the typeface or from an editor's conventions are removed:
+ligatures, private-use characters of fonts, hyphens, `^`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ Normalization = Literal["none", "policy", "letters"]
 LIGATURES = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ſt", "ﬆ": "st", "ĳ": "ij", "Ĳ": "IJ",
 }  # fmt: skip
-# Private-use signs of the Medieval Unicode Font Initiative (recommendation 4.0) and of PRImA's Aletheia (from U+F500
-# on) that transcriptions of prints hold, by what they are called there.
+# Private-use characters of the Medieval Unicode Font Initiative (recommendation 4.0) and of PRImA's Aletheia (from
+# U+F500 on) that occur in transcriptions of prints, resolved according to their names there.
 PRIVATE_LIGATURES = {
     0xEADA: "ſt", 0xEBA2: "ſi", 0xEBA3: "ſl", 0xEBA5: "ſp", 0xEBA6: "ſſ", 0xEBA7: "ſſi", 0xEEC4: "ck", 0xEEC5: "ct",
     0xEECB: "ft", 0xEED6: "pp", 0xEEDC: "tz", 0xEFA1: "æ", 0xF4F9: "ll", 0xF4FC: "ſk", 0xF4FF: "ſſt", 0xF502: "ch",
@@ -46,8 +47,8 @@ PRIVATE_WITH_MARKS = {
 PRIVATE_SIGNS = {
     0xE8BF: "qꝫ", 0xF158: "⁊", 0xF160: "?", 0xF161: "⹎", 0xF1A5: "ꝰ", 0xF1A6: "ꝰ", 0xF1AC: ";",
 }  # fmt: skip
-HYPHENS = "¬\u2010\u2011"  # of an editor, of typography, and the one where no line may break
-INVISIBLE = "\u200b\u2060\ufeff"  # spaces without width, and a byte order mark
+HYPHENS = "¬\u2010\u2011"  # the editors' sign, the typographic hyphen, the non-breaking hyphen
+INVISIBLE = "\u200b\u2060\ufeff"  # zero-width spaces and the byte order mark
 DASHES = "\u2012\u2013\u2014\u2015\u2212\u2e17\u2e3a\u2e3b\u2e40\ufe58\ufe63\uff0d"
 SINGLE_QUOTES, DOUBLE_QUOTES = "‘’‚‛‹›`´ʼʹ′", "“”„‟«»″"
 
@@ -65,17 +66,17 @@ LETTERS = str.maketrans(
 
 
 def normalize_text(text: str, how: Normalization) -> str:
-    """Return a text as it is to be learned, or to be judged.
+    """Normalize a text for training or evaluation.
 
     Args:
-        text: of one line.
-        how: "none" leaves it as it is. "policy" is what readers write: composed (NFC), spaces collapsed, `^` and what
-            cannot be seen removed, `¬` and typographic hyphens as -, a soft hyphen as - at the end and nowhere else,
-            ligatures and private-use signs spelt out. "letters" folds ſ to s, all quotes to ' and ", and all dashes to
-            - besides; upper and lower case stay apart.
+        text: text of one line.
+        how: "none" changes nothing. "policy" is what readers write: composed (NFC), with single spaces, without `^` and
+            invisible characters; `¬` and typographic hyphens become -, a soft hyphen becomes - at the end of the line
+            and is removed elsewhere; ligatures and private-use characters are resolved. "letters" also replaces ſ by s,
+            all quotation marks by ' and ", and all dashes by -; upper and lower case stay different.
 
     Raises:
-        ValueError: if it is none of these.
+        ValueError: if `how` is none of these.
     """
     if how not in get_args(Normalization):
         raise ValueError(f"`normalize` must be one of {', '.join(get_args(Normalization))}, got {how!r}.")
@@ -85,7 +86,7 @@ def normalize_text(text: str, how: Normalization) -> str:
     ends = "-" if text.endswith("\u00ad") else ""
     text = clean_text(text.replace("\u00ad", "")) + ends
     if how == "letters":
-        text = clean_text(unicodedata.normalize("NFD", text).translate(LETTERS))  # ẛ is ſ with a mark
+        text = clean_text(unicodedata.normalize("NFD", text).translate(LETTERS))  # NFD, because ẛ is ſ with a mark
     return text
 
 
@@ -94,11 +95,11 @@ class NormalizedLines(LineDataset):
 
     Args:
         lines: a dataset.
-        how: as `normalize_text` takes it; a text may end up empty.
+        how: as for `normalize_text`; a text may become empty.
     """
 
     def __init__(self, lines: LineDataset, how: Normalization) -> None:
-        """Hold the dataset."""
+        """Store the dataset."""
         self.lines = lines
         self.how: Normalization = how
         self.problems, self.notes = lines.problems, lines.notes
@@ -108,14 +109,14 @@ class NormalizedLines(LineDataset):
         return len(self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
-        """The line with its text normalized."""
+        """Return the line with its text normalized."""
         sample = self.lines[index]
         return replace(sample, text=normalize_text(sample.text, self.how))
 
     def text(self, index: int) -> str:
-        """The normalized text."""
+        """Return the normalized text."""
         return normalize_text(self.lines.text(index), self.how)
 
     def size(self, index: int) -> tuple[int, int]:
-        """The size from the dataset."""
+        """Return the size from the dataset."""
         return self.lines.size(index)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 
 from ..images import PICTURE_SUFFIXES, ImageError, load_image, read_header
-from ..names import LONGEST_PATH, FolderNames, NameProblem, OutsideProblem, shown
+from ..names import MAX_PATH, FolderNames, NameProblem, OutsideProblem, shown
 from .page import Page
 from .xml_files import PageError
 
@@ -124,7 +124,7 @@ def _parts(reference: str, name: str) -> tuple[str, str]:
     Raises:
         PageError: if the reference is neither path nor address.
     """
-    if len(reference) > LONGEST_PATH:
+    if len(reference) > MAX_PATH:
         return "", ""
     try:
         address = urlsplit(reference)
