@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from trocr_gsa.reader.preparation.levelling import ink_places
-from trocr_gsa.reader.preparation.trimming import FILLS, LEFT, trim
+from trocr_gsa.reader.preparation.trimming import FILLS, LEFT, trimming_box
 
 TEXT = "Ein Wort gab das andere"
 QUARTERS = [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270]
@@ -19,6 +19,11 @@ def draw(text: str = TEXT, room: float = 0.0, mode: str = "L") -> Image.Image:
     image = Image.new(mode, (right - left + 4, bottom - top + 4), paper)
     ImageDraw.Draw(image).text((2 - left, 2 - top), text, fill=ink, font=font)
     return ImageOps.expand(image, round(room * image.height), paper)
+
+
+def trim(image: Image.Image) -> Image.Image:
+    box = trimming_box(image)
+    return image if box is None else image.crop(box)
 
 
 def filled(image: Image.Image) -> float:

@@ -4,7 +4,8 @@ from forked_processes import run_together
 from page_makers import make_folder
 
 
-def test_two_processes_write_the_pages_that_one_writes(call, page_checkpoint, tmp_path):
+def test_two_processes_write_the_pages_that_one_writes(call, page_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
     pages = make_folder(tmp_path / "pages", "page", [["one"], ["two"], ["three"]])
     words = ["read", pages, "--model", page_checkpoint, "--format", "page", "--output-dir"]
     assert call(*words, tmp_path / "alone").exit_code == 0

@@ -53,7 +53,7 @@ def test_a_folder_is_read_as_the_pages_in_it_are(pages, page_reader):
 
 def test_lines_are_read_as_their_pictures_are(pages, page_reader, monkeypatch):
     # a standing line of this page touches the next one, whose ink tells it to be taller than its picture is
-    monkeypatch.setattr("trocr_gsa.reader.preparation.prepared.trim", lambda image: image)
+    monkeypatch.setattr("trocr_gsa.reader.preparation.prepared.trimming_box", lambda image: None)
     (page, _) = read_pages(page_reader, find_pages(pages))
     _, drawn = draw_page(TEXTS[0], ANGLES)
     upright = page_reader.read([line.upright for line in drawn])

@@ -99,19 +99,20 @@ def recorded_name(source: str) -> str:
     return os.path.abspath(path) + source.removeprefix(path) if os.path.exists(path) else source
 
 
-def weights_sha256(source: str | None) -> str | None:
+def weights_sha256(source: str | None, file: str = WEIGHTS_FILE) -> str | None:
     """Return the SHA-256 of a checkpoint's model.safetensors, in hexadecimal.
 
     Args:
         source: a checkpoint's folder, or the Hub id of one that has been loaded here.
+        file: the name of its weights.
 
     Returns: None where there is no such file: nothing is named, or the weights are stored in another way.
     """
     if not source:
         return None
-    path = Path(source) / WEIGHTS_FILE
+    path = Path(source) / file
     if not os.path.isfile(path):  # Path.is_file raises on names that are too long
-        cached = None if os.path.isdir(source) else _in_cache(source)
+        cached = None if os.path.isdir(source) else _in_cache(source, file)
         if cached is None:
             return None
         path = cached
@@ -126,9 +127,9 @@ def _sha256(path: Path, _modified: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _in_cache(name: str) -> Path | None:
+def _in_cache(name: str, file: str) -> Path | None:
     try:
-        found = try_to_load_from_cache(name, WEIGHTS_FILE)
+        found = try_to_load_from_cache(name, file)
     except HFValidationError:  # no name on the Hub
         return None
     return Path(found) if isinstance(found, str) else None

@@ -13,6 +13,8 @@ from .messages import silence_libraries, user_errors
 from .options import adapter_of_each
 from .read_lines import LineJob, read_lines, weights_asked_for
 from .read_pages import PageOptions, find_scan_files, read_pages
+from .read_places import places_for
+from .read_provenance import provenance_of
 
 if TYPE_CHECKING:
     from trocr_gsa.reader import LineReader
@@ -77,6 +79,12 @@ def read(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
     ] = 0.0,
+    words: Annotated[
+        bool, typer.Option("--words", help="Say where each word is, in jsonl and in the formats for pages.")
+    ] = False,
+    characters: Annotated[
+        bool, typer.Option("--characters", help="Say where each word and each of its characters is.")
+    ] = False,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
@@ -87,7 +95,12 @@ def read(
     options.check_parent("--output", output)
     adapters = options.parse_adapters(adapter)
     chosen = find_format(format)
-    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, min_confidence)
+    places = places_for("characters" if characters else "words" if words else None, chosen)
+    settings = {"orientation": orientation, "beams": beams, "precision": precision}
+    if min_confidence:
+        settings["least confidence"] = min_confidence
+    made_with = provenance_of(model, adapters, settings)
+    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, min_confidence, places, made_with)
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
@@ -103,5 +116,5 @@ def read(
     page_options.refuse()
     files = list(find_pictures(pictures))
     by_file = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
-    job = LineJob(files, by_file, prior, beams, chosen, asked, load)
+    job = LineJob(files, by_file, prior, beams, chosen, asked, load, places)
     read_lines(job, output, overwrite, device)

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from .messages import ESCAPE, LEFT_OUT, say
 from .processes import Processes, are_several, joined
+from .read_places import Places, as_asked
 
 if TYPE_CHECKING:
     from trocr_gsa.data.formats import OutputFormat
@@ -35,6 +36,7 @@ class LineJob:
         format: of the lines.
         asked: () → what else tells one run from another, by the names of the options.
         load: device → the reader, once it is known to be needed.
+        places: what shall have its place on the picture.
     """
 
     files: "Sequence[str | PicturePage]"
@@ -44,6 +46,7 @@ class LineJob:
     format: "OutputFormat"
     asked: Callable[[], dict[str, Any]]
     load: "Callable[[str | None], LineReader]"
+    places: Places | None = None
 
     def run(self) -> dict[str, Any]:
         """Return what makes two runs one and the same."""
@@ -51,13 +54,20 @@ class LineJob:
         pictures = f"{len(self.files)} with SHA-256 {hashlib.sha256(names).hexdigest()[:16]}"
         read_by = sorted({str(name) for name in self.adapters})
         shares = hashlib.sha256("\0".join(map(str, self.adapters)).encode()).hexdigest()[:16]
-        return {
-            "pictures": pictures,
-            "adapters of the pictures": f"{', '.join(read_by)} with SHA-256 {shares}",
-            "orientation": self.orientation if isinstance(self.orientation, str) else list(self.orientation.items()),
-            "beams": self.beams,
-            "format": self.format.name,
-        } | self.asked()
+        where = {} if self.places is None else {"places": self.places}
+        return (
+            {
+                "pictures": pictures,
+                "adapters of the pictures": f"{', '.join(read_by)} with SHA-256 {shares}",
+                "orientation": self.orientation
+                if isinstance(self.orientation, str)
+                else list(self.orientation.items()),
+                "beams": self.beams,
+                "format": self.format.name,
+            }
+            | where
+            | self.asked()
+        )
 
 
 def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str | None) -> None:
@@ -126,13 +136,13 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
     for start in track(starts, "reading", console=screen, disable=not (is_shown and screen.is_terminal)):
         window = places[start : start + WINDOW]
         files, adapters = [job.files[place] for place in window], [job.adapters[place] for place in window]
-        lines = reader.read(files, job.orientation, job.beams, adapter=adapters)
+        lines = reader.read(files, job.orientation, job.beams, adapter=adapters, with_words=job.places is not None)
         for line in lines:
             if line.error is not None:
                 say(f"left out: {line.error}")
             elif line.note is not None:
                 say(f"note: {line.source}: {line.note}")
-        yield dict(zip(window, lines, strict=True))
+        yield dict(zip(window, (as_asked(line, job.places) for line in lines), strict=True))
 
 
 def weights_asked_for(model: str | None, adapters: str | dict[str, str] | None) -> dict[str, Any]:
@@ -152,17 +162,11 @@ def weights_asked_for(model: str | None, adapters: str | dict[str, str] | None) 
 
 
 def _weights_of(source: str | Path) -> str | None:
-    """Return a SHA-256 of the weights of a model, an adapter or an export; None where they are not here."""
-    from trocr_gsa.checkpoints.results import weights_sha256
+    """Return the beginning of a checksum of weights; None where they are not here."""
+    from trocr_gsa.checkpoints.weights_digest import weights_digest
 
-    if not Path(source).is_dir():
-        return weights_sha256(str(source))
-    digest = hashlib.sha256()
-    for path in sorted(Path(source).iterdir()):
-        if path.suffix in (".safetensors", ".onnx", ".data", ".bin"):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    found = weights_digest(source)
+    return found and found[:16]
 
 
 def writer(format: "OutputFormat", stream: Any) -> "Callable[[Line], object]":

@@ -16,11 +16,13 @@ from .options import adapter_of_each
 from .page_parts import PageParts
 from .processes import are_several, joined
 from .read_lines import LineJob
+from .read_places import Places, as_asked
 
 if TYPE_CHECKING:
     from trocr_gsa.data.formats import OutputFormat
     from trocr_gsa.data.line import Line
     from trocr_gsa.data.pages import PageFile, PageSource, Scan, SegmentedPage
+    from trocr_gsa.data.provenance import Provenance
     from trocr_gsa.reader import LineReader
     from trocr_gsa.reader.pages import ReadPage
 
@@ -36,6 +38,8 @@ class PageOptions:
         suffix: of these files; None: the format's.
         overwrite: files that are there already.
         min_confidence: of a line whose text is taken over.
+        places: what shall have its place on the page.
+        made_with: the name of the adapter that reads a page → what made its text.
     """
 
     format: "OutputFormat"
@@ -44,6 +48,8 @@ class PageOptions:
     suffix: str | None = None
     overwrite: bool = False
     min_confidence: float = 0.0
+    places: Places | None = None
+    made_with: "Callable[[str | None], Provenance | None]" = lambda adapter: None
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -183,7 +189,8 @@ def read_pages(
         raise ValueError("`--output-dir`: several processes need a file for every page. Add --output-dir FOLDER.")
     parts = None
     if options.output is not None and (options.output.is_file() or not options.output.exists()):
-        job = LineJob([str(file.path) for file in files], chosen, orientation, beams, options.format, asked, load)
+        paths = [str(file.path) for file in files]
+        job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places)
         parts = PageParts(options.output, job.run() | {"min confidence": options.min_confidence})
         parts.begin(options.overwrite)
     with joined(device) as processes:
@@ -254,21 +261,22 @@ def _read_and_write(
     with open_atomically(pipe) if pipe else nullcontext(sys.stdout) as stream:
         if options.folder is None and parts is None:
             typer.echo(header, file=stream, nl=False)
-        opened: deque[tuple[int, PageSource]] = deque()
+        opened: deque[tuple[PageToRead, PageSource]] = deque()
         sources = _in_turn(todo, _sources(todo, options), opened)
-        pages = read_pages(load(), sources, orientation, beams, [page.adapter for page in todo]) if todo else ()
+        adapters, with_words = [page.adapter for page in todo], options.places is not None
+        pages = read_pages(load(), sources, orientation, beams, adapters, with_words) if todo else ()
         for page in pages:
             while opened[0][1] is not page.file:  # no page, but something that lies beside pages
                 opened.popleft()
-            place, _ = opened.popleft()
-            content, problems = _as_written(page, options)
+            asked, _ = opened.popleft()
+            content, problems = _as_written(page, options, asked.adapter)
             target = options.target(page.file.name)
             if content is None:
                 pass
             elif target is not None:
                 write_bytes(target, header.encode() + content)
             elif parts is not None:
-                parts.add(place, content, problems)
+                parts.add(asked.place, content, problems)
             else:
                 typer.echo(content.decode(), file=stream, nl=False)
             left_out += len(problems)
@@ -313,11 +321,11 @@ def _sources(todo: Sequence[PageToRead], options: PageOptions) -> "Iterable[Page
 
 
 def _in_turn(
-    todo: Sequence[PageToRead], sources: "Iterable[PageSource]", opened: "deque[tuple[int, PageSource]]"
+    todo: Sequence[PageToRead], sources: "Iterable[PageSource]", opened: "deque[tuple[PageToRead, PageSource]]"
 ) -> "Iterator[PageSource]":
-    """Yield pages, and note the place of each as it is asked for."""
+    """Yield pages, and note each as it is asked for."""
     for page, source in zip(todo, sources, strict=True):
-        opened.append((page.place, source))
+        opened.append((page, source))
         yield source
 
 
@@ -333,7 +341,7 @@ def _is_done(page: PageToRead, options: PageOptions, parts: PageParts | None) ->
     return target is not None and target.exists() and not options.overwrite
 
 
-def _as_written(read: "ReadPage", options: PageOptions) -> tuple[bytes | None, list[str]]:
+def _as_written(read: "ReadPage", options: PageOptions, adapter: str | None) -> tuple[bytes | None, list[str]]:
     """Return what is to be written of a page, None if it could not be used, and what was left out, a line each."""
     from trocr_gsa.data.formats import FORMATS
     from trocr_gsa.data.pages import PageError
@@ -347,9 +355,10 @@ def _as_written(read: "ReadPage", options: PageOptions) -> tuple[bytes | None, l
         instead = f"which --format {format.name} does not fill in. Use --format {fitting}."
         return None, [f"{page.name}: is {page.kind}, {instead}"]
     sure, unsure = _judged(read, options.min_confidence)
+    sure = [None if line is None else as_asked(line, options.places) for line in sure]
     try:
         with named_errors(page.name):
-            content = format.write_page(page, sure)
+            content = format.write_page(page, sure, options.made_with(adapter))
     except PageError as error:
         return None, [*read.problems, str(error)]
     return content, [*read.problems, *unsure]

@@ -13,13 +13,14 @@ import difflib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .line import FIELDS, Line
 from .numbers import csv_row, to_json
 
 if TYPE_CHECKING:
     from .pages.page import Page
+    from .provenance import Provenance
 
 LinesRead = Sequence[Line | None]  # in the order of a page's lines; None where a line could not be read
 LINE_FIELDS = FIELDS
@@ -27,6 +28,20 @@ PAGE_FIELDS = (
     "source", "region", "line", "text", "confidence", "character_confidence", "orientation", "adapter",
     "character_confidences",
 )  # fmt: skip
+
+
+class WritePage(Protocol):
+    """What writes a page."""
+
+    def __call__(self, page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
+        """Return what a file holds of a page.
+
+        Args:
+            page: the page.
+            lines_read: what was read in its lines.
+            made: what read it; None: nothing is said of that.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,12 +52,13 @@ class OutputFormat:
         name: as it is chosen by.
         summary: what a file of it holds, in a few words, for the help.
         suffix: of its files, such as ".csv".
-        write_page: a page and what was read in its lines → what a file holds of it.
+        write_page: a page, what was read in its lines, and what read it → what a file holds of it.
         write_line: the line of a picture → what a file holds of it; None: the format needs the layout of a page.
         page_header: what stands above all pages of a file.
         line_header: what stands above all lines of pictures.
         kind: "PAGE" or "ALTO" if it fills in files of that kind alone; None: any page.
         is_appendable: whether several pages can stand in one file.
+        has_words: whether it holds `Line.words`, where they are given.
 
     Example:
         >>> find_format("text").line_writer()(Line("Anno 1784", 0.9, 0.0))
@@ -52,12 +68,13 @@ class OutputFormat:
     name: str
     summary: str
     suffix: str
-    write_page: Callable[[Page, LinesRead], bytes]
+    write_page: WritePage
     write_line: Callable[[Line], str] | None = None
     page_header: str = ""
     line_header: str = ""
     kind: str | None = None
     is_appendable: bool = True
+    has_words: bool = False
 
     @property
     def needs_layout(self) -> bool:
@@ -82,6 +99,7 @@ def row_format(
     suffix: str,
     write_row: Callable[[Mapping[str, Any]], str],
     header: Callable[[Sequence[str]], str] = lambda fields: "",
+    has_words: bool = False,
 ) -> OutputFormat:
     """Return a format with one row for each line that was read, of pictures and of pages.
 
@@ -91,16 +109,25 @@ def row_format(
         suffix: of its files.
         write_row: what is known of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS` → its row.
         header: these names → what stands above the rows.
+        has_words: whether `words` is known of a line too, where they are given.
     """
 
-    def write_page(page: Page, lines_read: LinesRead) -> bytes:
+    def words_of(line: Line) -> dict[str, Any]:
+        given = line.words is not None and has_words
+        return {"words": [word.as_fields() for word in line.words or ()]} if given else {}
+
+    def write_page(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
         # in JSON, a name that is not UTF-8 is read back from its escape
-        return "".join(map(write_row, page_rows(page, lines_read))).encode(errors="backslashreplace")
+        read = (line for line in lines_read if line is not None)
+        rows = zip(page_rows(page, lines_read), read, strict=True)
+        return "".join(write_row(row | words_of(line)) for row, line in rows).encode(errors="backslashreplace")
 
     def write_line(line: Line) -> str:
-        return write_row(line.as_fields())
+        return write_row(line.as_fields() | words_of(line))
 
-    return OutputFormat(name, summary, suffix, write_page, write_line, header(PAGE_FIELDS), header(LINE_FIELDS))
+    return OutputFormat(
+        name, summary, suffix, write_page, write_line, header(PAGE_FIELDS), header(LINE_FIELDS), has_words=has_words
+    )
 
 
 def page_rows(page: Page, lines_read: LinesRead) -> list[dict[str, Any]]:
@@ -144,32 +171,43 @@ def _csv(values: Sequence[Any]) -> str:
     return row.getvalue()
 
 
-def _write_page_xml(page: Page, lines_read: LinesRead) -> bytes:
+def _write_page_xml(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
     from .pages.page_xml import write_page
 
-    return write_page(page, lines_read)
+    return write_page(page, lines_read, made)
 
 
-def _write_alto(page: Page, lines_read: LinesRead) -> bytes:
+def _write_alto(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
     from .pages.alto import write_alto
 
-    return write_alto(page, lines_read)
+    return write_alto(page, lines_read, made)
 
 
-def _write_hocr(page: Page, lines_read: LinesRead) -> bytes:
+def _write_hocr(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
     from .pages.hocr import write_hocr
 
-    return write_hocr(page, lines_read)
+    return write_hocr(page, lines_read, made)
+
+
+def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
+    """Return a format with a file for each page, and with its words."""
+    return OutputFormat(name, summary, suffix, write_page, kind=kind, is_appendable=False, has_words=True)
 
 
 FORMATS = {
     each.name: each
     for each in (
         row_format("text", "the text of each line", ".txt", _text_row),
-        row_format("jsonl", "an object for each line, with source, confidence and orientation", ".jsonl", _json_row),
+        row_format(
+            "jsonl",
+            "an object for each line, with source, confidence and orientation",
+            ".jsonl",
+            _json_row,
+            has_words=True,
+        ),
         row_format("csv", "the same as a table", ".csv", _csv_row, _csv),
-        OutputFormat("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE", is_appendable=False),
-        OutputFormat("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO", is_appendable=False),
-        OutputFormat("hocr", "an hOCR file for each page", ".hocr", _write_hocr, is_appendable=False),
+        _page_format("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE"),
+        _page_format("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO"),
+        _page_format("hocr", "an hOCR file for each page", ".hocr", _write_hocr),
     )
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .numbers import confidence_fields, geometric_mean
+from .words import Mapped, Word
 
 FIELDS = (
     "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences", "note",
@@ -29,6 +30,7 @@ class Line:
         character_confidences: probability of each character (code point) of the text, in [0, 1], without T.
         note: a remark about the reading, for example which pages of the file were not read; None: no remark.
         ctc_text: text of the CTC head; None if it was not computed, or the model has no CTC head.
+        words: position of each word in the image, in reading order; None if nobody asked, or it is unknown.
 
     Example:
         >>> line = Line("Anno 1784", 0.93, 90.0, "scan.png", character_confidences=(0.99,) * 9)
@@ -47,11 +49,13 @@ class Line:
     character_confidences: tuple[float, ...] = ()
     note: str | None = None
     ctc_text: str | None = None
+    words: tuple[Word, ...] | None = None
 
     @classmethod
-    def empty(cls, source: str) -> Line:
+    def empty(cls, source: str, with_words: bool = False) -> Line:
         """Return the line of an image without writing: an empty text, and a note that says why."""
-        return cls("", 1.0, 0.0, source, note="no writing was found in the picture")
+        words = () if with_words else None
+        return cls("", 1.0, 0.0, source, note="no writing was found in the picture", words=words)
 
     @classmethod
     def failed(cls, source: str, error: Exception) -> Line:
@@ -63,6 +67,22 @@ class Line:
         if note is None:
             return self
         return replace(self, note=note if self.note is None else f"{self.note}; {note}")
+
+    def with_words_on(self, placement: Mapped, size: tuple[int, int]) -> Line:
+        """Return the line with its words on another picture, and none beyond its edges.
+
+        Args:
+            placement: points (point, 2) of the words → the same points on the other picture.
+            size: its width and height.
+        """
+        if self.words is None:
+            return self
+        words = tuple(word.moved(lambda points: placement(points).clip(0, size)) for word in self.words)
+        return replace(self, words=words)
+
+    def without_characters(self) -> Line:
+        """Return the line with the places of its words alone."""
+        return self if self.words is None else replace(self, words=tuple(w.without_characters() for w in self.words))
 
     @property
     def character_confidence(self) -> float:

@@ -21,6 +21,7 @@ from transformers.utils.generic import ModelOutput
 
 from trocr_gsa.data.buckets import cut_by_length
 from trocr_gsa.data.line import Line
+from trocr_gsa.data.words import Word
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
@@ -29,11 +30,13 @@ from .backend import Backend, DraftingBackend, can_draft, computes_on_cpu_in_tor
 from .drafting import Applied, write
 from .preparation.prepared import PreparedLine, prepare_line
 from .spelling import character_probabilities
+from .word_places import place_words
 
 BATCH_PATCHES = 16_384  # padding included; more than readers are given, as prepared lines have other lengths
 # Of what is encoded at once, padding included: few lines stay in a processor's cache and waste little on padding.
 # What follows is done for more of them together: it is many small steps.
 ENCODED_PATCHES_ON_CPU = 512
+UNPLACED = "where its words are could not be told: the picture is too short for the text"
 DOUBT = 0.02  # probability from which on a pose other than the likeliest is looked at
 
 Written = list[tuple[list[int], list[float], float]]  # of each line: tokens, log p of each, log p of the whole
@@ -48,6 +51,7 @@ def read_images(
     with_ctc_text: bool = False,
     applied: Applied | None = None,
     batch_patches: int = BATCH_PATCHES,
+    with_words: bool = False,
 ) -> list[Line]:
     """Read pictures of one line each, after they were made dark on light, levelled and trimmed.
 
@@ -60,22 +64,26 @@ def read_images(
         with_ctc_text: have the CTC head read the lines too, for `Line.ctc_text`.
         applied: places of images → a context manager inside which these are computed, such as one for their adapters.
         batch_patches: most patches of a batch, padding included.
+        with_words: say where words are, in `Line.words`.
 
     Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
         without a source.
 
     Raises:
-        ValueError: if `num_beams` is 0 and the model has no CTC head.
+        ValueError: if `num_beams` is 0 or words are asked for, and the model has no CTC head.
     """
+    if with_words and not can_draft(model):
+        raise ValueError("`with_words`: this reader has no CTC head, which tells where words are. Read without.")
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
     applied = applied or (lambda places: nullcontext())
     encode = partial(model.encode, orientation=orientation)
     lines: dict[int, Line] = {}
     for batch in cut_by_length([line.num_patches for line in prepared], batch_patches):
         pictures, inside = [prepared[place] for place in batch], _those(applied, batch)
-        found = _read_twice_in_doubt(model, processor, encode, pictures, num_beams, with_ctc_text, inside)
+        found = _read_twice_in_doubt(model, processor, encode, pictures, num_beams, with_ctc_text, with_words, inside)
         for place, line in zip(batch, found, strict=True):
-            lines[place] = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
+            turned = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
+            lines[place] = turned.with_words_on(prepared[place].placement, images[place].size)
     return [lines[place] for place in range(len(prepared))]
 
 
@@ -92,18 +100,19 @@ def _read_twice_in_doubt(
     pictures: Sequence[PreparedLine],
     num_beams: int,
     with_ctc_text: bool,
+    with_words: bool,
     applied: Applied,
 ) -> list[Line]:
     """Read a batch, and where the pose is in doubt from other poses too."""
     encoded = _encode(encode, model, processor, pictures, applied)
-    lines = _read(model, processor, encoded, num_beams, with_ctc_text, applied)
+    lines = _read(model, processor, encoded, num_beams, with_ctc_text, pictures if with_words else None, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for pose in doubts.any(0).nonzero().flatten().tolist():
         places = doubts[:, pose].nonzero().flatten().tolist()
         some, inside = [pictures[place] for place in places], _those(applied, places)
         encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)
-        others = _read(model, processor, encoded, num_beams, with_ctc_text, inside)
+        others = _read(model, processor, encoded, num_beams, with_ctc_text, some if with_words else None, inside)
         for place, other in zip(places, others, strict=True):
             lines[place] = max(lines[place], other, key=lambda line: line.confidence)
     # Not before they were compared: a small temperature makes zeros of all but the surest.
@@ -147,9 +156,13 @@ def _read(
     encoded: ModelOutput,
     num_beams: int,
     with_ctc_text: bool,
+    pictures: Sequence[PreparedLine] | None,
     applied: Applied,
 ) -> list[Line]:
-    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet."""
+    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet.
+
+    Where `pictures` are given, their words are found on them.
+    """
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     written: Written | None = None
     ctc_texts: Sequence[str | None] = [None] * len(angles)
@@ -161,16 +174,24 @@ def _read(
         with applied(range(len(angles))):
             written = _generate(model, encoded, num_beams)
     texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
-    return [
+    words: Sequence[tuple[Word, ...] | None] = [None] * len(angles)
+    if pictures is not None and can_draft(model):
+        with applied(range(len(angles))):
+            words = place_words(model, processor, encoded, [(each, p) for each, p, _ in written], pictures)
+    lines = [
         Line(
             text=text,
             confidence=math.exp(total / max(1, len(tokens))),
             orientation=angle,
             character_confidences=character_probabilities(processor.tokenizer, tokens, log_p, text),
             ctc_text=ctc_text,
+            words=found,
         )
-        for text, (tokens, log_p, total), angle, ctc_text in zip(texts, written, angles, ctc_texts, strict=True)
+        for text, (tokens, log_p, total), angle, ctc_text, found in zip(
+            texts, written, angles, ctc_texts, words, strict=True
+        )
     ]
+    return [line.noted(UNPLACED) if pictures is not None and line.words is None else line for line in lines]
 
 
 def _read_with_ctc(

@@ -174,6 +174,7 @@ class LineReader:
         batch_size: int = 64,
         adapter: str | Sequence[str | None] | None = None,
         are_cut: bool = False,
+        with_words: bool = False,
     ) -> list[Line]:
         """Read pictures of one line each.
 
@@ -188,12 +189,14 @@ class LineReader:
             adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
             are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
                 one that looks like several lines is refused.
+            with_words: say in `Line.words` where words and characters are, in pixels of the picture as viewers show it.
 
         Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why. One
             without writing gives an empty text, and `note` says so.
 
         Raises:
-            ValueError: if `images` is a single picture, or another argument is out of range.
+            ValueError: if `images` is a single picture, another argument is out of range, or the reader has no CTC head
+                and `num_beams` is 0 or words are asked for.
         """
         if isinstance(images, Picture):
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
@@ -221,7 +224,13 @@ class LineReader:
         batches.sort(key=lambda batch: -max(lengths[index] for index in batch))
         load = partial(load_line, is_cut=are_cut)
         read = partial(
-            self._load_and_read, load, names=names, chosen=chosen, orientation=orientation, num_beams=num_beams
+            self._load_and_read,
+            load,
+            names=names,
+            chosen=chosen,
+            orientation=orientation,
+            num_beams=num_beams,
+            with_words=with_words,
         )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
@@ -301,6 +310,7 @@ class LineReader:
         chosen: Sequence[str | None],
         orientation: Orientation,
         num_beams: int,
+        with_words: bool,
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
         decoded: dict[int, LinePicture] = {}
@@ -311,18 +321,25 @@ class LineReader:
                 lines[index] = Line.failed(names[index], error)
             else:
                 if picture is None:
-                    lines[index] = Line.empty(names[index])
+                    lines[index] = Line.empty(names[index], with_words)
                 else:
                     decoded[index] = picture
         if decoded:
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
             with computing_in(self.precision, self.model.device):
-                pictures = [picture.image for picture in decoded.values()]
-                found = read_images(self.model, self.processor, pictures, orientation, num_beams, applied=applied)
+                found = read_images(
+                    self.model,
+                    self.processor,
+                    [picture.image for picture in decoded.values()],
+                    orientation,
+                    num_beams,
+                    applied=applied,
+                    with_words=with_words,
+                )
             for index, line in zip(decoded, found, strict=True):
                 lines[index] = _named(line, names[index], chosen[index] or self.merged_adapter)
                 if decoded[index].is_doubtful and self._is_unsure(lines[index], num_beams):
-                    lines[index] = Line.empty(names[index])
+                    lines[index] = Line.empty(names[index], with_words)
         return lines
 
     def _is_unsure(self, line: Line, num_beams: int) -> bool:

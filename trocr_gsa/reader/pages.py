@@ -13,7 +13,7 @@ from PIL import Image
 
 from trocr_gsa.data.images import ImageError
 from trocr_gsa.data.line import Line
-from trocr_gsa.data.pages import Page, PageError, PageSource, find_pages, one_of_each, plan_cuts
+from trocr_gsa.data.pages import LineCut, Page, PageError, PageSource, find_pages, one_of_each, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 from .line_reader import LineReader
@@ -46,12 +46,12 @@ class ReadPage:
 
 @dataclass(frozen=True, eq=False)
 class _CutLine:
-    """A line that waits to be read: its page, its place there, and the degrees by which it was levelled."""
+    """A line that waits to be read: its page, its place there, and how it was cut."""
 
     page: ReadPage
     place: int
     image: Image.Image
-    skew: float
+    cut: LineCut
     adapter: str | None
 
 
@@ -61,6 +61,7 @@ def read_pages(
     orientation: Orientation = "any",
     num_beams: int = 1,
     adapters: Iterable[str | None] | None = None,
+    with_words: bool = False,
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
@@ -73,6 +74,7 @@ def read_pages(
         orientation: as in `LineReader.read`, of the lines as they lie on the page.
         num_beams: as in `LineReader.read`.
         adapters: for each file, the name of the adapter that reads it, or None; None: all are read without.
+        with_words: say in `Line.words` where words and characters are, in pixels of the page's picture.
 
     Returns: the pages as they are read. What is wrong with a page or a line stands in its `problems`, and costs only
         itself.
@@ -90,10 +92,10 @@ def read_pages(
         if page is not None:
             finished.append(page)
         if page is None or not window or len(window) >= WINDOW or len(finished) >= PAGES:
-            _read_window(reader, window, orientation, num_beams)
+            _read_window(reader, window, orientation, num_beams, with_words)
             yield from finished
             finished.clear()
-    _read_window(reader, window, orientation, num_beams)
+    _read_window(reader, window, orientation, num_beams, with_words)
     yield from finished
 
 
@@ -126,31 +128,37 @@ def _cut_pages(
             pixels = math.prod(cut.size) + (pixels if window else 0)
             picture_of_line = cut.cut(image)
             picture_of_line.filename = page.line_name(line)  # pyright: ignore[reportAttributeAccessIssue]  # for messages
-            window.append(_CutLine(read, place, picture_of_line, cut.skew, adapter))
+            window.append(_CutLine(read, place, picture_of_line, cut, adapter))
             if len(window) >= WINDOW or pixels >= PIXELS:
                 yield None
         del image  # or it stays beside the next page's, and a scan may take a gigabyte
         yield read
 
 
-def _read_window(reader: LineReader, window: list[_CutLine], orientation: Orientation, num_beams: int) -> None:
+def _read_window(
+    reader: LineReader, window: list[_CutLine], orientation: Orientation, num_beams: int, with_words: bool
+) -> None:
     """Read what waits, and empty the window."""
     if not window:
         return
     adapters: Sequence[str | None] = [line.adapter for line in window]
-    lines = reader.read([line.image for line in window], orientation, num_beams, adapter=adapters, are_cut=True)
+    images = [line.image for line in window]
+    lines = reader.read(images, orientation, num_beams, adapter=adapters, are_cut=True, with_words=with_words)
     for waiting, line in zip(window, lines, strict=True):
         if line.error is not None:
             waiting.page.problems.append(line.error)
         else:
-            waiting.page.readings[waiting.place] = _on_page(line, waiting.skew)
+            waiting.page.readings[waiting.place] = _on_page(line, waiting.cut, waiting.page.page)
             if line.note is not None:
                 waiting.page.notes.append(f"{line.source}: {line.note}")
     window.clear()
 
 
-def _on_page(line: Line, skew: float) -> Line:
+def _on_page(line: Line, cut: LineCut, page: Page | None) -> Line:
     """Return a line as it lies on its page: one that was levelled by 3° is turned by 3° there."""
     text, of_characters = cleaned(line.text, line.character_confidences)
-    orientation = round((line.orientation + skew) % 360, 1) % 360
-    return replace(line, text=text, orientation=orientation, character_confidences=of_characters)
+    orientation = round((line.orientation + cut.skew) % 360, 1) % 360
+    found = replace(line, text=text, orientation=orientation, character_confidences=of_characters)
+    if page is None or page.size is None:
+        return found
+    return found.with_words_on(cut.to_page, (int(page.size[0]), int(page.size[1])))

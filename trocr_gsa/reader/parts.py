@@ -21,6 +21,7 @@ import numpy as np
 from trocr_gsa.atomic import naming, open_atomically, remove_leftovers
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.numbers import round_characters, to_json
+from trocr_gsa.data.words import Word
 
 ABSENT = -1
 
@@ -87,8 +88,7 @@ class Parts:
 
             def add(lines: dict[int, Line]) -> None:
                 for place, line in lines.items():
-                    rounded = round_characters(line.character_confidences)  # or they would be most of the part
-                    _write(part, {"place": place} | asdict(line) | {"character_confidences": rounded})
+                    _write(part, {"place": place} | _as_kept(line))
                 part.flush()
 
             yield add
@@ -122,7 +122,7 @@ class Parts:
                     parts[number].seek(offset)
                     fields = json.loads(parts[number].readline())
                     del fields["place"]
-                    yield Line(**fields | {"character_confidences": tuple(fields.get("character_confidences", ()))})
+                    yield _line(fields)
 
     def _look_through(self, number: int, part: Any, offset: int) -> None:
         for row in part:
@@ -149,6 +149,24 @@ class Parts:
                     f"`--output`: {path} was begun with other {name}: {before.get(name)} then, {self.run.get(name)} "
                     "now. Finish that run with its own words, name another file, or begin anew with --overwrite."
                 )
+
+
+def _as_kept(line: Line) -> dict[str, Any]:
+    """Return all that is known of a line, with rounded numbers, or they would be most of the part."""
+    words = None if line.words is None else [word.as_fields() for word in line.words]
+    return asdict(line) | {"character_confidences": round_characters(line.character_confidences), "words": words}
+
+
+def _line(fields: dict[str, Any]) -> Line:
+    """Return the line that `_as_kept` described."""
+    words = fields.get("words")
+    return Line(
+        **fields
+        | {
+            "character_confidences": tuple(fields.get("character_confidences", ())),
+            "words": None if words is None else tuple(map(Word.from_fields, words)),
+        }
+    )
 
 
 def _write(part: TextIO, fields: dict[str, Any]) -> None:

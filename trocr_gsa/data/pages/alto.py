@@ -1,13 +1,15 @@
 """An ALTO file with what was read filled in.
 
-What is written: the words into the line's strings with their WC, where the file has as many strings as there are
-words; else one String for the whole line, for nothing is known of where its words are. A line has no place for its
+What is written: where the reader told where words are, a String with its WC for each. Otherwise the words go into the
+line's strings, where the file has as many strings as there are words, with the line's confidence; else one String
+stands for the whole line. A line has no place for its
 orientation; ROTATION of the block gets it where all lines of the block lie the same way. Everything else stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from ..line import Line
 from ..names import shown
 from ..numbers import significant
+from ..provenance import Provenance
 from .page import (
     NESTED,
     Page,
@@ -26,6 +29,8 @@ from .page import (
     parse_points,
     positive_size,
 )
+from .written_provenance import add_to_alto
+from .written_words import set_alto_words
 from .xml_files import PageError, XmlDocument, add_child, children, descendants, local_name, remove
 
 BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
@@ -158,20 +163,28 @@ def _line_around(element: Any) -> Any:
     return next(element.iterancestors("{*}TextLine"), element) if is_inside else element
 
 
-def write_alto(page: Page, lines_read: Sequence[Line | None]) -> bytes:
-    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`."""
+def write_alto(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
+    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`.
+
+    Args:
+        page: as it was read.
+        lines_read: its readings.
+        made: what read it, which a file says in which something changed.
+    """
     elements = descendants(page.document.root, "TextLine")
     orientations: dict[Any, set[int | None]] = {}
     for line, read in zip(page.lines, lines_read, strict=True):
         element = elements[line.position]
         quarter = None if read is None else _quarter(read.orientation)
         orientations.setdefault(element.getparent(), set()).add(quarter)
-        if read is not None:
+        if read is not None and read.words:
+            set_alto_words(element, read.words, page)
+        elif read is not None:
             _fill(element, read)
     for block, quarters in orientations.items():
         if len(quarters) == 1 and (quarter := quarters.pop()) is not None:
             _set_rotation(block, quarter)
-    return page.document.to_bytes()
+    return page.document.to_bytes(made and partial(add_to_alto, page.document.root, made))
 
 
 def _fill(line: Any, read: Line) -> None:

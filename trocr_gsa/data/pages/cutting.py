@@ -118,6 +118,12 @@ class LineCut:
         cut.paste(line, mask=mask)
         return cut.rotate(90 * self.quarter, expand=True) if self.quarter else cut
 
+    def to_page(self, points: np.ndarray) -> np.ndarray:
+        """Return where points (point, 2) of the picture are on the page, both with x right and y down, in pixels."""
+        corner, (width, height) = self._box(self.outline)
+        frame = (points - np.array(self.size) / 2) @ _axes(90 * self.quarter) + np.array([width, height]) / 2
+        return self._page_points(corner + frame)
+
     def _box(self, outline: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """The frame's top left corner, and the whole pixels it holds."""
         low, high = outline.min(axis=0), outline.max(axis=0)

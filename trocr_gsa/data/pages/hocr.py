@@ -1,4 +1,7 @@
-"""A page as hOCR 1.2: one ocr_line a line, with its box, its confidence and how far it is turned."""
+"""A page as hOCR 1.2: one ocr_line a line, with its box, its confidence and how far it is turned.
+
+Where the reader told where words are, a line holds an ocrx_word for each, and these an ocrx_cinfo for each character.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,24 @@ import numpy as np
 from ..line import Line
 from ..names import writable
 from ..numbers import DIGITS
+from ..provenance import SOFTWARE, Provenance
+from ..words import Word
 from .page import Page
 from .xml_files import append_child, html_bytes, new_html
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
+WITH_WORDS, WITH_CHARACTERS = "ocrx_word", "ocrx_cinfo"
 
 
-def write_hocr(page: Page, lines_read: Sequence[Line | None]) -> bytes:
-    """Write the lines that were read, in the order of `page.lines`, whose points are pixels."""
+def write_hocr(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
+    """Write the lines that were read, in the order of `page.lines`, whose points are pixels; and what read them."""
     html = new_html()
     head = _add(html, "head")
     _add(head, "title").text = writable(page.name)
-    _add(head, "meta", name="ocr-system", content="trocr-gsa")
-    _add(head, "meta", name="ocr-capabilities", content=CAPABILITIES)
+    _add(head, "meta", name="ocr-system", content=SOFTWARE if made is None else writable(str(made)))
+    if made is not None:
+        _add(head, "meta", name="DCTERMS.created", content=made.date)
+    _add(head, "meta", name="ocr-capabilities", content=_capabilities(lines_read))
     width, height = page.size or (0, 0)
     title = f'image "{_quoted(page.image)}"; bbox 0 0 {width:g} {height:g}'
     body = _add(_add(html, "body"), "div", **{"class": "ocr_page", "id": "page_1", "title": title})
@@ -38,8 +46,31 @@ def write_hocr(page: Page, lines_read: Sequence[Line | None]) -> bytes:
             if read.orientation:
                 title += f"; textangle {read.orientation:g}"
             span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
-            span.text = read.text
+            if read.words:
+                _add_words(span, read.words, f"word_1_{number}")
+            else:
+                span.text = read.text
     return html_bytes(html)
+
+
+def _capabilities(lines_read: Sequence[Line | None]) -> str:
+    words = [word for read in lines_read if read is not None for word in read.words or ()]
+    more = [WITH_WORDS] * bool(words) + [WITH_CHARACTERS] * any(word.characters for word in words)
+    return " ".join([CAPABILITIES, *more])
+
+
+def _add_words(line: Any, words: Sequence[Word], name: str) -> None:
+    """Fill a line with its words, and spaces between them."""
+    for number, word in enumerate(words, 1):
+        title = f"{_box(np.array(word.polygon))}; x_wconf {_per_cent(word.confidence)}"
+        span = _add(line, "span", **{"class": "ocrx_word", "id": f"{name}_{number}", "title": title})
+        span.tail = " " if number < len(words) else None
+        if not word.characters:
+            span.text = word.text
+        for character in word.characters:
+            box = _box(np.array(character.polygon)).replace("bbox", "x_bboxes")
+            title = f"{box}; x_conf {_per_cent(character.confidence)}"
+            _add(span, "span", **{"class": "ocrx_cinfo", "title": title}).text = character.text
 
 
 def _add(parent: Any, tag: str, **attributes: str) -> Any:

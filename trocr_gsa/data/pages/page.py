@@ -56,6 +56,7 @@ class Page:
         lines: in reading order.
         document: the file, as read.
         problem: what to say of the page although it can be used.
+        scale: units of `size` and of the lines' points in one of the file's, across and down.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Page:
     lines: tuple[PageLine, ...]
     document: XmlDocument = field(repr=False)
     problem: str | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
 
     def scaled_to(self, size: tuple[int, int]) -> Page:
         """The page with its points in pixels of a picture of that size.
@@ -84,7 +86,8 @@ class Page:
             replace(line, polygon=_times(line.polygon, scale), baseline=_times(line.baseline, scale))
             for line in self.lines
         )
-        return replace(self, size=size, lines=lines)
+        across, down = (scale * self.scale).tolist()
+        return replace(self, size=size, lines=lines, scale=(across, down))
 
     def line_name(self, line: PageLine) -> str:
         """What to call a line in messages."""

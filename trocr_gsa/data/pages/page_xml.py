@@ -2,8 +2,8 @@
 
 What is written: the line's main TextEquiv with @conf; and in the line's @custom, as the schema has no place for them,
 `orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, a number for each character of the
-text (a Glyph would need a place on the page, and none is known). What repeats the text is brought in line with it:
-words and the region's text, where the file has them. Everything else stays as it is; so do the lines for which there is
+text. Where the reader told where words are, they replace the file's; otherwise the file's words are brought in line
+with the text, as the region's text is. Everything else stays as it is; so do the lines for which there is
 no reading. Transkribus marks parts of a text in @custom by where they begin (`person {offset:3; length:5;}`): where the
 text is another now, such marks go.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ..doubtful import is_seen
 from ..line import Line
 from ..numbers import geometric_mean, round_characters, significant
+from ..provenance import Provenance
 from .page import (
     NESTED,
     Page,
@@ -27,6 +29,8 @@ from .page import (
     parse_points,
     positive_size,
 )
+from .written_provenance import add_to_page
+from .written_words import NewIds, set_page_words
 from .xml_files import PageError, XmlDocument, add_child, children, descendants, local_name, namespace_of, remove
 
 NAMESPACE = re.compile(r"https?://schema\.primaresearch\.org/PAGE/gts/pagecontent/(\d{4})-\d\d-\d\d")
@@ -152,27 +156,44 @@ def _custom_index(line: Any) -> int | None:
     return _number(found[1]) if found else None
 
 
-def write_page(page: Page, lines_read: Sequence[Line | None]) -> bytes:
-    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`."""
+def write_page(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
+    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`.
+
+    Args:
+        page: as it was read.
+        lines_read: its readings.
+        made: what read it, which a file says in which something changed.
+    """
     elements = descendants(page.document.root, "TextLine")
     regions: dict[Any, list[Any]] = {}
     changed: dict[Any, None] = {}
+    ids = NewIds(page.document.root)
     for line, read in zip(page.lines, lines_read, strict=True):
         element = elements[line.position]
         regions.setdefault(element.getparent(), []).append(element)
         if read is not None:
-            _fill(element, read)
+            _fill(element, read, page, ids)
             changed[element.getparent()] = None
     for region in changed:
         if main_equiv(region) is not None:
             texts = [element_text(line) for line in regions[region]]
             _set_text(region, "\n".join(filter(None, texts)), None)
-    return page.document.to_bytes()
+    return page.document.to_bytes(made and partial(add_to_page, page.document.root, made))
 
 
-def _fill(line: Any, read: Line) -> None:
+def _fill(line: Any, read: Line, page: Page, ids: NewIds) -> None:
     _set_text(line, read.text, read.confidence)
-    words, parts = children(line, "Word"), read.text.split()
+    if read.words:
+        set_page_words(line, read.words, page, ids)
+    else:
+        _update_words(line, read.text.split())
+    custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)
+    line.set("custom", f"{custom} {_custom(read)}".strip())
+
+
+def _update_words(line: Any, parts: list[str]) -> None:
+    """Bring the words that a line has in line with its text."""
+    words = children(line, "Word")
     for number, word in enumerate(words):
         for glyph in children(word, "Glyph"):
             _clear_text(glyph)
@@ -180,8 +201,6 @@ def _fill(line: Any, read: Line) -> None:
             _set_text(word, parts[number], None)
         else:
             _clear_text(word)
-    custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)
-    line.set("custom", f"{custom} {_custom(read)}".strip())
 
 
 def _custom(read: Line) -> str:

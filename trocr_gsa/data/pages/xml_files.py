@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,18 @@ class XmlDocument:
         head, tail = found.group() if found else "", _behind_root(tree, text)
         return cls(content, tree.getroot(), mark, codec, head, tail, "\r\n" if "\r\n" in text else "\n")
 
-    def to_bytes(self) -> bytes:
-        """The file as it came if nothing changed; else in its own encoding, what that lacks becoming references."""
+    def to_bytes(self, sign: Callable[[], None] | None = None) -> bytes:
+        """The file as it came if nothing changed; else in its own encoding, what that lacks becoming references.
+
+        Args:
+            sign: called if something changed, for what shall then be in the tree besides.
+        """
         body = etree.tostring(self.root, encoding="unicode", with_tail=False)
         if body == etree.tostring(_tree(self.content).getroot(), encoding="unicode", with_tail=False):
             return self.content
+        if sign is not None:
+            sign()
+            body = etree.tostring(self.root, encoding="unicode", with_tail=False)
         if self.line_end != "\n":
             body = body.replace("\n", self.line_end)
         return self.mark + (self.head + body + self.tail).encode(self.codec, errors="xmlcharrefreplace")

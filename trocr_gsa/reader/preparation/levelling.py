@@ -17,6 +17,7 @@ from PIL import Image
 from trocr_gsa.data.images import paper
 
 from .grey import histogram, stands_out
+from .placement import UNMOVED, Placement
 
 FLATTER = 0.95  # a line is levelled if it then takes less than this share of its height
 LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself
@@ -34,10 +35,12 @@ class LevelledLine:
     Attributes:
         image: the line, running along one side of the picture.
         tilt: degrees counter-clockwise by which the line was tilted out of that side, in [−45, 45); 0: not touched.
+        placement: of this picture on the one that was given.
     """
 
     image: Image.Image
     tilt: float
+    placement: Placement = UNMOVED
 
 
 def level(image: Image.Image) -> LevelledLine:
@@ -60,7 +63,8 @@ def level(image: Image.Image) -> LevelledLine:
     if abs(tilt) < LEAST or length < LONG * flat or flat >= FLATTER * min(_extent(ink[:, 0]), _extent(ink[:, 1])):
         return LevelledLine(image, 0.0)
     turned = image.rotate(-tilt, Image.Resampling.BICUBIC, expand=True, fillcolor=paper(image))
-    return LevelledLine(_trimmed(turned, MARGIN * flat), tilt)
+    box = _box_of_ink(turned, MARGIN * flat)
+    return LevelledLine(turned.crop(box), tilt, Placement.turned(-tilt, image.size, turned.size).cut(box[0], box[1]))
 
 
 def ink_places(image: Image.Image) -> np.ndarray:
@@ -113,14 +117,14 @@ def _extent(places: np.ndarray) -> float:
     return float(high - low) + 1
 
 
-def _trimmed(image: Image.Image, margin: float) -> Image.Image:
-    """Cut off the paper that turning has put around a line."""
+def _box_of_ink(image: Image.Image, margin: float) -> tuple[int, int, int, int]:
+    """Return the box of the picture without the paper that turning has put around its line."""
     ink = ink_places(image)
     if not len(ink):
-        return image
+        return 0, 0, *image.size
     low, high = np.percentile(ink, [OUTLIERS, 100 - OUTLIERS], axis=0)
     centre = (np.array(image.size) - 1) / 2
     left, right = centre[0] + low[0] - margin, centre[0] + high[0] + margin
     top, bottom = centre[1] - high[1] - margin, centre[1] - low[1] + margin
-    box = (math.floor(left), math.floor(top), math.ceil(right) + 1, math.ceil(bottom) + 1)
-    return image.crop((max(box[0], 0), max(box[1], 0), min(box[2], image.width), min(box[3], image.height)))
+    right, bottom = min(math.ceil(right) + 1, image.width), min(math.ceil(bottom) + 1, image.height)
+    return max(math.floor(left), 0), max(math.floor(top), 0), right, bottom

@@ -13,8 +13,9 @@ from trocr_gsa.model.image_processing_square import SquareImageProcessor
 from trocr_gsa.model.image_processing_trocr_gsa import TrOCRGSAImageProcessor
 
 from .levelling import LevelledLine, level
+from .placement import UNMOVED, Placement
 from .polarity import dark_on_light
-from .trimming import trim
+from .trimming import trimming_box
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class PreparedLine:
         image: dark on light, level but for quarter turns, without much room around the line.
         tilt: degrees counter-clockwise by which the line was tilted before, in [-45, 45).
         num_patches: that the image processor makes of it.
+        placement: of this picture on the one that was given.
     """
 
     image: Image.Image
     tilt: float
     num_patches: int
+    placement: Placement
 
 
 def prepare_line(
@@ -46,8 +49,11 @@ def prepare_line(
     squares = isinstance(image_processor, SquareImageProcessor)
     picture = image if squares else dark_on_light(image)
     levelled = level(picture) if levels else LevelledLine(picture, 0.0)
-    cut = levelled.image if squares else trim(levelled.image)
+    box = None if squares else trimming_box(levelled.image)
+    cut, placement = levelled.image, levelled.placement
+    if box is not None:
+        cut, placement = cut.crop(box), placement.cut(box[0], box[1])
     num_patches = image_processor.num_patches(*cut.size)
     if num_patches > image_processor.max_patches:  # flatter lines have more patches
-        return PreparedLine(picture, 0.0, image_processor.num_patches(*picture.size))
-    return PreparedLine(cut, levelled.tilt, num_patches)
+        return PreparedLine(picture, 0.0, image_processor.num_patches(*picture.size), UNMOVED)
+    return PreparedLine(cut, levelled.tilt, num_patches, placement)

@@ -20,17 +20,18 @@ LYING = 1.5  # and pictures of lines: a dash is long too, but its picture is not
 OUTLIERS = 500  # one dot of ink in so many, at either edge, does not count as part of the line
 
 
-def trim(image: Image.Image) -> Image.Image:
-    """Cut away room above and below a line, and as much before and behind it.
+def trimming_box(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return the box of a picture, as Pillow's `crop` takes it, without most of the room around its line; None: all.
 
-    trim(turn image) = turn trim(image) for every quarter turn.
+    What is cut away is room above and below the line, and as much before and behind it; turning the picture by quarter
+    turns turns the box.
 
     Args:
         image: of one line, mode "L" or "RGB".
     """
     ink = ink_places(image)
     if not len(ink):
-        return image
+        return None
     ends = np.sort(ink, axis=0)
     few = len(ink) // OUTLIERS
     low, high = ends[few], ends[-1 - few]  # of the ink's places, in order: nothing is rounded
@@ -38,12 +39,12 @@ def trim(image: Image.Image) -> Image.Image:
     across = int(extent[1] <= extent[0])  # 1: the line runs along x, and y is across it
     height = extent[across]
     if extent.max() < LONG * height or height >= FILLS * image.size[across]:
-        return image
+        return None
     if image.size[1 - across] < LYING * image.size[across]:
-        return image
+        return None
     room = (1 / LEFT - 1) / 2 * height
     middle = (np.array(image.size) - 1) / 2
-    return image.crop(_inside(middle, low - room, high + room, image.size))
+    return _inside(middle, low - room, high + room, image.size)
 
 
 def _inside(middle: np.ndarray, low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -1,0 +1,136 @@
+"""Words and characters, with their places, as elements of PAGE and ALTO files.
+
+What is unusual: words that a file has already are replaced, because their places are of another reading. ALTO knows
+boxes along the page's sides; where words lie otherwise, their Shape gives the corners too, if the version has one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..numbers import significant
+from ..words import Character, Word
+from .page import Page
+from .xml_files import add_child, append_child, children, namespace_of, remove
+
+BEHIND_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # what PAGE wants behind a line's words
+IN_A_NAME = re.compile(r"[^\w.-]")
+ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
+WITH_SHAPES, WITH_GLYPHS = 3, 4  # the versions of ALTO from which on strings have them
+SLANTED = 0.5  # pixels by which a corner may be off its box's and still be on it
+
+
+class NewIds:
+    """Ids that a PAGE file does not use yet.
+
+    Args:
+        root: of the file.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._used = {element.get("id") for element in root.iter() if isinstance(element.tag, str)}
+
+    def release(self, element: Any) -> None:
+        """Let the ids of an element, and of what is in it, be used again."""
+        self._used -= {each.get("id") for each in element.iter() if isinstance(each.tag, str)}
+
+    def new(self, wanted: str) -> str:
+        """Return an id like the one wanted, as XML allows it."""
+        name = IN_A_NAME.sub("_", wanted)
+        name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
+        found, number = name, 1
+        while found in self._used:
+            number += 1
+            found = f"{name}_{number}"
+        self._used.add(found)
+        return found
+
+
+def set_page_words(line: Any, words: Sequence[Word], page: Page, ids: NewIds) -> None:
+    """Give a TextLine of a PAGE file these words instead of those that it has."""
+    for former in children(line, "Word"):
+        ids.release(former)
+        remove(former)
+    base = line.get("id") or "line"
+    for number, word in enumerate(words, 1):
+        element = add_child(line, "Word", BEHIND_WORDS)
+        name = ids.new(f"{base}_w{number}")
+        element.set("id", name)
+        _add_coords(element, word, page)
+        for place, character in enumerate(word.characters, 1):
+            glyph = append_child(element, "Glyph")
+            glyph.set("id", ids.new(f"{name}_g{place}"))
+            _add_coords(glyph, character, page)
+            _add_text(glyph, character)
+        _add_text(element, word)
+
+
+def set_alto_words(line: Any, words: Sequence[Word], page: Page) -> None:
+    """Give a TextLine of an ALTO file these words instead of its strings, with a space between any two."""
+    for former in [piece for name in ("String", "SP", "HYP") for piece in children(line, name)]:
+        remove(former)
+    found = ALTO_VERSION.search(namespace_of(line))
+    version = int(found[1]) if found else 0
+    for place, word in enumerate(words):
+        if place:
+            _add_space(add_child(line, "SP"), words[place - 1], word, page)
+        string = add_child(line, "String")
+        _set_box(string, word, page)
+        string.set("CONTENT", word.text)
+        string.set("WC", significant(word.confidence))
+        if version >= WITH_SHAPES and _is_slanted(word):
+            polygon = append_child(append_child(string, "Shape"), "Polygon")
+            polygon.set("POINTS", _points(word, page))
+        # a Glyph is a single code point, and its place among the others that in the word
+        are_single = all(len(character.text) == 1 for character in word.characters)
+        for character in word.characters if version >= WITH_GLYPHS and are_single else ():
+            glyph = append_child(string, "Glyph")
+            _set_box(glyph, character, page)
+            glyph.set("CONTENT", character.text)
+            glyph.set("GC", significant(character.confidence))
+
+
+def _add_coords(element: Any, placed: Character, page: Page) -> None:
+    append_child(element, "Coords").set("points", _points(placed, page))
+
+
+def _add_text(element: Any, read: Character) -> None:
+    equiv = append_child(element, "TextEquiv")
+    equiv.set("conf", significant(read.confidence))
+    append_child(equiv, "Unicode").text = read.text
+
+
+def _points(placed: Character, page: Page) -> str:
+    """Return corners in the file's units, whole numbers as PAGE wants them."""
+    across, down = page.scale
+    return " ".join(f"{round(x / across)},{round(y / down)}" for x, y in placed.polygon)
+
+
+def _box(placed: Character, page: Page) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom in the file's units."""
+    (left, top, right, bottom), (across, down) = placed.box, page.scale
+    return round(left / across), round(top / down), round(right / across), round(bottom / down)
+
+
+def _set_box(element: Any, placed: Character, page: Page) -> None:
+    left, top, right, bottom = _box(placed, page)
+    _set(element, HPOS=left, VPOS=top, WIDTH=right - left, HEIGHT=bottom - top)
+
+
+def _add_space(element: Any, before: Word, after: Word, page: Page) -> None:
+    """Say where a space is: between two words beside each other or, in a line that stands, below each other."""
+    one, two = _box(before, page), _box(after, page)
+    left, top = min(one[2], two[2]), min(one[1], two[1])
+    _set(element, HPOS=left, VPOS=top, WIDTH=max(0, max(one[0], two[0]) - left))
+
+
+def _is_slanted(placed: Character) -> bool:
+    left, top, right, bottom = placed.box
+    return any(min(x - left, right - x) > SLANTED or min(y - top, bottom - y) > SLANTED for x, y in placed.polygon)
+
+
+def _set(element: Any, **values: int) -> None:
+    for name, value in values.items():
+        element.set(name, str(value))

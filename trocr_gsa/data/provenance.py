@@ -1,0 +1,97 @@
+"""What made the text of a file: the software, the model and adapter with their weights, when, and with which settings.
+
+What is unusual: the date is that of SOURCE_DATE_EPOCH where that is set, so that the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+SOFTWARE = "trocr-gsa"
+EPOCH = "SOURCE_DATE_EPOCH"  # https://reproducible-builds.org/specs/source-date-epoch/
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model or an adapter.
+
+    Attributes:
+        name: as it was asked for.
+        sha256: of its weights, in hexadecimal; None where they are not in a file here.
+    """
+
+    name: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a text.
+
+    Attributes:
+        version: of this software.
+        model: that read.
+        adapter: that it read with; None: the model alone.
+        date: in UTC, such as 2026-11-28T12:00:00Z.
+        settings: of the reading, by name.
+
+    Example:
+        >>> made = Provenance("0.2.0", Weights("packaged", "ab12"), None, "2026-11-28T12:00:00Z", {"beams": "1"})
+        >>> made.facts
+        {'model': 'packaged', 'model SHA-256': 'ab12', 'beams': '1'}
+        >>> str(made)
+        'trocr-gsa 0.2.0; model: packaged; model SHA-256: ab12; beams: 1'
+    """
+
+    version: str
+    model: Weights
+    adapter: Weights | None
+    date: str
+    settings: Mapping[str, str]
+
+    @property
+    def software(self) -> str:
+        """Name and version of the software."""
+        return f"{SOFTWARE} {self.version}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is known beside the software and the date, by name."""
+        named = {"model": self.model, "adapter": self.adapter}
+        weights = {name: each for name, each in named.items() if each is not None}
+        found: dict[str, str] = {}
+        for name, each in weights.items():
+            found[name] = each.name
+            if each.sha256 is not None:
+                found[f"{name} SHA-256"] = each.sha256
+        return found | dict(self.settings)
+
+    def __str__(self) -> str:
+        """Say it in one line, without the date."""
+        return "; ".join([self.software, *(f"{name}: {value}" for name, value in self.facts.items())])
+
+
+def own_version() -> str:
+    """Return the version of this software, "unknown" where it was not installed."""
+    try:
+        return version(SOFTWARE)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def current_date() -> str:
+    """Return the date that outputs have: now, or that of SOURCE_DATE_EPOCH.
+
+    Raises:
+        ValueError: if SOURCE_DATE_EPOCH is no number of seconds.
+    """
+    seconds = os.environ.get(EPOCH)
+    try:
+        moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"`{EPOCH}` must be a number of seconds since 1970, got {seconds!r}. Unset it.") from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,69 @@
+"""Which steps of the CTC head spell which tokens of a text: the most probable alignment (Viterbi)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def align(logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]], blank: int) -> list[np.ndarray | None]:
+    """Find the steps of each token on the best path that spells a text.
+
+    path = argmax Π_t p_t(π_t) over all π that become the text when repeats are joined and blanks dropped
+
+    Args:
+        logits: (batch, step, vocab), the CTC head's.
+        lengths: (batch,) long, steps of each line.
+        texts: tokens of each line, none of them the blank.
+        blank: number of the blank.
+
+    Returns: of each line, (token, 2) int: the first step of every token, and the one behind its last; None where the
+        line has too few steps for its text.
+    """
+    longest = max(map(len, texts), default=0)
+    states = np.full((len(texts), 2 * longest + 1), blank)  # blank, token, blank, token, …, blank
+    for row, text in zip(states, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = text
+    index = torch.from_numpy(states).to(logits.device)
+    log_p = logits.float().log_softmax(-1).gather(2, index[:, None].expand(-1, logits.shape[1], -1)).double().cpu()
+    counts, ends = np.array([len(text) for text in texts]), lengths.cpu().numpy()
+    score, moves = _best_moves(log_p.numpy(), states, ends)
+    return [_spans(score[line], moves[: ends[line], line], int(counts[line])) for line in range(len(texts))]
+
+
+def _best_moves(log_p: np.ndarray, states: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Follow the best path into every state.
+
+    Returns: log p of the best path to each state at the line's last step, (batch, state); and by how many states that
+        path moved at every step, (step, batch, state).
+    """
+    steps = log_p.shape[1]
+    can_jump = np.zeros_like(states, dtype=bool)  # from a token to the next, without a blank between
+    can_jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    moves = np.zeros((steps, *states.shape), dtype=np.int8)
+    score = np.full((states.shape[0], states.shape[1] + 2), -np.inf)  # two before the first are never reached
+    score[:, 2:4] = log_p[:, 0, :2]
+    for step in range(1, steps):
+        ways = np.stack([score[:, 2:], score[:, 1:-1], np.where(can_jump, score[:, :-2], -np.inf)])
+        moves[step] = ways.argmax(0)
+        after = np.take_along_axis(ways, moves[step][None].astype(int), axis=0)[0] + log_p[:, step]
+        score[:, 2:] = np.where((step < ends)[:, None], after, score[:, 2:])
+    return score[:, 2:], moves
+
+
+def _spans(score: np.ndarray, moves: np.ndarray, count: int) -> np.ndarray | None:
+    """Follow the best path of a line of `count` tokens back to its begin."""
+    last = 2 * count
+    state = last if not count or score[last] >= score[last - 1] else last - 1
+    if not np.isfinite(score[state]):
+        return None
+    spans = np.zeros((count, 2), dtype=int)
+    for step in range(len(moves) - 1, -1, -1):
+        if state % 2:
+            token = state // 2
+            spans[token] = (step, spans[token, 1] or step + 1)
+        state -= int(moves[step, state])
+    return spans

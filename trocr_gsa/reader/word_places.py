@@ -1,0 +1,272 @@
+"""Where the words and characters of a line are: the CTC head says about where, the ink says where one ends.
+
+What is unusual:
+- everything is measured along the line as the chosen pose sees it, and only the corners are put on the picture, so that
+  boxes turn with the picture;
+- the steps of the head tell where a character's middle is, and not how wide it is. Between two middles, the limit lies
+  where there is the least ink; what is left free between two words belongs to neither.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+from transformers.utils.generic import ModelOutput
+
+from trocr_gsa.data.pages.xml_files import without_controls
+from trocr_gsa.data.samples import clean_text
+from trocr_gsa.data.words import Character, Word
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
+
+from .alignment import align
+from .backend import DraftingBackend
+from .preparation.levelling import MOST_PIXELS, ink_places
+from .preparation.prepared import PreparedLine
+from .spelling import pieces
+
+COLUMNS = 4  # of ink, in a step of the CTC head
+REACH = 2.0  # characters of mean width, by which a line's first and last character may reach out from their middles
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A character that was read: its text, its probability, and how far along the line its middle is, in pixels."""
+
+    text: str
+    confidence: float
+    middle: float
+
+
+@dataclass(frozen=True, eq=False)
+class LineFrame:
+    """A picture as the chosen pose sees it: u along the line, v up across it, in pixels from the picture's centre.
+
+    p = centre + h (u, v), h the pose and p with y down
+
+    Attributes:
+        pose: (2, 2), the matrix of h.
+        size: width and height of the picture.
+        step: pixels along the line that a step of the CTC head takes.
+        start: u where the first step begins.
+    """
+
+    pose: np.ndarray
+    size: tuple[int, int]
+    step: float
+    start: float
+
+    @classmethod
+    def of(
+        cls, positions: Tensor, pose: Tensor, extent: tuple[float, float], size: tuple[int, int], steps_per_patch: int
+    ) -> LineFrame:
+        """Return the frame of a line.
+
+        Args:
+            positions: (patch, 2), where its patches lie as the pose sees them.
+            pose: (2, 2), the matrix of h.
+            extent: width and height of a patch in pixels of the picture.
+            size: width and height of the picture.
+            steps_per_patch: steps of the CTC head in a column of patches.
+        """
+        matrix = pose.double().cpu().numpy()
+        width = float(np.hypot(*(matrix[:, 0] * extent)))  # of a column of patches
+        left = float(positions[:, 0].double().min()) - 0.5
+        return cls(matrix, size, width / steps_per_patch, left * width)
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """How long the picture is along the line and across it."""
+        along, across = np.abs(self.pose.T) @ self.size
+        return float(along), float(across)
+
+    def corners(self, left: float, right: float, bottom: float, top: float) -> np.ndarray:
+        """Return the corners of a box of the frame on the picture, as `Character.polygon` has them: (4, 2)."""
+        points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ self.pose.T
+        return points * (1, -1) + np.array(self.size) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The ink of a line, as its frame sees it.
+
+    Attributes:
+        places: (pixel, 2), u and v of each pixel of ink.
+        profile: (column,) how many of them are in every column, from u = `origin` on.
+        origin: where the first column begins: the picture has some empty ones in front and behind.
+        width: of a column, at least as far as pixels of ink are from each other.
+    """
+
+    places: np.ndarray
+    profile: np.ndarray
+    origin: float
+    width: float
+
+    @classmethod
+    def of(cls, image: Image.Image, frame: LineFrame, room: float) -> Ink:
+        """Find the ink of a picture, with so much room in front and behind."""
+        along, _ = frame.sides
+        width = max(1.0, frame.step / COLUMNS)
+        if image.width * image.height > MOST_PIXELS:  # fewer are looked at
+            width = max(width, 2 * math.sqrt(image.width * image.height / MOST_PIXELS))
+        margin = math.ceil(room / width) * width
+        origin = -along / 2 - margin
+        places = ink_places(image) @ frame.pose
+        columns = np.floor((places[:, 0] - origin) / width).astype(int)
+        return cls(places, np.bincount(columns, minlength=math.ceil((along + 2 * margin) / width)), origin, width)
+
+    def gap(self, low: float, high: float) -> tuple[float, float]:
+        """Return the ends of the longest run of columns between two places that have the least ink; the middlemost."""
+        first = max(0, math.floor((low - self.origin) / self.width))
+        last = max(first + 1, min(len(self.profile), math.ceil((high - self.origin) / self.width)))
+        window = self.profile[first:last]
+        is_least = window == window.min()
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], is_least, [False]))))
+        runs = (edges + first) * self.width + self.origin
+        starts, ends = runs[::2], runs[1::2]
+        off_middle = np.abs(starts + ends - low - high)
+        best = min(range(len(starts)), key=lambda run: (edges[2 * run] - edges[2 * run + 1], off_middle[run]))
+        return float(starts[best]), float(ends[best])
+
+    def across(self, left: float, right: float, otherwise: float) -> tuple[float, float]:
+        """Return bottom and top of the ink between two places along the line; where there is none, ± `otherwise`."""
+        u, v = self.places.T
+        inside = v[(left <= u) & (u < right)]
+        return (float(inside.min()) - 0.5, float(inside.max()) + 0.5) if len(inside) else (-otherwise, otherwise)
+
+
+def place_words(
+    model: DraftingBackend,
+    processor: TrOCRGSAProcessor,
+    encoded: ModelOutput,
+    written: Sequence[tuple[Sequence[int], Sequence[float]]],
+    pictures: Sequence[PreparedLine],
+) -> list[tuple[Word, ...] | None]:
+    """Return the words of lines on their pictures; None where a line has too few columns for its text.
+
+    Args:
+        model: the reader's.
+        processor: its processor.
+        encoded: what its encoder made of the pictures.
+        written: of each line, its tokens and log p(token | tokens before).
+        pictures: as they were encoded.
+    """
+    head, group = model.ctc_head, model.encoder.group
+    logits, lengths = head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
+    aligned = align(logits, lengths, [tokens for tokens, _ in written], head.blank)
+    found: list[tuple[Word, ...] | None] = []
+    for line, (picture, (tokens, log_p), spans) in enumerate(zip(pictures, written, aligned, strict=True)):
+        if spans is None:
+            found.append(None if pieces(processor.tokenizer, tokens) else ())
+            continue
+        positions = encoded["pose_positions"][line][encoded["pose_mask"][line]]
+        extent, size = processor.image_processor.patch_extent(*picture.image.size), picture.image.size
+        frame = LineFrame.of(positions, group.matrices[encoded["pose"][line]], extent, size, head.steps_per_patch)
+        found.append(find_words(processor.tokenizer, tokens, log_p, spans, frame, picture.image))
+    return found
+
+
+def find_words(
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: Sequence[int],
+    log_p: Sequence[float],
+    spans: np.ndarray,
+    frame: LineFrame,
+    image: Image.Image,
+) -> tuple[Word, ...]:
+    """Return the words of a line, and their characters, on its picture.
+
+    Args:
+        tokenizer: of the reader.
+        tokens: of the line.
+        log_p: log p(token | tokens before) of each.
+        spans: (token, 2), the steps that spell each, as `align` returns them.
+        frame: of the picture.
+        image: the picture, as it was encoded.
+    """
+    glyphs = _glyphs(tokenizer, tokens, log_p, spans, frame)
+    seen = [glyph for glyph in glyphs if not glyph.text.isspace()]
+    if not seen:
+        return ()
+    room = REACH * _pitch(seen, frame)
+    ink = Ink.of(image, frame, room)
+    limits = _limits(glyphs, ink, room)
+    words = []
+    numbered = zip(glyphs, limits, strict=True)
+    for is_space, group in groupby(numbered, key=lambda each: each[0].text.isspace()):
+        if not is_space:
+            words.append(_word(list(group), ink, frame))
+    return tuple(word for word in words if word.text)
+
+
+def _glyphs(
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: Sequence[int],
+    log_p: Sequence[float],
+    spans: np.ndarray,
+    frame: LineFrame,
+) -> list[Glyph]:
+    """Return the characters of a line; marks that are drawn over a letter are one with it."""
+    found: list[Glyph] = []
+    for text, places in pieces(tokenizer, tokens):
+        share = math.exp(min(0.0, sum(log_p[place] for place in places)) / len(text))
+        first, end = spans[places[0], 0], spans[places[-1], 1]
+        for number, letter in enumerate(text):  # a token of several letters is shared out evenly
+            middle = frame.start + frame.step * (first + (end - first) * (number + 0.5) / len(text))
+            if found and unicodedata.combining(letter) and not found[-1].text.isspace():
+                before = found.pop()
+                found.append(Glyph(before.text + letter, before.confidence * share, before.middle))
+            else:
+                found.append(Glyph(letter, share, float(middle)))
+    return found
+
+
+def _pitch(glyphs: Sequence[Glyph], frame: LineFrame) -> float:
+    """Return how far the middles of neighbouring characters are from each other, most often."""
+    if len(glyphs) < 2:
+        return frame.sides[1] / 2
+    return float(np.median([after.middle - before.middle for before, after in pairwise(glyphs)]))
+
+
+def _limits(glyphs: Sequence[Glyph], ink: Ink, room: float) -> list[tuple[float, float]]:
+    """Return where every character begins and ends along the line; those of a space are not used."""
+    seen = [place for place, glyph in enumerate(glyphs) if not glyph.text.isspace()]
+    first, last = glyphs[seen[0]].middle, glyphs[seen[-1]].middle
+    starts, ends = np.zeros(len(glyphs)), np.zeros(len(glyphs))
+    _, starts[seen[0]] = ink.gap(first - room, first)
+    ends[seen[-1]], _ = ink.gap(last, last + room)
+    for before, after in pairwise(seen):
+        end, start = ink.gap(glyphs[before].middle, glyphs[after].middle)
+        if after == before + 1:
+            end = start = (end + start) / 2
+        ends[before], starts[after] = end, start
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _word(glyphs: Sequence[tuple[Glyph, tuple[float, float]]], ink: Ink, frame: LineFrame) -> Word:
+    (left, _), (_, right) = glyphs[0][1], glyphs[-1][1]
+    bottom, top = ink.across(left, right, frame.sides[1] / 2)
+    characters = tuple(
+        Character(text, glyph.confidence, _clipped(frame.corners(*limits, bottom, top), frame.size))
+        for glyph, limits in glyphs
+        if (text := _cleaned(glyph.text))
+    )
+    confidence = math.prod(glyph.confidence for glyph, _ in glyphs)
+    polygon = _clipped(frame.corners(left, right, bottom, top), frame.size)
+    return Word(_cleaned("".join(glyph.text for glyph, _ in glyphs)), confidence, polygon, characters)
+
+
+def _cleaned(text: str) -> str:
+    """Return text as files have it."""
+    return clean_text(without_controls(text))
+
+
+def _clipped(points: np.ndarray, size: tuple[int, int]) -> tuple[tuple[float, float], ...]:
+    return tuple((x, y) for x, y in points.clip(0, size).tolist())
