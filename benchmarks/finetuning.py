@@ -34,14 +34,14 @@ from trocr_gsa import lora_config
 from trocr_gsa.checkpoints.models import load_model
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.optimisation import make_optimizer
-from trocr_gsa.train.step import LossWeights, count, weighted_loss
+from trocr_gsa.train.step import count, weighted_loss
 
 OURS, BEHIND, STOCK = "trocr-gsa", "trocr-gsa, `targets=behind_pose`", "stock ViT-TrOCR"
 READERS = (STOCK, OURS, BEHIND)
 ROWS, COLUMNS, SQUARE = 3, 48, 12  # patches
 LETTERS = 256
 PARTS = ("forward", "backward", "optimizer")
-WEIGHTS = LossWeights(ctc=1.0, pose=0.3)
+WEIGHTS = {"decoder_loss": 1.0, "ctc_loss": 1.0, "pose_loss": 0.3}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from trocr_gsa.train.step import LossWeights, noisy_decoder_inputs, step_totals, weighted_loss
+from trocr_gsa.model.configuration_trocr_gsa import TrOCRGSAConfig
+from trocr_gsa.model.modeling_trocr_gsa import LOSSES, TrOCRGSAOutput
+from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.step import loss_weights, noisy_decoder_inputs, step_totals, weighted_loss
 
-WEIGHTS = LossWeights(ctc=0.7, pose=0.3)
+WEIGHTS = {"decoder_loss": 1.0, "ctc_loss": 0.7, "pose_loss": 0.3}
 
 
 def gradients(model, batches):
@@ -44,6 +47,16 @@ def test_plain_means_of_the_parts_are_another_gradient(tiny, lines):
         (0.5 * (output.decoder_loss + 0.7 * output.ctc_loss + 0.3 * output.pose_loss)).backward()
     plain = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
     assert (plain - weighted).norm() > 1e-2 * weighted.norm()
+
+
+def test_every_loss_of_the_output_is_weighed_in():
+    assert [name for name in TrOCRGSAOutput.__dataclass_fields__ if name.endswith("_loss")] == list(LOSSES)
+
+
+def test_an_argument_overrules_the_weight_that_the_model_was_configured_with():
+    config = TrOCRGSAConfig(ctc_loss_weight=0.7, pose_loss_weight=0.2)
+    weights = loss_weights(config, TrainingArguments(train=["lines/"], pose_loss_weight=0.0))
+    assert weights == {"decoder_loss": 1.0, "ctc_loss": 0.7, "pose_loss": 0.0}
 
 
 def test_no_noise_shifts_the_labels():

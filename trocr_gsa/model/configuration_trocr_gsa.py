@@ -47,6 +47,10 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
     confidence_temperature: float | int = 1.0
     empty_paper_confidence: float | int = 0.0
 
+    def loss_weight(self, name: str) -> float:
+        """Return the weight of a loss: `ctc_loss_weight` for "ctc_loss"; 1 if there is no such setting."""
+        return getattr(self, f"{name}_weight", 1.0)
+
     def __post_init__(self, **kwargs):
         """Check the fields.
 

@@ -36,6 +36,9 @@ from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
 
 logger: Any = logging.get_logger(__name__)
+# Every loss by its name in the output, and what it is a mean over. Its weight is `NAME_weight` of the configuration
+# (`ctc_loss_weight`), or 1 if there is no such setting.
+LOSSES = {"decoder_loss": "tokens", "ctc_loss": "tokens", "pose_loss": "lines"}
 # arguments of the decoder that the reader sets itself
 RESERVED = ("input_ids", "inputs_embeds", "attention_mask", "encoder_hidden_states", "encoder_attention_mask", "labels")
 
@@ -403,13 +406,11 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         """Return the total loss, its parts, and the CTC logits, by their names in the output."""
         decoder_loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=label_smoothing)
         parts = {"decoder_loss": decoder_loss}
-        loss = decoder_loss
         if pose_labels is not None:
             parts["pose_loss"] = F.nll_loss(encoded["pose_logits"], pose_labels)
-            loss = loss + self.config.pose_loss_weight * parts["pose_loss"]
         if self.ctc_head is not None:
             ctc_logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
             parts |= {"ctc_logits": ctc_logits, "ctc_lengths": lengths}
             parts["ctc_loss"] = self.ctc_head.loss(ctc_logits, lengths, labels)
-            loss = loss + self.config.ctc_loss_weight * parts["ctc_loss"]
-        return parts | {"loss": loss}
+        weighted = [self.config.loss_weight(name) * parts[name] for name in LOSSES if name in parts]
+        return parts | {"loss": torch.stack(weighted).sum()}

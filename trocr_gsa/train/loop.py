@@ -65,10 +65,7 @@ class TrainingLoop:
         self.rows: list[SummaryRow] = []  # of the present weights
         self.base_sha256 = weights_sha256(reader.name_or_path) if accelerator.is_main_process else None
         config = reader.config
-        self.weights = step_loss.LossWeights(
-            ctc=config.ctc_loss_weight if arguments.ctc_loss_weight is None else arguments.ctc_loss_weight,
-            pose=config.pose_loss_weight if arguments.pose_loss_weight is None else arguments.pose_loss_weight,
-        )
+        self.weights = step_loss.loss_weights(config, arguments)
         learns_to_tell = any(each.requires_grad for part in reader.encoder.before_pose for each in part.parameters())
         self.pose_is_given = not learns_to_tell and len(reader.encoder.layers) > 0
         self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size

@@ -2,26 +2,29 @@
 
 L = Σ_tokens decoder / #tokens + w_ctc · Σ_lines ctc / #tokens + w_pose · Σ_lines pose / #lines
 
+A loss that the model adds to its `LOSSES` is added here in the same way.
+
 The model returns means over the batch it sees; micro-batches and processes hold unlike numbers of tokens and lines, so
 each mean is weighted by its share of the step's total. Then splitting a batch changes nothing but rounding.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from trocr_gsa.model.modeling_trocr_gsa import LOSSES
+from trocr_gsa.train.arguments import TrainingArguments
+
 IGNORED = -100
 
 
-@dataclass(frozen=True)
-class LossWeights:
-    """What CTC and pose losses count beside the decoder's."""
-
-    ctc: float
-    pose: float
+def loss_weights(config: Any, arguments: TrainingArguments) -> dict[str, float]:
+    """Return what each of the model's losses counts: as the arguments say, else as the model was configured."""
+    said = {name: getattr(arguments, f"{name}_weight", None) for name in LOSSES}
+    return {name: config.loss_weight(name) if weight is None else weight for name, weight in said.items()}
 
 
 def count(batches: list[dict[str, Any]]) -> Tensor:
@@ -38,28 +41,22 @@ def step_totals(batches: list[dict[str, Any]], accelerator: Accelerator) -> Tens
 
 
 def weighted_loss(
-    output: Any, batch: dict[str, Any], totals: Tensor, weights: LossWeights
+    output: Any, batch: dict[str, Any], totals: Tensor, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return this batch's part of the step's loss, and the detached parts it is made of.
 
     Args:
-        output: what the model returned for `batch`, with `decoder_loss`, `ctc_loss` and `pose_loss` (means or None).
+        output: what the model returned for `batch`, with every one of its `LOSSES` (a mean, or None).
         batch: with `labels`.
         totals: (tokens, lines) of the whole step.
-        weights: of the CTC and pose losses.
+        weights: of the losses, by their names.
     """
-    share_of_tokens, share_of_lines = count([batch]).to(totals.device) / totals
-    parts = {"decoder": output.decoder_loss * share_of_tokens}
-    if output.ctc_loss is not None:
-        parts["ctc"] = output.ctc_loss * share_of_tokens
-    if output.pose_loss is not None:
-        parts["pose"] = output.pose_loss * share_of_lines
-    loss = parts["decoder"]
-    if "ctc" in parts:
-        loss = loss + weights.ctc * parts["ctc"]
-    if "pose" in parts:
-        loss = loss + weights.pose * parts["pose"]
-    return loss, {name: part.detach() for name, part in parts.items()}
+    tokens, lines = count([batch]).to(totals.device) / totals
+    shares = {"tokens": tokens, "lines": lines}
+    means = {name: getattr(output, name) for name in LOSSES}
+    parts = {name: mean * shares[LOSSES[name]] for name, mean in means.items() if mean is not None}
+    loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+    return loss, {name.removesuffix("_loss"): part.detach() for name, part in parts.items()}
 
 
 def noisy_decoder_inputs(
