@@ -19,6 +19,7 @@ from typer.main import get_command
 from trocr_gsa import LineReader
 from trocr_gsa.cli.app import app
 from trocr_gsa.data import open_source
+from trocr_gsa.data.formats import find_format
 from trocr_gsa.train.arguments import TrainingArguments
 
 THEN = Path(__file__).parent / "version_0_1_0"
@@ -41,7 +42,8 @@ ELSEWHERE = {  # public names by the modules that README and documentation impor
 def parse(line: str) -> None:
     """Have a command line understood, without running it."""
     _, command, *words = shlex.split(line)
-    COMMANDS[command].make_context(command, list(words))  # it takes words out of its list
+    context = COMMANDS[command].make_context(command, list(words))  # it takes words out of its list
+    find_format(context.params.get("format") or "text")
     if command == "finetune":
         TrainingArguments.from_command_line(words)
 
@@ -55,7 +57,7 @@ def test_a_command_line_is_understood(line, tmp_path, monkeypatch):
 @pytest.mark.parametrize("line", ["trocr-gsa transcribe scans/", "trocr-gsa read scans/ --fromat text"])
 def test_a_command_line_that_never_worked_is_refused(line):
     """The control."""
-    with pytest.raises((KeyError, TyperException)):
+    with pytest.raises((KeyError, ValueError, TyperException)):
         parse(line)
 
 

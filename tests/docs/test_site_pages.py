@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from benchmarks.runner import programs
 from trocr_gsa.cli.app import app
+from trocr_gsa.data.formats import find_format
 from trocr_gsa.train.arguments import TrainingArguments
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,8 @@ def with_siblings(program: Path) -> str:
 def check_words(words: list[str]) -> None:
     """Refuse a command, option, configuration or key that there is not; nothing is run."""
     if words[0] == "trocr-gsa":
-        COMMANDS[words[1]].make_context(words[1], words[2:])
+        context = COMMANDS[words[1]].make_context(words[1], words[2:])
+        find_format(context.params.get("format") or "text")
         if words[1] == "finetune":
             TrainingArguments.from_command_line(words[2:])
     elif words[:2] == ["python", "-m"] and words[2] in PROGRAMS:
