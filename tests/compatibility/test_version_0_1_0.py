@@ -21,6 +21,7 @@ from trocr_gsa.cli.app import app
 from trocr_gsa.data import open_source
 from trocr_gsa.data.formats import find_format
 from trocr_gsa.train.arguments import TrainingArguments
+from trocr_gsa.train.finetune import finetune
 
 THEN = Path(__file__).parent / "version_0_1_0"
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
@@ -105,6 +106,25 @@ def test_a_checkpoint_and_its_adapter_read_what_they_read_then(reader, turn):
 def test_the_readings_of_then_differ_from_each_other():
     """The control: a reader that wrote the same for every line would be compared with nothing."""
     assert len({reading["text"] for reading in READINGS}) > len(READINGS) / 2
+
+
+RUN = ["model=reader", "train=lines", "validation=lines", "output=run", "targets=decoder", "rank=1", "ema=0.9"]
+RUN += ["warmup_steps=1", "batch_patches=64", "eval_every=2", "max_steps=4", "--resume"]
+
+
+def test_a_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(THEN, tmp_path / "kept"))
+    assert finetune(TrainingArguments.from_command_line(RUN)).step == 4
+    logged = [json.loads(line)["step"] for line in Path("run/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert logged == [2, 4]
+
+
+@pytest.mark.parametrize("word", ["rank=2", "learning_rate=0.1", "cooldown=0.5"])
+def test_a_run_does_not_go_on_with_other_settings(tmp_path, monkeypatch, word):
+    """The control; version 0.1.0 had no `cooldown`."""
+    monkeypatch.chdir(shutil.copytree(THEN, tmp_path / "kept"))
+    with pytest.raises(ValueError, match=f"^`{word.partition('=')[0]}` is .* was started with"):
+        finetune(TrainingArguments.from_command_line([*RUN, word]))
 
 
 def test_a_compiled_file_is_read():

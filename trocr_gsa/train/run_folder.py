@@ -121,7 +121,10 @@ class RunFolder:
     def _check_same_run(self, arguments: TrainingArguments) -> None:
         if not self.last.exists():
             raise ValueError(f"`resume`: there is no run to continue in {self.path}. Leave it out to start one.")
-        now, before = arguments.to_dict(), read_config(self.path / "config.yaml")
+        written = read_config(self.path / "config.yaml")
+        settings = {key: value for key, value in written.items() if key not in FREE_ON_RESUME}
+        # what the run's version had no key for is as it is by default
+        now, before = arguments.to_dict(), TrainingArguments.from_dict(settings).to_dict()
         for key in sorted((now.keys() | before.keys()) - FREE_ON_RESUME):
             if now.get(key) != before.get(key):
                 raise ValueError(
