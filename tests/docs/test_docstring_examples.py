@@ -21,6 +21,7 @@ def modules_with_examples() -> list[str]:
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_the_examples_of_a_module_run(name, monkeypatch):
     monkeypatch.chdir(ROOT)  # where docs/line.png is
+    monkeypatch.setattr("trocr_gsa.model.groups._registered", {})
     result = doctest.testmod(importlib.import_module(name), optionflags=HOW)
     assert result.attempted > 0
     assert result.failed == 0
