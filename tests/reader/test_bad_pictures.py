@@ -11,6 +11,9 @@ from PIL import Image
 from printed_pages import page
 from tiny_checkpoint import draw_line
 
+from trocr_gsa.reader import line_reader, pictures
+from trocr_gsa.reader.pictures import load_line
+
 GOOD = draw_line("good", 64)
 
 
@@ -95,6 +98,49 @@ def test_a_doubtful_picture_is_empty_where_the_reader_is_unsure_and_an_evident_l
     assert "no writing" in empty.note
     assert (line.text, line.note) == (kept[1].text, None)
     assert kept[0].note is None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif", b"Exif\0\0\0M\0*\0\0\0\x08", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"\xff" * 99]
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_photo_whose_camera_wrote_nonsense_beside_it_is_read(reader, tmp_path, exif, kind):
+    (tmp_path / "photo").write_bytes(saved(GOOD, kind, exif=exif, quality=95))
+    line = reader.read([tmp_path / "photo"])[0]
+    assert (line.error, line.note) == (None, None)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_large_picture_is_kept_small_and_turning_it_first_changes_nothing(mode, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 3000)
+    large = page(1).convert(mode)
+    kept = load_line(large, "x", is_cut=False)
+    turned = load_line(large.transpose(Image.Transpose.ROTATE_90), "x", is_cut=False)
+    assert large.width * large.height > 3000 >= kept.image.width * kept.image.height
+    np.testing.assert_array_equal(np.rot90(np.asarray(kept.image)), np.asarray(turned.image))
+    assert load_line(GOOD, "x", is_cut=False).image.size == GOOD.size
+
+
+def test_a_batch_holds_few_pixels_and_reads_every_picture(reader, monkeypatch):
+    read, sizes = line_reader.read_images, []
+
+    def counted(model, processor, images, *rest, **more):
+        sizes.append(sum(image.width * image.height for image in images))
+        return read(model, processor, images, *rest, **more)
+
+    images = [draw_line("abc", 40 + 4 * (place % 5)) for place in range(12)]
+    expected = [line.text for line in reader.read(images)]
+    monkeypatch.setattr(line_reader, "BATCH_PIXELS", 3000)
+    monkeypatch.setattr(line_reader, "read_images", counted)
+    assert [line.text for line in reader.read(images)] == expected
+    assert len(sizes) > 3
+    assert max(sizes) < 3000 + 56 * 20
+
+
+def test_an_array_too_large_for_memory_is_named_before_it_is_looked_at(reader):
+    endless = np.broadcast_to(np.float64(1), (10**6, 10**6))  # takes no memory
+    assert "more than 89,000,000 pixels" in reader.read([endless])[0].error
 
 
 def test_a_folder_is_no_picture(reader, tmp_path):

@@ -9,6 +9,7 @@ is loaded in grey.
 from __future__ import annotations
 
 import io
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", "
 MIN_SIDE = 4  # pixels
 MAX_ASPECT = 100  # long side / short side: more than any line of text
 MAX_PIXELS = 89_000_000  # Pillow's own limit for pictures that unpack to far more than their file
-MAX_SCAN_BYTES = 1_100_000_000  # for decoding a scan, so that the whole process stays below 2 GB
+MOST_CHANNELS = 4  # of an array
+MAX_SCAN_BYTES = 1_100_000_000  # for decoding a picture, so that the whole process stays below 2 GB
 # Bytes per pixel for decoding a large scan and converting it to grey, by Pillow's modes; DECODING: in addition
 GREY_COST = {"1": 3, "L": 2, "P": 3, "I;16": 5, "I;16B": 5, "I": 9, "F": 9}
 OTHER_COST = 6
@@ -182,6 +184,8 @@ def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[I
 def _from_array(source: Any, name: str, is_scan: bool) -> Image.Image:
     from trocr_gsa.model.pictures import PictureError, as_picture
 
+    if math.prod(getattr(source, "shape", ())) > MOST_CHANNELS * MAX_PIXELS:
+        raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels. Cut the page into lines first.")
     try:
         image = as_picture(source, name)
     except PictureError as error:
@@ -258,7 +262,7 @@ def _check_size(image: Image.Image, name: str, is_scan: bool) -> None:
         raise ImageError(f"{what} too small to hold text; expected {MIN_SIDE} or more each way.")
     if short * long > MAX_PIXELS and not is_scan:
         raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels when unpacked. Cut the page into lines first.")
-    if short * long * _bytes_per_pixel(image) > MAX_SCAN_BYTES and short * long > MAX_PIXELS:
+    if short * long * _bytes_per_pixel(image) > MAX_SCAN_BYTES:
         raise ImageError(f"{what} more than can be unpacked in memory. Save it in grey, or smaller, or in parts.")
     if long > MAX_ASPECT * short:
         raise ImageError(f"{what} more than {MAX_ASPECT} times as long as high. Cut it into lines.")

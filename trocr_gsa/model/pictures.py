@@ -43,7 +43,7 @@ def as_picture(image: Any, name: str, data_format: str | None = None) -> Image.I
     picture = image if isinstance(image, Image.Image) else _from_array(image, name, data_format)
     if min(picture.size) < MIN_SIDE:
         raise _too_small(name, *picture.size)
-    return opaque(ImageOps.exif_transpose(eight_bit(picture, name)))
+    return opaque(_upright(eight_bit(picture, name)))
 
 
 def pixel_levels(picture: Image.Image, num_channels: int) -> np.ndarray:
@@ -69,13 +69,19 @@ def eight_bit(image: Image.Image, name: str) -> Image.Image:
     image.load()
     if not image.mode.startswith(DEEP_MODES):
         return image
-    white = _white(np.asarray(image), name)
-    scaled = Image.new("L", image.size)
-    for top in range(0, image.height, ROWS):
-        rows = np.asarray(image.crop((0, top, image.width, min(top + ROWS, image.height))))
-        scaled.paste(Image.fromarray(_as_bytes(rows, white)), (0, top))
+    values = np.asarray(image)
+    scaled = Image.fromarray(_as_bytes(values, _white(values, name)))
     scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}  # a 16-bit level
     return scaled
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its camera says; one whose camera says nothing that can be understood stays as it is."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # EXIF is read by code that raises anything on damage
+        image.info = {key: value for key, value in image.info.items() if key != "exif"}
+        return image
 
 
 def opaque(image: Image.Image) -> Image.Image:
@@ -155,4 +161,8 @@ def _unknown_scale(name: str, found: str) -> PictureError:
 
 
 def _as_bytes(values: np.ndarray, white: int) -> np.ndarray:
-    return (values.astype(np.float64) * (WHITE_8 / white)).round().clip(0, WHITE_8).astype(np.uint8)
+    levels = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), ROWS):  # all rows at once would take eight times their memory and more
+        rows = values[top : top + ROWS].astype(np.float64)
+        levels[top : top + ROWS] = (rows * (WHITE_8 / white)).round().clip(0, WHITE_8)
+    return levels

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate, groupby
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Self, cast
 
 from torch import nn
@@ -30,7 +32,7 @@ from .backend import Backend
 from .decoding import read_images
 from .letter_places import LetterPlaces, letter_places
 from .parallel import even_size, side_by_side
-from .pictures import LinePicture, Picture, load_line, picture_name
+from .pictures import MOST_PIXELS, LinePicture, Picture, load_line, picture_name
 from .precision import Precision, check_precision, computing_in, round_to_int8
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from .adapters import AdapterLibrary
 
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
+BATCH_PIXELS = 32_000_000  # of a batch, as its pictures are kept
+LARGE, _one_large = 8_000_000, Lock()  # pixels of a picture that is decoded while no other thread decodes such a one
 OF_CTC_HEAD = 0.75  # its confidence on empty paper, for the decoder's
 
 
@@ -207,11 +211,12 @@ class LineReader:
         chosen = self._chosen(adapter, len(images))
         lines: dict[int, Line] = {}
         notes: dict[int, str] = {}
-        lengths = [0] * len(images)
+        lengths, pixels = [0] * len(images), [0] * len(images)
         for index, image in enumerate(images):
             try:
                 header = read_header(image, names[index])
                 lengths[index] = self._num_patches(header.size, names[index])
+                pixels[index] = math.prod(header.size)
                 if header.unread is not None:
                     notes[index] = header.unread
             except ImageError as error:
@@ -219,10 +224,11 @@ class LineReader:
         batches = [
             {index: images[index] for index in batch}
             for group in self._read_together(chosen)
-            for batch in self._batches([index for index in group if index not in lines], lengths, batch_size)
+            for like in self._batches([index for index in group if index not in lines], lengths, batch_size)
+            for batch in _of_few_pixels(like, pixels)
         ]
         batches.sort(key=lambda batch: -max(lengths[index] for index in batch))
-        load = partial(load_line, is_cut=are_cut)
+        load = partial(_load, pixels, is_cut=are_cut)
         read = partial(
             self._load_and_read,
             load,
@@ -304,7 +310,7 @@ class LineReader:
 
     def _load_and_read(
         self,
-        load: Callable[[Picture, str], LinePicture | None],
+        load: Callable[[int, Picture, str], LinePicture | None],
         images: dict[int, Picture],
         names: Sequence[str],
         chosen: Sequence[str | None],
@@ -316,7 +322,7 @@ class LineReader:
         decoded: dict[int, LinePicture] = {}
         for index, image in images.items():
             try:
-                picture = load(image, names[index])
+                picture = load(index, image, names[index])
             except ImageError as error:
                 lines[index] = Line.failed(names[index], error)
             else:
@@ -352,6 +358,19 @@ class LineReader:
     ) -> AbstractContextManager[None]:
         """Return a context manager inside which the lines at some places of a batch are read with their adapters."""
         return self._named("read").applied([adapters[place] for place in places], num_beams)
+
+
+def _load(pixels: Sequence[int], index: int, image: Picture, name: str, is_cut: bool) -> LinePicture | None:
+    """Decode a picture as `load_line` does; large ones one at a time, as several threads would fill the memory."""
+    with _one_large if pixels[index] > LARGE else nullcontext():
+        return load_line(image, name, is_cut)
+
+
+def _of_few_pixels(batch: Sequence[int], pixels: Sequence[int]) -> list[list[int]]:
+    """Cut a batch wherever its pictures together pass another `BATCH_PIXELS`, as `load_line` keeps them."""
+    sums = accumulate(min(pixels[index], MOST_PIXELS) for index in batch)
+    parts = groupby(zip(batch, sums, strict=True), key=lambda each: each[1] // BATCH_PIXELS)
+    return [[index for index, _ in part] for _, part in parts]
 
 
 def _named(line: Line, source: str, adapter: str | None) -> Line:

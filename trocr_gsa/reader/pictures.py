@@ -11,9 +11,11 @@ from PIL import Image
 from trocr_gsa.data.frames import PicturePage
 from trocr_gsa.data.images import ImageError, load_image, source_name
 
+from .preparation.grey import in_few_blocks
 from .preparation.several import count_lines
 from .preparation.writing import Writing, find_writing
 
+MOST_PIXELS = 4_000_000  # of a line: a picture that has more is made smaller, and still far larger than readers look at
 Picture = Image.Image | PicturePage | str | Path | bytes | np.ndarray
 
 
@@ -58,4 +60,4 @@ def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
             f"{name}: looks like {count} lines of text, expected one. Find its lines with `trocr-gsa read --segment`, "
             "in Python with `trocr_gsa.data.pages.segmented_pages`, or cut it into pictures of one line."
         )
-    return LinePicture(picture, writing is Writing.DOUBTFUL)
+    return LinePicture(in_few_blocks(picture, MOST_PIXELS)[0], writing is Writing.DOUBTFUL)

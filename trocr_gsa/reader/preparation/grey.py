@@ -21,16 +21,24 @@ def line_in_blocks(grey: Image.Image, lines: int = 1) -> tuple[Image.Image, int]
     return in_blocks(grey, max(1, (min(grey.size) // lines // HEIGHT - 1) // 2 * 2 + 1))
 
 
-def in_blocks(grey: Image.Image, block: int) -> tuple[Image.Image, int]:
-    """Return a picture of mode "L" whose pixels are means of blocks of so many pixels a side, which must be odd.
+def in_few_blocks(image: Image.Image, most: int) -> tuple[Image.Image, int]:
+    """Return a picture as `in_blocks` of at most so many, and a block's side; it stays as it is if it is small."""
+    block = 1
+    while image.width * image.height > most * block**2:
+        block += 2
+    return in_blocks(image, block)
+
+
+def in_blocks(image: Image.Image, block: int) -> tuple[Image.Image, int]:
+    """Return a picture whose pixels are means of blocks of so many pixels a side, which must be odd.
 
     What is left over at the ends is cut off alike, so that turning the picture by quarters turns the blocks: odd blocks
     can be laid out alike from both ends of a side, whatever its length is.
     """
     if block == 1:
-        return grey, block
-    left, top = (_cut_off(side, block) for side in grey.size)
-    return grey.crop((left, top, grey.width - left, grey.height - top)).reduce(block), block
+        return image, block
+    left, top = (_cut_off(side, block) for side in image.size)
+    return image.crop((left, top, image.width - left, image.height - top)).reduce(block), block
 
 
 def _cut_off(side: int, block: int) -> int:

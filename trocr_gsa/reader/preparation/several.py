@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from .grey import histogram, in_blocks, line_in_blocks, stands_out
+from .grey import histogram, in_few_blocks, line_in_blocks, stands_out
 
 # Degrees of the lines against the picture's sides: few in a long picture, where any more would lead out of it, and
 # across it, where they make little difference.
@@ -48,16 +48,9 @@ def count_lines(image: Image.Image) -> int:
         image: mode "L" or "RGB", at most 5 degrees from level, whichever way up.
     """
     grey = image.convert("L")
-    small, pixel = line_in_blocks(grey) if max(grey.size) >= LINE * min(grey.size) else _page_in_blocks(grey)
+    small, pixel = line_in_blocks(grey) if max(grey.size) >= LINE * min(grey.size) else in_few_blocks(grey, MOST_PIXELS)
     ink = stands_out(histogram(small))[np.asarray(small)]
     return min((count for seen in (ink, np.rot90(ink)) if (count := _count(seen, pixel)) > 1), default=1)
-
-
-def _page_in_blocks(grey: Image.Image) -> tuple[Image.Image, int]:
-    block = 1
-    while grey.width * grey.height > MOST_PIXELS * block**2:
-        block += 2
-    return in_blocks(grey, block)
 
 
 def _count(ink: np.ndarray, pixel: int) -> int:

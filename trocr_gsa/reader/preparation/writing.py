@@ -16,8 +16,9 @@ from enum import Enum, auto
 import numpy as np
 from PIL import Image
 
-from .grey import LEVELS, ground, line_in_blocks, stands_out
+from .grey import LEVELS, ground, in_few_blocks, line_in_blocks, stands_out
 
+MOST_PIXELS = 3_000_000  # that are looked at: no picture of a line has more in blocks
 LINES = 3  # so few can be looked at as one
 # Ink that is evidently writing, in the picture's middle:
 MIDDLE = 4  # heights of the picture
@@ -60,7 +61,7 @@ def find_writing(image: Image.Image, lines: int = 1) -> Writing:
         lines: how many there seem to be.
     """
     at_once = max(1, lines // LINES)
-    grey, _ = line_in_blocks(image.convert("L"), at_once)
+    grey, _ = in_few_blocks(line_in_blocks(image.convert("L"), at_once)[0], MOST_PIXELS)
     levels, height = np.asarray(grey), max(1, min(grey.size) // at_once)
     if _is_evident(_middle(levels, MIDDLE * height), height):
         return Writing.EVIDENT
