@@ -47,9 +47,9 @@ def test_a_page_is_found_whatever_its_ending(folder, read, name, content):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (GOOD[:-20].encode(), "no well-formed XML"),
-        (b"", "no well-formed XML"),
-        (b"\0\0", "no well-formed XML"),
+        (GOOD[:-20].encode(), "not well-formed XML"),
+        (b"", "not well-formed XML"),
+        (b"\0\0", "not well-formed XML"),
         (b"<PcGts xmlns='urn:unknown'/>", "expected one Page"),
         (b"<alto/>", "expected one Page"),
         (b"<Document/>", "neither PAGE nor ALTO: its root is Document"),
@@ -124,7 +124,7 @@ def test_of_page_and_alto_for_one_picture_one_is_used_and_said(tmp_path, read, p
     folder = both_kinds(tmp_path / "in", page, alto)
     result = read(folder, "--format", format, "--output-dir", tmp_path / "out")
     assert result.exit_code == 0
-    assert result.stderr.startswith(f"note: 2 pages are there as PAGE and as ALTO: {used.upper()} is used, ")
+    assert result.stderr.startswith(f"note: 2 pages exist as PAGE and as ALTO: {used.upper()} is used, ")
     assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 2
 
 
@@ -132,7 +132,7 @@ def test_in_a_set_of_lines_each_counts_once(tmp_path):
     lines = open_source(both_kinds(tmp_path))
     assert [line.text for line in lines] == ["one", "two"]
     assert lines.notes == [
-        "2 pages are there as PAGE and as ALTO: PAGE is used, ALTO is not (alto/0001.xml, alto/0002.xml)."
+        "2 pages exist as PAGE and as ALTO: PAGE is used, ALTO is not (alto/0001.xml, alto/0002.xml)."
     ]
 
 
@@ -162,7 +162,7 @@ def test_files_whose_names_are_not_utf8_are_read_and_named(tmp_path, read):
     for format in ("csv", "jsonl", "hocr", "page", "text"):
         result = read(folder, "--format", format, "--output-dir", tmp_path / format)
         assert result.exit_code == 1
-        assert "tter2.xml: is no well-formed XML" in result.stderr
+        assert "tter2.xml: is not well-formed XML" in result.stderr
         (written,) = (tmp_path / format).iterdir()
         written.read_bytes().decode("utf-8")
     assert read(folder, "--format", "jsonl").stdout.startswith('{"source": "bl\\udce4tter.xml"')

@@ -158,7 +158,7 @@ def test_a_polygon_without_room_for_text_is_refused_by_name(polygon, complaint):
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_baseline_far_from_its_polygon_is_refused_by_name_before_it_is_cut(baseline, turned):
     polygon, baseline = (points[:, ::-1] if turned else points for points in (BOX, np.array(baseline, dtype=float)))
-    with pytest.raises(ImageError, match=r"^line: its baseline strays .* Draw the baseline again"):
+    with pytest.raises(ImageError, match=r"^line: its baseline deviates .* Draw the baseline again"):
         LineCut.of(polygon, baseline, (400, 400), "line")
 
 

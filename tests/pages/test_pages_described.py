@@ -156,8 +156,8 @@ def test_millimetres_are_scaled_to_the_picture(tmp_path):
         (page_xml("").replace("<Page ", "<Other ").replace("</Page>", "</Other>"), "expected one Page, got 0"),
         (alto_xml("").replace("</Page>", '</Page><Page ID="p2"/>'), "expected one Page, got 2"),
         (alto_xml("", unit="mm10").replace("WIDTH", "W"), "measures in mm10"),
-        ("", "no well-formed XML"),
-        ("<PcGts", "no well-formed XML"),
+        ("", "not well-formed XML"),
+        ("<PcGts", "not well-formed XML"),
     ],
 )
 def test_what_is_no_page_is_refused_by_name(tmp_path, xml, complaint):

@@ -12,7 +12,7 @@ from PIL import Image
 from segmenter_makers import make_scans, put_stand_in
 
 from trocr_gsa.data.pages import PageError, Scan, find_scans
-from trocr_gsa.data.pages.pdf import LONGEST, render_page
+from trocr_gsa.data.pages.pdf import MAX_SIDE, render_page
 
 FIRST_PAGE = re.compile(rb"/Kids \[ \d+ 0 R")  # as Pillow writes the list of pages
 
@@ -110,7 +110,7 @@ def test_a_page_is_drawn_at_300_dots_per_inch(pdfium, tmp_path):
 
 def test_a_page_as_large_as_a_door_is_drawn_more_coarsely(pdfium, tmp_path):
     door = make_pdf(tmp_path / "a.pdf", [["one"]], dpi=4)
-    assert max(render_page(door, 1, "a.pdf").size) == LONGEST
+    assert max(render_page(door, 1, "a.pdf").size) == MAX_SIDE
 
 
 def test_bad_files_are_named_and_the_rest_is_read(call, scan, tmp_path):
@@ -156,7 +156,7 @@ def test_a_count_of_pages_that_are_not_there_is_refused_at_once(scan, count, com
     start = time.process_time()
     scans, (problem,) = find_scans(scan)
     assert scans == []
-    assert problem.startswith(f"scan.pdf: says that it has {count:,} pages, ")
+    assert problem.startswith(f"scan.pdf: claims to have {count:,} pages, ")
     assert complaint in problem
     assert time.process_time() - start < 10
 
@@ -212,7 +212,7 @@ def test_a_page_that_takes_for_ever_to_draw_is_named_and_the_rest_is_drawn(scan,
     monkeypatch.setattr("trocr_gsa.data.pages.pdf.SECONDS", 1)
     scans, problems = find_scans(scan)
     assert (len(scans), problems) == (2, [])
-    with pytest.raises(PageError, match=r"^scan\.pdf: takes more than 1 s or 2 GB"):
+    with pytest.raises(PageError, match=r"^scan\.pdf: needs more than 1 s or 2 GB"):
         scans[0].load()
     monkeypatch.setattr("trocr_gsa.data.pages.pdf.SECONDS", 20)
     assert scans[1].load().size == (400, 300)
@@ -221,7 +221,7 @@ def test_a_page_that_takes_for_ever_to_draw_is_named_and_the_rest_is_drawn(scan,
 def test_a_page_that_takes_too_much_memory_is_named(scan, monkeypatch):
     monkeypatch.setattr("trocr_gsa.data.pages.pdf.BYTES", 1_000_000)
     scans, (problem,) = find_scans(scan)
-    assert (scans, problem.startswith("scan.pdf: takes more than 20 s or 0.001 GB")) == ([], True)
+    assert (scans, problem.startswith("scan.pdf: needs more than 20 s or 0.001 GB")) == ([], True)
 
 
 def test_a_pdf_whose_name_is_not_utf8_is_drawn(scan):

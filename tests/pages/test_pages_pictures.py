@@ -108,7 +108,7 @@ def test_folders_outside_are_not_even_listed(folder, reference, monkeypatch):
 )  # fmt: skip
 def test_a_reference_that_is_none_is_named(folder, reference):
     (folder / "page" / "0001.png").write_bytes(b"picture")
-    with pytest.raises(PageError, match=r"^0001\.xml: its picture's name .* is none"):
+    with pytest.raises(PageError, match=r"^0001\.xml: the picture name .* is not valid"):
         found(folder, reference)
 
 

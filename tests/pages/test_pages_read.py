@@ -177,7 +177,7 @@ def test_bad_pages_and_lines_are_named_and_the_rest_is_read(call, tmp_path):
         "2.xml: line l1: a polygon needs 3", "2.xml: line l2: `Coords`", "2.xml: line l3: has neither polygon",
         "2.xml: line l4: lies outside", "2.xml: line l6: 399 × 5 pixels make", "3.xml: there is no picture",
         "4.xml: its picture", "5.xml: is neither",
-        "6.xml: is no well-formed", "8.xml: describes a page of 400 × 900", "9.xml: 9.png: not a picture",
+        "6.xml: is not well-formed", "8.xml: describes a page of 400 × 900", "9.xml: 9.png: not a picture",
     ]  # fmt: skip
     messages = result.stderr.splitlines()
     assert len(messages) == len(starts)

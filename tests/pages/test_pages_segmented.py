@@ -12,7 +12,7 @@ from PIL import Image
 from segmenter_makers import RowSegmenter, blackened, make_scans, put_program, put_stand_in
 
 from trocr_gsa.data.pages import KrakenSegmenter, Scan, find_scans, segmented_pages
-from trocr_gsa.data.pages.segmenting import TOGETHER
+from trocr_gsa.data.pages.segmenting import PAGES_PER_CALL
 from trocr_gsa.reader.pages import read_pages
 
 SCHEMA = Path(__file__).parent / "schemas" / "pagecontent-2019-07-15.xsd"
@@ -139,12 +139,12 @@ def test_pages_are_handed_over_a_few_at_a_time_and_prepared_when_their_turn_come
 
     segment = RowSegmenter()
     pages = segmented_pages(many(), segment, "PAGE")
-    for _ in range(TOGETHER):
+    for _ in range(PAGES_PER_CALL):
         next(pages).open()
-    assert len(taken) == TOGETHER
+    assert len(taken) == PAGES_PER_CALL
     folder = next(pages).picture.parent
-    assert (len(taken), segment.handed) == (2 * TOGETHER, [TOGETHER, TOGETHER])
-    assert len(list(folder.glob("*.png"))) == TOGETHER
+    assert (len(taken), segment.handed) == (2 * PAGES_PER_CALL, [PAGES_PER_CALL, PAGES_PER_CALL])
+    assert len(list(folder.glob("*.png"))) == PAGES_PER_CALL
     pages.close()
     assert not folder.exists()
 

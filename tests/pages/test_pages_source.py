@@ -140,7 +140,7 @@ def test_pages_whose_baselines_run_backwards_are_told(tmp_path, backward, is_tol
     source = open_source(tmp_path)
     assert len(source) == 4
     assert source.problems == []
-    told = "on 1 pages most baselines run from right to left (0001.xml): these lines are taken to lie upside down"
+    told = "on 1 pages most baselines run from right to left (0001.xml): these lines are taken to be upside down"
     assert [note.startswith(told) for note in source.notes] == [True] * is_told
 
 
@@ -153,7 +153,7 @@ def test_characters_that_nobody_sees_are_told_once_for_all_pages(tmp_path, call)
 
 
 def test_lines_that_cover_their_page_many_times_over_are_not_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.LEAST_PAGE", 0)
+    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.MIN_PAGE_PIXELS", 0)
     image, (line,) = draw_page(["one"])
     image.save(tmp_path / "0001.png")
     line.polygon = np.array([[0, 0], [400, 0], [400, 300], [0, 300]])
@@ -166,7 +166,7 @@ def test_lines_that_cover_their_page_many_times_over_are_not_cut(tmp_path, monke
 
 @pytest.mark.parametrize("baseline", [[[0, 20], [400, 20]], [[0, 20], [200, 30], [400, 20]]], ids=["straight", "bent"])
 def test_lines_that_have_far_too_many_points_together_are_not_cut(tmp_path, baseline, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.LEAST_PAGE", 0)
+    monkeypatch.setattr("trocr_gsa.data.pages.page_lines.MIN_PAGE_PIXELS", 0)
     image, (line,) = draw_page(["one"])
     image.save(tmp_path / "0001.png")
     line.baseline = np.array(baseline)

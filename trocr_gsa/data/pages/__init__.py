@@ -1,4 +1,4 @@
-"""Pages: PAGE XML and ALTO with their pictures, in and out; pictures and PDFs whose lines are yet to be found."""
+"""Pages: reading and writing PAGE XML and ALTO files with their images; segmenting images and PDFs without layout."""
 
 from .cutting import LineCut
 from .kraken import KrakenSegmenter

@@ -1,8 +1,8 @@
-"""A line cut out of its page: along its polygon, levelled by its baseline, paper all around.
+"""Cuts a line out of its page: along its polygon, levelled by its baseline, on a background of paper colour.
 
-What is unusual: a line is levelled to the nearest quarter turn and no further. What stands on its head or runs up the
-margin stays so: the reader reads it as it is, and says which way up it lies; nobody guesses before it has looked.
-A curved baseline is straightened by shifting columns, so that letters keep their shape where it bends.
+What is unusual: a line is levelled only to the nearest quarter turn. Upside-down and vertical lines are not rotated to
+upright: the reader reads them as they are and predicts their orientation. A curved baseline is straightened by shifting
+columns, so that the letters keep their shape.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from PIL import Image, ImageDraw
 
 from ..images import MIN_SIDE, ImageError
 
-LEVEL = 0.5  # pixels by which a line may rise over its length and still be cut as it stands
-BENT = 0.06  # of the line's height: a baseline that strays further from its chord is straightened
-ASTRAY = 2  # times the line's height: one that strays further is not this line's
-LARGEST = 50_000_000  # pixels of a line
-MOST_PIECES = 20_000  # of an outline that bends: half a million pixels of it
-SHORTEST_BASELINE = 0.2  # of the polygon's diagonal: a shorter one says nothing about the line's direction
-PIECE = 24  # pixels between two columns that are shifted by what the baseline says, those between by both
+MAX_RISE = 0.5  # pixels: a line that rises by no more over its length is not levelled
+MIN_BEND = 0.06  # of the line's height: a baseline that deviates more from its chord is straightened
+MAX_BEND = 2  # times the line's height: a baseline that deviates more cannot belong to the line
+MAX_PIXELS = 50_000_000  # of a line
+MAX_PIECES = 20_000  # of the outline of a bent line: half a million pixels
+MIN_BASELINE = 0.2  # of the polygon's diagonal: a shorter baseline says nothing about the line's direction
+PIECE = 24  # pixels between two columns that are shifted by the baseline; columns in between are interpolated
 PAPER_SAMPLES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class LineCut:
-    """How a line is cut: a frame along its baseline, and what the frame holds.
+    """How to cut a line: a coordinate frame along its baseline, and the polygon in this frame.
 
     A point p of the page is u = p·(cos θ, −sin θ), v = p·(sin θ, cos θ) − b(u) in the frame, θ the baseline's angle.
 
     Args:
-        quarter: quarter turns counter-clockwise from level to the baseline, the nearest number; 0 to 3.
-        skew: what remains of the baseline's angle, degrees counter-clockwise in [−45, 45].
-        bend: (point, 2): u, and by how many pixels the baseline lies below its chord there; None if it is straight.
-        sides: (point, 2): the polygon in the frame, before what bends is straightened.
-        has_direction: whether there is a baseline to tell the quarter.
+        quarter: angle of the baseline in quarter turns counter-clockwise, rounded to an integer; 0 to 3.
+        skew: remaining angle of the baseline, degrees counter-clockwise in [−45, 45].
+        bend: (point, 2): u, and the distance in pixels of the baseline below its chord there; None if it is straight.
+        sides: (point, 2): the polygon in the frame, before the baseline is straightened.
+        has_direction: whether `quarter` comes from a baseline.
     """
 
     quarter: int
@@ -51,12 +51,12 @@ class LineCut:
 
         Args:
             polygon: (point, 2) in pixels.
-            baseline: (point, 2) in pixels; None, or too short to say anything: the line is cut as it stands.
+            baseline: (point, 2) in pixels; if it is None or too short, the line is cut without levelling.
             size: the page's width and height.
-            name: what to call the line in a message.
+            name: name of the line in error messages.
 
         Raises:
-            ImageError: if there is no polygon, nothing of it on the page, too much of it, or a baseline far from it.
+            ImageError: if the polygon is missing, outside of the page or too large, or the baseline is far from it.
         """
         polygon = _on_page(polygon, size, name)
         chord = _chord(polygon, baseline)
@@ -65,29 +65,29 @@ class LineCut:
         degrees = math.degrees(math.atan2(-chord[1], chord[0]))
         quarter = round(degrees / 90)
         skew = degrees - 90 * quarter
-        if abs(math.sin(math.radians(skew))) * np.ptp(polygon, axis=0).max() <= LEVEL:
+        if abs(math.sin(math.radians(skew))) * np.ptp(polygon, axis=0).max() <= MAX_RISE:
             skew = 0.0
         axes = _axes(90 * quarter + skew)
         outline, line = polygon @ axes, baseline @ axes
         bend = line - [0.0, line[0, 1]]
-        if (np.diff(line[:, 0]) <= 0).any() or np.ptp(bend[:, 1]) <= BENT * np.ptp(outline[:, 1]):
+        if (np.diff(line[:, 0]) <= 0).any() or np.ptp(bend[:, 1]) <= MIN_BEND * np.ptp(outline[:, 1]):
             bend = None
         else:
-            _judge_bend(bend, outline, name)
+            _check_bend(bend, outline, name)
         cut = cls(quarter % 4, skew, bend, outline, True)
-        if cut.num_points > MOST_PIECES:
-            raise ImageError(f"{name}: its polygon is {MOST_PIECES * PIECE:,} pixels long or more. Draw it again.")
-        _judge(cut.outline, name)
+        if cut.num_points > MAX_PIECES:
+            raise ImageError(f"{name}: its polygon is {MAX_PIECES * PIECE:,} pixels long or more. Draw it again.")
+        _check_size(cut.outline, name)
         return cut
 
     @property
     def num_points(self) -> int:
-        """Number of points of the outline."""
+        """Number of points in the outline."""
         return len(self.sides) if self.bend is None else int(_pieces(self.sides).sum())
 
     @property
     def outline(self) -> np.ndarray:
-        """(point, 2): the polygon in the frame; where a line bends, made anew each time, for it has many points."""
+        """(point, 2): the polygon in the frame; for a bent line it is not stored, because it has many points."""
         if self.bend is None:
             return self.sides
         outline = _fine(self.sides)
@@ -96,12 +96,12 @@ class LineCut:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """Width and height of the line image."""
         _, (width, height) = self._box(self.outline)
         return (height, width) if self.quarter % 2 else (width, height)
 
     def cut(self, page: Image.Image) -> Image.Image:
-        """Cut the line; mode as the page's."""
+        """Cut the line out of the page, in the mode of the page."""
         outline = self.outline
         paper = self._paper(page, outline)
         corner, (width, height) = self._box(outline)
@@ -125,29 +125,29 @@ class LineCut:
         return self._page_points(corner + frame)
 
     def _box(self, outline: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        """The frame's top left corner, and the whole pixels it holds."""
+        """Return the frame's top left corner, and its width and height in pixels."""
         low, high = outline.min(axis=0), outline.max(axis=0)
         if self.bend is None and not self.skew:
-            low, high = np.floor(low), np.ceil(high)  # the page's own pixels
+            low, high = np.floor(low), np.ceil(high)  # exactly the pixels of the page
         extent = np.ceil((high - low).round(3))
         return (low + high - extent) / 2, (int(extent[0]), int(extent[1]))
 
     def _page_points(self, points: np.ndarray) -> np.ndarray:
-        """Where points of the frame are on the page."""
+        """Convert points of the frame to points of the page."""
         if self.bend is not None:
             shift = np.interp(points[:, 0], *self.bend.T)
             points = points + np.stack([np.zeros_like(shift), shift], axis=1)
         return points @ _axes(90 * self.quarter + self.skew).T
 
     def _straight(self, page: Image.Image, corner: np.ndarray, size: tuple[int, int]) -> Image.Image:
-        """Take the pixels as they are."""
+        """Cut a line without interpolation."""
         ends = self._page_points(np.stack([corner, corner + size])).round().astype(int)
         (left, top), (right, bottom) = ends.min(axis=0).tolist(), ends.max(axis=0).tolist()
         line = page.crop((left, top, right, bottom))
         return line.rotate(-90 * self.quarter, expand=True) if self.quarter else line
 
     def _mesh(self, corner: np.ndarray, width: int, height: int) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
-        """Pieces of the picture, each with the quadrilateral of the page that it shows."""
+        """Return the pieces of the line image, each with its quadrilateral on the page."""
         count = 1 if self.bend is None else max(2, width // PIECE)
         columns = np.linspace(0, width, count + 1).round().astype(int)
         top = self._page_points(corner + np.stack([columns, np.zeros_like(columns)], axis=1))
@@ -161,7 +161,7 @@ class LineCut:
         ]
 
     def _paper(self, page: Image.Image, outline: np.ndarray) -> int | tuple[int, ...]:
-        """The median of what lies around the line: ink is less than half of it."""
+        """Return the paper's colour: the median over the line's box, as ink covers less than half of it."""
         around = self._page_points(outline)
         (left, top), (right, bottom) = np.floor(around.min(axis=0)), np.ceil(around.max(axis=0))
         box = (max(int(left), 0), max(int(top), 0), min(int(right), page.width), min(int(bottom), page.height))
@@ -184,35 +184,35 @@ def _on_page(polygon: np.ndarray | None, size: tuple[int, int], name: str) -> np
             f"{name}: lies outside its picture, which has {size[0]} × {size[1]} pixels. Does the picture belong to it?"
         )
     clipped = np.clip(polygon, 0, size)
-    _judge(clipped, name)
+    _check_size(clipped, name)
     return clipped
 
 
-def _judge(outline: np.ndarray, name: str) -> None:
-    """Refuse polygons that hold no text."""
+def _check_size(outline: np.ndarray, name: str) -> None:
+    """Check that a polygon is neither too small nor too large for a line."""
     width, height = np.ceil(np.ptp(outline, axis=0)).astype(int)
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name}: a polygon of {width} × {height} pixels is too small to hold text. Draw it again.")
-    if width * height > LARGEST:
+    if width * height > MAX_PIXELS:
         raise ImageError(f"{name}: {width} × {height} pixels are too many for one line. Segment the page again.")
 
 
-def _judge_bend(bend: np.ndarray, outline: np.ndarray, name: str) -> None:
-    """Refuse a baseline that is not the line's, before a picture is made that holds both."""
-    strays, height = float(np.ptp(bend[:, 1])), float(np.ptp(outline[:, 1]))
-    if strays > ASTRAY * height:
+def _check_bend(bend: np.ndarray, outline: np.ndarray, name: str) -> None:
+    """Check that the baseline fits the polygon; otherwise the image would become too large."""
+    deviation, height = float(np.ptp(bend[:, 1])), float(np.ptp(outline[:, 1]))
+    if deviation > MAX_BEND * height:
         raise ImageError(
-            f"{name}: its baseline strays {strays:.0f} pixels from a straight one, and its polygon is {height:.0f} "
-            "high. Draw the baseline again."
+            f"{name}: its baseline deviates {deviation:.0f} pixels from a straight line, but its polygon is only "
+            f"{height:.0f} pixels high. Draw the baseline again."
         )
 
 
 def _chord(polygon: np.ndarray, baseline: np.ndarray | None) -> np.ndarray | None:
-    """Return the way from a baseline's first to its last point; None if it is too short to tell a direction."""
+    """Return the vector from a baseline's first to its last point; None if it is too short to have a direction."""
     if baseline is None or len(baseline) < 2:
         return None
     chord = baseline[-1] - baseline[0]
-    return chord if np.hypot(*chord) >= SHORTEST_BASELINE * np.hypot(*np.ptp(polygon, axis=0)) else None
+    return chord if np.hypot(*chord) >= MIN_BASELINE * np.hypot(*np.ptp(polygon, axis=0)) else None
 
 
 def _axes(degrees: float) -> np.ndarray:
@@ -224,12 +224,12 @@ def _axes(degrees: float) -> np.ndarray:
 
 
 def _pieces(sides: np.ndarray) -> np.ndarray:
-    """Into how many pieces each side of a polygon is divided, so that it may bend."""
+    """Return the number of pieces into which each side of a polygon is divided, so that it can be bent."""
     return np.maximum(1, np.hypot(*(np.roll(sides, -1, axis=0) - sides).T) // PIECE).astype(int)
 
 
 def _fine(sides: np.ndarray) -> np.ndarray:
-    """Return a polygon with points on its sides."""
+    """Return a polygon with additional points on its sides."""
     counts = _pieces(sides)
     steps = (np.roll(sides, -1, axis=0) - sides) / counts[:, None]
     numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # 0, 1, … on each side

@@ -1,7 +1,7 @@
-"""kraken's baseline segmenter, with the model that its package carries, as a program of its own.
+"""Runs kraken's baseline segmenter, with the default model of its package, as a separate program.
 
-What is unusual: kraken is not imported. Its requirements and ours exclude each other (click, rich, safetensors, and
-torchvision besides), so it lives in an environment of its own, as `pipx install kraken` makes one.
+What is unusual: kraken is not imported. Its requirements conflict with ours (click, rich, safetensors, torchvision), so
+it is installed in its own environment, for example with `pipx install kraken`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class KrakenSegmenter:
 
     @classmethod
     def find(cls) -> Self:
-        """Return the kraken that a shell would start.
+        """Return a segmenter with the kraken on the PATH.
 
         Raises:
             ValueError: if there is none.
@@ -36,13 +36,13 @@ class KrakenSegmenter:
         program = shutil.which(PROGRAM)
         if program is None:
             raise ValueError(
-                "`--segment` needs the program kraken, which is not on the PATH. It has an environment of its own, as "
-                "its requirements and ours exclude each other: pipx install kraken"
+                "`--segment` needs the program kraken, which is not on the PATH. Install it in its own environment, "
+                "because its requirements conflict with ours: pipx install kraken"
             )
         return cls(program)
 
     def __call__(self, pictures: Sequence[Path], kind: str) -> dict[Path, str]:
-        """Find the lines of pictures; of one that stops kraken say why, and go on behind it.
+        """Find the lines of images; an image that stops kraken is reported, and kraken continues with the next one.
 
         Raises:
             ValueError: if kraken does not run at all.

@@ -1,4 +1,4 @@
-"""Which files are pages, and which folder each may look at."""
+"""Finds page files, and the folder in which each may look for its image."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .xml_files import PageError, XmlDocument, local_name, root_name
 XML_SUFFIXES = (".xml", ".alto", ".page", ".pagexml")
 PAGE_ROOTS = {"PcGts": parse_page, "alto": parse_alto}
 ROOT_OF = {"PAGE": "PcGts", "ALTO": "alto"}
-COMPANIONS = ("mets", "trpDocMetadata", "TEI")  # what platforms export beside the pages
-PAGE_FOLDERS = ("page", "alto")  # Transkribus keeps pages in such a folder, and their pictures in the one above
+COMPANIONS = ("mets", "trpDocMetadata", "TEI")  # other files that platforms export together with the pages
+PAGE_FOLDERS = ("page", "alto")  # Transkribus exports pages to such a folder, and their images to its parent
 
 
 class PageSource(Protocol):
-    """What a page comes from."""
+    """A source of a page, such as a file."""
 
     @property
     def name(self) -> str:
-        """Path below the folder that was given, for messages and for outputs."""
+        """Path relative to the user's folder, for messages and output files."""
         ...
 
     def open(self) -> tuple[Page, PagePicture] | None:
-        """Return the page in pixels of its picture, and the picture; None if it is no page and need not be one.
+        """Return the page, with points in pixels of its image, and the image; None for a file that is not a page.
 
         Raises:
             PageError: if it cannot be used.
@@ -45,11 +45,11 @@ class PageFile:
     """A file that may be a page.
 
     Args:
-        path: where it is.
-        root: the folder that was given; nothing outside of it is looked at.
-        name: path below that folder, for messages and for outputs.
-        is_named: whether the user named the file itself, so that it has to be a page.
-        names: of the files in that folder, looked up once for all pages.
+        path: path of the file.
+        root: the user's folder; files outside of it are not read.
+        name: path relative to this folder, for messages and output files.
+        is_named: whether the user named this file; then it must be a page.
+        names: the file names in this folder, shared by all pages.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class PageFile:
     names: FolderNames | None = field(default=None, compare=False, repr=False)
 
     def read(self) -> Page | None:
-        """Read the file; None if it is what platforms put beside pages, found in a folder.
+        """Read the file; None if it was found in a folder and is not a page, but metadata exported with the pages.
 
         Raises:
             PageError: if it cannot be used.
@@ -73,12 +73,12 @@ class PageFile:
                 return None
             if root not in PAGE_ROOTS:
                 raise PageError(
-                    f"{self.name}: is neither PAGE nor ALTO: its root is {shown(root)}. Export it as one of these."
+                    f"{self.name}: is neither PAGE nor ALTO: its root is {shown(root)}. Export it in one of the two."
                 )
             return PAGE_ROOTS[root](document, self.name)
 
     def open(self) -> tuple[Page, PagePicture] | None:
-        """Read the file and find its picture, as a `PageSource`."""
+        """Read the file and find its image; see `PageSource`."""
         page = self.read()
         if page is None:
             return None
@@ -88,18 +88,18 @@ class PageFile:
 
 @contextmanager
 def named_errors(name: str) -> Iterator[None]:
-    """Have whatever a page's file sets off name the page, so that it costs that page alone."""
+    """Context manager that turns any error into a PageError with the page's name, so that other pages continue."""
     try:
         yield
     except (PageError, MemoryError):
         raise
-    except Exception as error:  # files come from anywhere; nothing that one of them holds may stop a folder
+    except Exception as error:  # no content of a file may stop the other files of a folder
         what = f"{type(error).__name__}: {shown(str(error))}"
         raise PageError(f"{name}: cannot be used ({what}). Export it again.") from error
 
 
 def find_pages(path: Path) -> Iterator[PageFile]:
-    """Yield a file, or a folder's XML files at any depth, in the order of their names."""
+    """Yield the file, or all XML files below the folder, sorted by name."""
     if not path.is_dir():
         folder = path.parent
         root = folder.parent if folder.name.lower() in PAGE_FOLDERS else folder
@@ -111,30 +111,30 @@ def find_pages(path: Path) -> Iterator[PageFile]:
 
 
 def holds_pages(path: Path) -> bool:
-    """Whether a path is an XML file, or a folder in which there is a PAGE or ALTO file."""
+    """Whether a path is an XML file, or a folder with a PAGE or ALTO file."""
     if path.is_dir():
         return any(root_name(found) in PAGE_ROOTS for found in _xml_files(path))
     return path.suffix.lower() in XML_SUFFIXES
 
 
 def holds_xml(path: Path) -> bool:
-    """Whether a path is an XML file or a folder with one, a page or not: pictures beside it are no lines."""
+    """Whether a path is an XML file or a folder with one; images in such a folder are pages, not lines."""
     return next(_xml_files(path), None) is not None if path.is_dir() else path.suffix.lower() in XML_SUFFIXES
 
 
 def are_companions(files: Iterable[PageFile]) -> bool:
-    """Whether all files are what platforms put beside pages."""
+    """Whether all files are metadata that platforms export with the pages."""
     return all(root_name(file.path) in COMPANIONS for file in files)
 
 
 def one_of_each(files: Iterable[PageFile], kind: str = "PAGE") -> tuple[list[PageFile], list[str]]:
-    """Where pictures have both a PAGE and an ALTO file, as exports with two folders do, pass over one of them.
+    """Skip one of two files where an image has both a PAGE and an ALTO file, as in exports with two folders.
 
     Args:
-        files: pages, as `find_pages` lists them.
-        kind: which to keep, "PAGE" or "ALTO".
+        files: pages from `find_pages`.
+        kind: the kind to keep, "PAGE" or "ALTO".
 
-    Returns: the files without the others, and what to say of that, if there were any.
+    Returns: the files that are kept, and a list with a note if files were skipped.
     """
     files = list(files)
     roots = {file: root_name(file.path) for file in files}
@@ -148,12 +148,12 @@ def one_of_each(files: Iterable[PageFile], kind: str = "PAGE") -> tuple[list[Pag
         return files, []
     other = "ALTO" if kind == "PAGE" else "PAGE"
     names = ", ".join(file.name for file in others[:3]) + ", …" * (len(others) > 3)
-    note = f"{len(others)} pages are there as PAGE and as ALTO: {kind} is used, {other} is not ({names})."
+    note = f"{len(others)} pages exist as PAGE and as ALTO: {kind} is used, {other} is not ({names})."
     return [file for file in files if file not in set(others)], [note]
 
 
 def _picture_of(file: PageFile) -> Path | None:
-    """Where a file's picture is; None if that, or the file, cannot be told, which is said where it is opened."""
+    """Return the path of a file's image; None if one of the two cannot be read (`open` raises the error)."""
     try:
         page = file.read()
         if page is None:
@@ -164,9 +164,9 @@ def _picture_of(file: PageFile) -> Path | None:
 
 
 def _xml_files(folder: Path) -> Iterator[Path]:
-    """Yield the XML files below a folder, but for hidden ones, which systems and editors keep to themselves."""
+    """Yield the XML files below a folder, except hidden ones, which belong to systems and editors."""
     for found in folder.rglob("*"):
         if found.suffix.lower() not in XML_SUFFIXES or not (os.path.isfile(found) or not os.path.exists(found)):
-            continue  # a folder, a pipe; what is there and cannot be looked at is for `PageFile.read` to tell
+            continue  # a folder or a pipe; `PageFile.read` raises the error of a file that cannot be accessed
         if not any(part.startswith(".") for part in found.relative_to(folder).parts):
             yield found

@@ -1,7 +1,7 @@
-"""Pages as a source of lines: each file is read once for its texts and shapes, each picture when a line is asked for.
+"""Pages as a source of lines: files are read once when the source is opened, images when a line is used.
 
 What is unusual: the last pages stay decoded, so that reading in order (as `compile` and `evaluate` do) decodes each
-picture once. Training in random order decodes a page for every line: compile the folder first.
+image once. Training in random order decodes a page for every line, so compile the folder first.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .page_files import PageFile, find_pages, one_of_each
 from .page_pictures import PagePicture
 from .xml_files import PageError
 
-PAGES_KEPT = 2  # fewer where they are large together: a scan may take as much memory as there is
-MOST_PAGES = 10  # times a page's pixels, those of its lines together: what is more is no segmentation
-LEAST_PAGE = 20_000_000  # pixels of a page, as far as that is concerned
-POINT = 200  # pixels that take as long to cut as a point of an outline
-NAMED = 3  # pages in a note
+MAX_CACHED_PAGES = 2  # fewer if they are large, because a scan may need much memory
+MAX_COVERAGE = 10  # the lines together may have this many times the page's pixels; more is not a real segmentation
+MIN_PAGE_PIXELS = 20_000_000  # a smaller page counts as this large for the limit above
+PIXELS_PER_POINT = 200  # cutting takes as long for a point of an outline as for this many pixels
+MAX_NAMED = 3  # pages named in a note
 
 
 @dataclass(frozen=True, eq=False)
 class IndexedLine:
-    """A line that can be used: its cut and text, and its page by number."""
+    """A usable line: the index of its page, its name, text and cut."""
 
     page: int
     name: str
@@ -46,20 +46,20 @@ class IndexedLine:
 class PageLines(LineDataset):
     """The transcribed lines of PAGE and ALTO files, in reading order, cut and levelled.
 
-    A line that lies sideways or on its head is labelled so, by the direction of its baseline; right-to-left writing,
-    whose baselines are drawn either way, is taken to be upright or to run up the margin.
+    A vertical or upside-down line gets its angle from the direction of its baseline. Baselines of right-to-left writing
+    are drawn in either direction, so their lines are never taken as upside down, only as upright or vertical.
 
     Args:
-        files: pages, as `find_pages` lists them.
-        origin: the source, for messages.
-        notes: what is known of the files already.
+        files: pages from `find_pages`.
+        origin: name of the source, for messages.
+        notes: notes about the files, to be included in `notes`.
 
     Raises:
         ValueError: if no line can be used.
     """
 
     def __init__(self, files: Iterable[PageFile], origin: str, notes: Iterable[str] = ()) -> None:
-        """Read every file, and every picture's header."""
+        """Read every file and the header of every image."""
         self.problems: list[str] = []
         self._pictures: list[PagePicture] = []
         self._documents: list[str] = []
@@ -71,7 +71,7 @@ class PageLines(LineDataset):
             except PageError as error:
                 self.problems.append(str(error))
         if not self._lines:
-            first = f"First problem: {self.problems[0]}" if self.problems else "It holds no PAGE or ALTO file."
+            first = f"First problem: {self.problems[0]}" if self.problems else "It has no PAGE or ALTO file."
             raise ValueError(f"{origin} has no line that can be used. {first}")
         names_and_texts = ((line.name, line.text) for line in self._lines)
         self.notes = [*notes, *self._backward_pages(), *doubtful_characters(names_and_texts)]
@@ -96,7 +96,7 @@ class PageLines(LineDataset):
                 yield IndexedLine(len(self._pictures) - 1, name, text, cut)
 
     def _backward_pages(self) -> list[str]:
-        """Say on which pages most baselines run from right to left, though the writing does not."""
+        """Return a note about pages on which most baselines run from right to left but the writing does not."""
         angles: dict[int, list[bool]] = {}
         for line in self._lines:
             if line.cut.has_direction:
@@ -104,10 +104,10 @@ class PageLines(LineDataset):
         backward = [self._documents[page] for page, turned in angles.items() if 2 * sum(turned) > len(turned)]
         if not backward:
             return []
-        names = ", ".join(backward[:NAMED]) + ", …" * (len(backward) > NAMED)
+        names = ", ".join(backward[:MAX_NAMED]) + ", …" * (len(backward) > MAX_NAMED)
         return [
-            f"on {len(backward)} pages most baselines run from right to left ({names}): these lines are taken to lie "
-            "upside down. If they do not, draw their baselines in the direction of writing."
+            f"on {len(backward)} pages most baselines run from right to left ({names}): these lines are taken to be "
+            "upside down. If they are not, draw their baselines in the direction of writing."
         ]
 
     def __len__(self) -> int:
@@ -115,30 +115,30 @@ class PageLines(LineDataset):
         return len(self._lines)
 
     def __getitem__(self, index: int) -> LineSample:
-        """Cut line index mod len.
+        """Return line index mod len, cut out of its page.
 
         Raises:
-            ImageError: if the page's picture is gone or damaged.
+            ImageError: if the page's image is missing or damaged.
         """
         line = self._lines[index % len(self._lines)]
         image = line.cut.cut(self._page(line.page))
         return LineSample(image, line.text, line.name, self._documents[line.page], written_angle(line))
 
     def text(self, index: int) -> str:
-        """The text of line index mod len."""
+        """Return the text of line index mod len."""
         return self._lines[index % len(self._lines)].text
 
     def size(self, index: int) -> tuple[int, int]:
-        """The size that the line will have."""
+        """Return the size of the line image."""
         return self._lines[index % len(self._lines)].cut.size
 
     def __getstate__(self) -> dict[str, Any]:
-        """Travel to another process without pictures."""
+        """Return the state for another process, without images."""
         return self.__dict__ | {"_kept": OrderedDict()}
 
     def _page(self, number: int) -> Image.Image:
         if number not in self._kept:
-            while len(self._kept) >= PAGES_KEPT or _pixels(self._kept.values()) > MAX_PIXELS:
+            while len(self._kept) >= MAX_CACHED_PAGES or _pixels(self._kept.values()) > MAX_PIXELS:
                 self._kept.popitem(last=False)
             try:
                 self._kept[number] = self._pictures[number].load()
@@ -153,14 +153,14 @@ def _pixels(pictures: Iterable[Image.Image]) -> int:
 
 
 def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
-    """Yield the lines of a page, in pixels of its picture, with their cuts, or with why they cannot be cut."""
+    """Yield the lines of a page, in pixels of its image, each with its cut or the error that prevents it."""
     width, height = page.size or (0, 0)
-    left = MOST_PAGES * max(LEAST_PAGE, width * height)
+    left = MAX_COVERAGE * max(MIN_PAGE_PIXELS, width * height)
     for line in page.lines:
         name = page.line_name(line)
         try:
             cut = plan_cut(line, page.size, name)
-            left -= math.prod(cut.size) + POINT * cut.num_points
+            left -= math.prod(cut.size) + PIXELS_PER_POINT * cut.num_points
             if left < 0:
                 what = "the page's other lines cover it many times over, or have far too many points"
                 raise ImageError(f"{name}: {what}. Segment the page again.")
@@ -171,7 +171,7 @@ def plan_cuts(page: Page) -> Iterator[tuple[PageLine, LineCut | ImageError]]:
 
 
 def plan_cut(line: PageLine, size: tuple[float, float] | None, name: str) -> LineCut:
-    """Plan the cut of a line whose points are pixels of a picture of that size.
+    """Plan the cut of a line whose points are pixels of an image of the given size.
 
     Raises:
         ImageError: if it cannot be cut.
@@ -182,7 +182,7 @@ def plan_cut(line: PageLine, size: tuple[float, float] | None, name: str) -> Lin
 
 
 def written_angle(line: IndexedLine) -> float:
-    """Degrees by which a line's writing is turned counter-clockwise, by its baseline's direction."""
+    """Return the angle of a line's writing in degrees counter-clockwise, from the direction of its baseline."""
     if not line.cut.has_direction:
         return 0.0
     backwards = sum(unicodedata.bidirectional(letter) in ("R", "AL") for letter in line.text)

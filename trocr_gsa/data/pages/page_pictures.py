@@ -1,7 +1,7 @@
-"""Finding a page's picture, and never one outside of the folder that was given.
+"""Finds the image of a page, and never outside of the user's folder.
 
-What is unusual: the name in the file is often that of another machine (a path of kraken's, a URL of a server). It is
-followed where it stays inside the folder; otherwise the picture is looked for by its name, and by the page's own.
+What is unusual: the name in the file often comes from another machine (a path written by kraken, the URL of a server).
+It is followed if it stays inside the folder. Otherwise the image is searched by its name and by the name of the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .page import Page
 from .xml_files import PageError
 
 NEIGHBOURS = ("", "images", "image", "img")
-# What undoes the camera's orientation, for pages that were measured on the pixels as they are stored.
+# Inverses of EXIF orientations, for pages whose points refer to the pixels as stored
 UNDO = {
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_90,
@@ -30,12 +30,12 @@ UNDO = {
 
 @dataclass(frozen=True)
 class PagePicture:
-    """A page's picture, not yet decoded.
+    """The image of a page, not yet decoded.
 
     Args:
         path: the file.
-        name: what to call it in messages.
-        undo: the exchange of sides that leads back to the stored pixels; None: as a viewer shows it.
+        name: name of the image in messages.
+        undo: transposition back to the stored pixels; None: keep the image as a viewer shows it.
     """
 
     path: Path
@@ -43,10 +43,10 @@ class PagePicture:
     undo: Image.Transpose | None = None
 
     def load(self) -> Image.Image:
-        """Decode the picture.
+        """Decode the image.
 
         Raises:
-            PageError: if it is gone or damaged.
+            PageError: if it is missing or damaged.
         """
         try:
             picture = load_image(self.path, self.name, True)
@@ -56,16 +56,16 @@ class PagePicture:
 
 
 def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = None) -> tuple[Page, PagePicture]:
-    """Find a page's picture, and scale the page's points to its pixels.
+    """Find the image of a page, and scale the page's points to its pixels.
 
     Args:
-        page: as its file describes it.
+        page: the page, in the units of its file.
         path: the file.
-        root: the folder outside of which nothing is looked at.
-        names: what is known of that folder already.
+        root: the folder outside of which no file is opened.
+        names: the file names in this folder, if they are already known.
 
     Raises:
-        PageError: if there is no picture, or it is not the page's.
+        PageError: if there is no image, or it does not fit the page.
     """
     found = find_picture(path, page.image, root, page.name, names)
     name = f"{page.name}: {found.name}"
@@ -79,10 +79,10 @@ def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = 
 
 
 def find_picture(path: Path, reference: str, root: Path, name: str, names: FolderNames | None = None) -> Path:
-    """Find the picture that a file speaks of: by its path, else by its name, else by the file's own name.
+    """Find the image of a page file: by its path, else by its name, else by the name of the page file.
 
     Raises:
-        PageError: if there is none inside `root`, or two are meant alike, or the reference is no path and no address.
+        PageError: if there is none inside `root`, the name is ambiguous, or it is neither a path nor an address.
     """
     names = names or FolderNames(root)
     called = shown(reference) or path.stem
@@ -106,7 +106,7 @@ def find_picture(path: Path, reference: str, root: Path, name: str, names: Folde
 
 
 def _candidates(path: Path, reference: str, root: Path, name: str) -> Iterator[tuple[Path, str]]:
-    """Yield where to look, the likeliest first: folders, and names in them."""
+    """Yield folders and the names to look for in them, the most likely first."""
     followed, base = _parts(reference, name)
     folders = _up_to(path.parent, root)
     places = [place for folder in folders for neighbour in NEIGHBOURS if (place := folder / neighbour).is_dir()]
@@ -119,10 +119,10 @@ def _candidates(path: Path, reference: str, root: Path, name: str) -> Iterator[t
 
 
 def _parts(reference: str, name: str) -> tuple[str, str]:
-    """Return the path to follow, which is empty for an address elsewhere, and the picture's name.
+    """Return the path to follow (empty for an address on a server) and the name of the image.
 
     Raises:
-        PageError: if the reference is neither path nor address.
+        PageError: if the reference is neither a path nor an address.
     """
     if len(reference) > MAX_PATH:
         return "", ""
@@ -130,15 +130,15 @@ def _parts(reference: str, name: str) -> tuple[str, str]:
         address = urlsplit(reference)
     except ValueError as error:
         what = shown(str(error))
-        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none ({what}). Correct it.") from error
+        raise PageError(f"{name}: the picture name {shown(reference)!r} is not valid ({what}). Correct it.") from error
     is_local = address.scheme == "file" or "://" not in reference
     words = reference if is_local and address.scheme != "file" else unquote(address.path)
     if "\0" in unquote(words):
-        raise PageError(f"{name}: its picture's name {shown(reference)!r} is none (it holds a NUL). Correct it.")
+        raise PageError(f"{name}: the picture name {shown(reference)!r} is not valid (it has a NUL). Correct it.")
     return words if is_local else "", PureWindowsPath(words).name
 
 
 def _up_to(folder: Path, root: Path) -> list[Path]:
-    """Return the folder and those above it, up to the root."""
+    """Return the folder and its parents, up to the root."""
     above = [folder, *folder.parents]
     return above[: above.index(root) + 1] if root in above else [folder]

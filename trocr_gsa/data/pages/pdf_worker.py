@@ -1,12 +1,12 @@
-"""What is asked of a PDF, in a process of its own: one made to hang, crash or fill the memory does so there alone.
+"""Opens a PDF in a separate process, so that a malicious PDF cannot block, crash or fill the memory of the caller.
 
     python -P pdf_worker.py SECONDS BYTES count FILE
-    python -P pdf_worker.py SECONDS BYTES draw FILE PAGE DOTS_PER_INCH LONGEST
+    python -P pdf_worker.py SECONDS BYTES draw FILE PAGE DOTS_PER_INCH MAX_SIDE
 
-What is unusual: it is run as a file and imports nothing of the package, so that it starts in a tenth of a second.
+What is unusual: this file is run directly and does not import the package, so that it starts in a tenth of a second.
 
-The answer, on standard output, is a line of JSON: {"pages", "there"}, how many pages the PDF says it has and how many
-of those can be opened; or {"width", "height"}, with the picture's RGB bytes behind it; or {"error", "locked"}.
+The answer on standard output is a line of JSON: {"pages", "there"}, the number of pages that the PDF claims to have and
+the number that can be opened; or {"width", "height"}, followed by the image's RGB bytes; or {"error", "locked"}.
 """
 
 import json
@@ -16,11 +16,11 @@ from contextlib import closing
 from typing import Any
 
 POINTS = 72  # of PDF, per inch
-MOST_LOOKED_AT = 10_000  # pages
+MAX_CHECKED_PAGES = 10_000
 
 
 def answer(words: list[str]) -> tuple[dict[str, Any], bytes]:
-    """Return the answer, and the picture's bytes if it is one."""
+    """Return the answer, and the bytes of the image if there is one."""
     import pypdfium2  # pyright: ignore[reportMissingImports]  # of an extra
 
     task, path, *numbers = words
@@ -35,7 +35,7 @@ def answer(words: list[str]) -> tuple[dict[str, Any], bytes]:
 def _count(document: Any) -> tuple[dict[str, Any], bytes]:
     pages = len(document)
     there = pages
-    if 0 < pages <= MOST_LOOKED_AT and not _is_there(document, pages - 1):
+    if 0 < pages <= MAX_CHECKED_PAGES and not _is_there(document, pages - 1):
         there = sum(_is_there(document, place) for place in range(pages))
     return {"pages": pages, "there": there}, b""
 
@@ -58,10 +58,7 @@ def _draw(document: Any, number: int, resolution: int, longest: int) -> tuple[di
 
 
 def _limit(seconds: int, memory: int) -> None:
-    """Have the system end this process where it takes more of the processor's time, or refuse it more memory.
-
-    What is ended so leaves no core file behind.
-    """
+    """Limit the CPU time and memory of this process; no core file is written when the system stops it."""
     try:
         import resource
     except ImportError:  # Windows

@@ -1,4 +1,4 @@
-"""Pages of which there is a picture and nothing else: files, and the pages of PDFs and TIFFs."""
+"""Pages without layout: image files, and the pages of PDFs and TIFFs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PDF_SUFFIX = ".pdf"
 
 @dataclass(frozen=True)
 class Scan:
-    """A page's picture, not yet decoded or drawn.
+    """The image of a page, not yet decoded or rendered.
 
     Args:
-        path: a picture, a PDF, or a TIFF of several pages.
-        root: the folder that was given.
-        name: of the picture below that folder, for messages and for outputs; page 3 of a.pdf is a-0003.jpg.
-        page: of the file, counted from 1; None: it is one picture.
+        path: an image, a PDF, or a TIFF with several pages.
+        root: the user's folder.
+        name: name of the image relative to this folder, for messages and output files; page 3 of a.pdf is a-0003.jpg.
+        page: page number in the file, counted from 1; None: the file is a single image.
     """
 
     path: Path
@@ -32,10 +32,10 @@ class Scan:
     page: int | None = None
 
     def load(self) -> Image.Image:
-        """Decode or draw the picture; mode "L" or "RGB".
+        """Decode or render the image, in mode "L" or "RGB".
 
         Raises:
-            PageError: if it cannot be.
+            PageError: if this fails.
         """
         source = self.path if self.page is None else PicturePage(self.path, self.page)
         if self.page is not None and self.path.suffix.lower() == PDF_SUFFIX:
@@ -47,9 +47,9 @@ class Scan:
 
 
 def find_scans(path: Path) -> tuple[list[Scan], list[str]]:
-    """Find a file's pages, or those of a folder's pictures and PDFs at any depth, in the order of their names.
+    """Find the pages of a file, or of all images and PDFs below a folder, sorted by name.
 
-    Returns: the pages, and of PDFs that cannot be opened what is wrong.
+    Returns: the pages, and a message for each PDF that cannot be opened.
 
     Raises:
         ValueError: if there is a PDF, and pypdfium2 is not installed.

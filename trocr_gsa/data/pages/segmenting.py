@@ -1,7 +1,7 @@
-"""Pages without layout: their lines are found by a program for that, a few pages at a time.
+"""Segments pages without layout with a separate program, a few pages at a time.
 
-What is unusual: a page is drawn or decoded only when its turn comes, and lies in a temporary folder until its lines are
-cut; so a PDF of thousands of pages needs room for a few.
+What is unusual: a page is rendered or decoded only when its turn comes, and is kept in a temporary folder until its
+lines are cut. So a PDF with thousands of pages needs disk space for a few.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from .page_pictures import PagePicture
 from .scans import Scan
 from .xml_files import PageError, namespace_of
 
-TOGETHER = 8  # pages handed to the segmenter at once: a program takes its time to start
+PAGES_PER_CALL = 8  # pages passed to the segmenter at once, because the program starts slowly
 JPEG_QUALITY = 95
-NAMED_IN = {"PAGE": "Page", "ALTO": "fileName"}  # the element that names the picture
+NAMED_IN = {"PAGE": "Page", "ALTO": "fileName"}  # the element with the name of the image
 
 
 class Segmenter(Protocol):
-    """Finds lines: writes a PAGE or ALTO file beside each picture, with the ending .xml."""
+    """Finds lines: writes a PAGE or ALTO file next to each image, with the suffix .xml."""
 
     def __call__(self, pictures: Sequence[Path], kind: str) -> dict[Path, str]:
-        """Find the lines of pictures, and return what went wrong, by picture.
+        """Find the lines of images, and return the problems by image.
 
         Args:
             pictures: PNG files.
-            kind: of the files to write, "PAGE" or "ALTO".
+            kind: kind of the files to write, "PAGE" or "ALTO".
         """
         ...
 
 
 @dataclass(frozen=True)
 class SegmentedPage:
-    """A page whose lines were looked for; to be opened before the next one is asked for.
+    """A segmented page; it must be opened before the next page is taken from the iterator.
 
     Args:
-        name: of the picture below the folder that was given.
+        name: name of the image relative to the user's folder.
         picture: the temporary file.
-        problem: what to say of it if there is no layout.
+        problem: message if there is no layout.
     """
 
     name: str
@@ -56,16 +56,16 @@ class SegmentedPage:
     problem: str | None = None
 
     def open(self) -> tuple[Page, PagePicture]:
-        """Return the page with its lines, and its picture.
+        """Return the page with its lines, and its image.
 
         Raises:
-            PageError: if there is none.
+            PageError: if there is no layout.
         """
         if self.problem is not None:
             raise PageError(self.problem)
         layout = self.picture.with_suffix(".xml")
         page = PageFile(layout, layout.parent, self.name, is_named=True).read()
-        assert page is not None  # as it is named
+        assert page is not None  # because of `is_named`
         image = Path(self.name).name
         _name_picture(page, image)
         problem = None if page.lines else f"{self.name}: no line was found on it."
@@ -76,16 +76,16 @@ class SegmentedPage:
 def segmented_pages(
     scans: Iterable[Scan], segment: Segmenter, kind: str, keep: Path | None = None
 ) -> Iterator[SegmentedPage]:
-    """Find the lines of pages, in the order given.
+    """Segment pages, in the given order.
 
     Args:
         scans: the pages.
-        segment: finds lines.
-        kind: of the layout, "PAGE" or "ALTO".
-        keep: folder in which the pictures of PDF pages are kept, under their names; None: they are not.
+        segment: the segmenter.
+        kind: kind of the layout, "PAGE" or "ALTO".
+        keep: folder in which the images of PDF pages are kept, under their names; None: they are not kept.
     """
     scans = iter(scans)
-    while some := list(islice(scans, TOGETHER)):
+    while some := list(islice(scans, PAGES_PER_CALL)):
         with tempfile.TemporaryDirectory(prefix="trocr-gsa-") as folder:
             pictures = {Path(folder) / f"{number}.png": scan for number, scan in enumerate(some)}
             problems: dict[Path, str] = {}
@@ -101,10 +101,10 @@ def segmented_pages(
 
 
 def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
-    """Put a page's picture where the segmenter looks for it, and a PDF page's where it is kept.
+    """Write a page's image for the segmenter, and that of a PDF page also to the folder `keep`.
 
     Raises:
-        PageError: if there is none, or another one is kept under its name.
+        PageError: if it cannot be loaded, or `keep` has another image with its name.
     """
     image = scan.load()
     image.save(picture, compress_level=1)
@@ -116,11 +116,11 @@ def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
         image.save(jpeg, "JPEG", quality=JPEG_QUALITY)
         write_bytes(kept, jpeg.getvalue())
     elif _size_of(kept) != image.size:
-        raise PageError(f"{scan.name}: {kept} is there and is another picture. Move it, or choose another folder.")
+        raise PageError(f"{scan.name}: {kept} exists and is another picture. Move it, or choose another folder.")
 
 
 def _name_picture(page: Page, image: str) -> None:
-    """Let a page's file name its picture as people know it, not the temporary one."""
+    """Write the name of the user's image into a page's file, instead of the temporary file's."""
     root = page.document.root
     for element in root.iter(f"{{{namespace_of(root)}}}{NAMED_IN[page.kind]}"):
         if page.kind == "PAGE":

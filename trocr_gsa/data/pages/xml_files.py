@@ -1,10 +1,10 @@
-"""XML from people one does not know, read without following anything it points to, and written back as it was.
+"""Reads untrusted XML files without following references, and writes them back with as few changes as possible.
 
 What is unusual:
-- a file whose tree did not change is written as the bytes that it came in;
-- where it did, what lxml does not keep (what stands before and behind the root, a byte order mark, the kind of line
-  ends) is kept beside the tree;
-- elements are found by their names whatever their namespace: libraries use namespaces of their own, old ones, or none.
+- a file whose tree did not change is written back byte by byte;
+- for a changed tree, the parts that lxml does not keep (text before and after the root, byte order mark, line endings)
+  are stored separately;
+- elements are found by name in any namespace, because programs use their own namespaces, old ones, or none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has 
 from ..names import shown
 
 MAX_BYTES = 100_000_000
-MAX_PARTS = 1_500_000  # tags and attributes: of a newspaper with a shape for every letter, 600,000; here, 0.8 GB
+MAX_PARTS = 1_500_000  # tags and attributes, which need 0.8 GB; a newspaper with a shape for every letter has 600,000
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 XHTML = "http://www.w3.org/1999/xhtml"
 XHTML_DOCTYPE = (
@@ -39,15 +39,15 @@ class PageError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class XmlDocument:
-    r"""A file's tree, and what is needed to write it back.
+    r"""The tree of a file, with the data for writing it back.
 
     Args:
-        content: the file.
+        content: content of the file.
         root: lxml's root element.
-        mark: byte order mark, or nothing.
+        mark: byte order mark, or empty.
         codec: Python's name of the encoding.
-        head: what stands before the root: the declaration, comments, white space.
-        tail: what stands behind it.
+        head: text before the root: the declaration, comments, white space.
+        tail: text after the root.
         line_end: "\n" or "\r\n".
     """
 
@@ -61,10 +61,10 @@ class XmlDocument:
 
     @classmethod
     def read(cls, path: Path, name: str) -> XmlDocument:
-        """Read a file, expanding no entity and loading nothing that it names.
+        """Read a file without expanding entities or loading other files.
 
         Raises:
-            PageError: if it is gone, no XML, too large, or has a document type.
+            PageError: if it is missing, not XML, too large, or has a document type.
         """
         try:
             if path.stat().st_size > MAX_BYTES:
@@ -76,7 +76,7 @@ class XmlDocument:
 
     @classmethod
     def parse(cls, content: bytes, name: str) -> XmlDocument:
-        """Read a file's content.
+        """Parse the content of a file.
 
         Raises:
             PageError: as `read`.
@@ -88,7 +88,7 @@ class XmlDocument:
             tree = _tree(content)
             declared = tree.docinfo.encoding or "utf-8"
             mark, codec = next(((m, c) for m, c in MARKS if content.startswith(m)), (b"", codecs.lookup(declared).name))
-            if codec == "utf-16":  # without a mark; the declaration's first bytes tell
+            if codec == "utf-16":  # without a mark, the first byte of the declaration shows the byte order
                 codec = "utf-16-be" if content.startswith(b"\0") else "utf-16-le"
             text = content[len(mark) :].decode(codec)
         except etree.XMLSyntaxError as error:
@@ -97,16 +97,18 @@ class XmlDocument:
             what = shown(str(error))
             raise PageError(f"{name}: is not in the encoding that it declares ({what}). Save it as UTF-8.") from error
         if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
-            raise PageError(f"{name}: has a document type (<!DOCTYPE …>), which no page needs. Remove it.")
+            raise PageError(f"{name}: has a document type (<!DOCTYPE …>), which a page does not need. Remove it.")
         found = BEFORE_ROOT.match(text)
-        head, tail = found.group() if found else "", _behind_root(tree, text)
+        head, tail = found.group() if found else "", _after_root(tree, text)
         return cls(content, tree.getroot(), mark, codec, head, tail, "\r\n" if "\r\n" in text else "\n")
 
     def to_bytes(self, sign: Callable[[], None] | None = None) -> bytes:
-        """The file as it came if nothing changed; else in its own encoding, what that lacks becoming references.
+        """Return the original bytes if the tree did not change, else the new file in its original encoding.
+
+        Characters that this encoding does not have become character references.
 
         Args:
-            sign: called if something changed, for what shall then be in the tree besides.
+            sign: called if the tree changed, to add metadata to it.
         """
         body = etree.tostring(self.root, encoding="unicode", with_tail=False)
         if body == etree.tostring(_tree(self.content).getroot(), encoding="unicode", with_tail=False):
@@ -120,7 +122,7 @@ class XmlDocument:
 
 
 def root_name(path: Path) -> str | None:
-    """The name of a file's root element, without its namespace; None if it is no XML, or more than a page can be."""
+    """Return the name of a file's root element without its namespace; None if it is not XML, or too large."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
@@ -133,27 +135,27 @@ def root_name(path: Path) -> str | None:
 
 
 def namespace_of(element: Any) -> str:
-    """An element's namespace; empty if it has none."""
+    """Return an element's namespace; empty if it has none."""
     return etree.QName(element).namespace or ""
 
 
 def children(element: Any, name: str) -> list[Any]:
-    """An element's children of that name."""
+    """Return an element's children with this name."""
     return list(element.iterchildren(f"{{*}}{name}"))
 
 
 def descendants(element: Any, name: str) -> list[Any]:
-    """The elements of that name in an element, at any depth, and itself if it has the name."""
+    """Return the elements with this name in an element, at any depth, including the element itself."""
     return list(element.iter(f"{{*}}{name}"))
 
 
 def local_name(element: Any) -> str:
-    """An element's name without its namespace; empty for comments and processing instructions."""
+    """Return an element's name without its namespace; empty for comments and processing instructions."""
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 def add_child(parent: Any, name: str, before: frozenset[str] = frozenset()) -> Any:
-    """Add a child, in front of the first of those named, indented as its neighbours are."""
+    """Add a child before the first of the named siblings, with the same indentation."""
     place = next((i for i, child in enumerate(parent) if local_name(child) in before), len(parent))
     added = parent.makeelement(f"{{{namespace_of(parent)}}}{name}")
     if place:
@@ -165,27 +167,27 @@ def add_child(parent: Any, name: str, before: frozenset[str] = frozenset()) -> A
 
 
 def append_child(parent: Any, name: str) -> Any:
-    """Add a child behind all others, in the same time however many there are."""
+    """Add a child after all others, in constant time."""
     return etree.SubElement(parent, f"{{{namespace_of(parent)}}}{name}")
 
 
 def new_html() -> Any:
-    """An empty XHTML document's root."""
+    """Return the root of an empty XHTML document."""
     return etree.Element(f"{{{XHTML}}}html", nsmap={None: XHTML})
 
 
 def html_bytes(root: Any) -> bytes:
-    """An XHTML document as a file."""
+    """Return an XHTML document as bytes."""
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True, doctype=XHTML_DOCTYPE)
 
 
 def without_controls(text: str) -> str:
-    """Text as XML can hold it: what it has no place for is left out."""
+    """Return a text without the characters that XML does not allow."""
     return NOT_IN_XML.sub("", text)
 
 
 def remove(element: Any) -> None:
-    """Remove an element, leaving the white space around it as it would be without."""
+    """Remove an element and its indentation."""
     parent, previous = element.getparent(), element.getprevious()
     if element.getnext() is None:
         if previous is not None:
@@ -199,14 +201,14 @@ def _tree(content: bytes) -> Any:
     return etree.fromstring(content, etree.XMLParser(**SAFE)).getroottree()
 
 
-def _behind_root(tree: Any, text: str) -> str:
-    """What follows the root: white space, and comments if there are any."""
-    behind = "".join(f"\n{_as_written(node)}" for node in tree.getroot().itersiblings())
-    return behind + text[len(text.rstrip()) :]
+def _after_root(tree: Any, text: str) -> str:
+    """Return the text after the root: white space and comments."""
+    after = "".join(f"\n{_as_written(node)}" for node in tree.getroot().itersiblings())
+    return after + text[len(text.rstrip()) :]
 
 
 def _as_written(node: Any) -> str:
-    """A comment or a processing instruction; lxml's own function goes through all its neighbours each time."""
+    """Return a comment or a processing instruction; lxml's own function goes through all siblings each time."""
     if node.tag is etree.Comment:
         return f"<!--{node.text}-->"
     return f"<?{node.target} {node.text}?>" if node.text else f"<?{node.target}?>"
@@ -215,5 +217,5 @@ def _as_written(node: Any) -> str:
 def _what_is_wrong(error: Exception) -> str:
     message = str(error)
     if re.search(r"HUGE|[Ee]xcessive depth|too (long|large)|amplification", message):
-        return "is nested too deep or holds too much text to be a page. Split it into pages."
-    return f"is no well-formed XML ({shown(message)}). Export it again."
+        return "is nested too deep or has too much text for a page. Split it into pages."
+    return f"is not well-formed XML ({shown(message)}). Export it again."
