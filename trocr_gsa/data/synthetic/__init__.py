@@ -1,1 +1,1 @@
-"""Rendered lines: texts, fonts, ink, paper, and the augmentation of real ones."""
+"""Synthetic lines (texts, fonts, ink, paper), and augmentation of real lines."""

@@ -1,6 +1,7 @@
-"""Light changes to lines, so that none is seen twice alike: surroundings, form, ink, light, grain, and what cameras do.
+"""Augmentation of line images: surroundings, geometry, ink, light, noise, resolution and compression.
 
-Never a quarter turn: that the reader is indifferent to those is a property of its encoder, not something to be learnt.
+Images are never rotated by quarter turns: the encoder is invariant under them by construction, and does not have to
+learn this.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ from trocr_gsa.data.samples import LineDataset, LineSample
 from .random_fields import cloud
 from .surroundings import Surroundings
 
-STRIP = 1.5  # width of the strips that an elastic line is made of, in heights of the line
+STRIP = 1.5  # width of the strips of an elastic deformation, in line heights
 
 
 @dataclass(frozen=True)
 class LineAugmentation:
-    """How far a line may be changed; each value is the end of a range that the generator draws from.
+    """Strength of the augmentation; each value is the maximum of a range from which a random value is drawn.
 
     Args:
-        rotation: degrees to either side; the ends of a long line move by at most a sixth of its height.
-        shear: degrees to either side.
-        stretch: along the line, as a share of its width.
-        zoom: across the line, as a share of its height.
-        shift: up or down, as a share of the height.
-        perspective: how much higher one end may be than the other, as a share of the height.
-        elastic: how far single points are moved, as a share of the height.
-        weight: probability that strokes get thinner or thicker.
-        contrast: as a share of the range of greys; brightness follows it.
+        rotation: degrees in either direction; the ends of a long line move by at most a sixth of its height.
+        shear: degrees in either direction.
+        stretch: change of the width, as a share of the width.
+        zoom: change of the height, as a share of the height.
+        shift: shift up or down, as a share of the height.
+        perspective: height difference between the two ends, as a share of the height.
+        elastic: displacement of single points, as a share of the height.
+        weight: probability that strokes become thinner or thicker.
+        contrast: reduction of contrast, as a share of the grey range; the brightness then varies within the range.
         blur: radius in hundredths of the height.
-        noise: standard deviation of the grain, in grey levels.
-        shade: probability that the light falls off along the line, by up to half.
-        light: probability that the light is uneven, as under a lamp; then colours are cast too.
-        resolution: probability that the picture has fewer dots than its size tells, down to a third each way.
-        jpeg: probability of the traces of JPEG compression.
-        surroundings: what is put around the line first.
+        noise: standard deviation of the noise, in grey levels.
+        shade: probability that the image gets darker along the line, by up to half.
+        light: probability of uneven light, as under a lamp; colour images also get a colour cast.
+        resolution: probability of a lower resolution, down to a third in each direction.
+        jpeg: probability of JPEG artefacts.
+        surroundings: augmentation of the area around the line, which is applied first.
     """
 
     rotation: float = 1.5
@@ -61,7 +62,7 @@ class LineAugmentation:
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Change the picture; its mode is kept."""
+        """Augment an image; its mode is kept."""
         image = self._warp(self.surroundings(image, rng), rng)
         if rng.random() < self.weight:
             image = _reweigh(image, rng)
@@ -73,10 +74,10 @@ class LineAugmentation:
         return _compress(image, int(rng.integers(15, 75))) if rng.random() < self.jpeg else image
 
     def _warp(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Sample at A(x − centre) + centre + e(x), in strips; what lies outside is paper.
+        """Sample the image at A(x − centre) + centre + e(x), in strips; outside of the image is paper.
 
-        A slopes, shears and scales, more and more across the line from one end to the other where the page was seen
-        askew; e, drawn for the corners of the strips and linear between them, makes letters wider here than there.
+        A rotates, shears and scales the line; with perspective, the scale across the line changes along the line. e is
+        random at the corners of the strips and linear in between: it varies the width of the letters.
         """
         width, height = image.size
         scale = 1 + rng.uniform(-self.stretch, self.stretch)
@@ -106,7 +107,7 @@ class LineAugmentation:
         return image.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC, fillcolor=paper(image))
 
     def _expose(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Change contrast, brightness and light, and add grain."""
+        """Change contrast, brightness and light, and add noise."""
         values = np.asarray(image, dtype=np.float32)
         channels = [1] * (values.ndim - 2)
         if rng.random() < self.shade:
@@ -129,7 +130,7 @@ class LineAugmentation:
 
 
 def _reweigh(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Mix the picture with its darkest or lightest neighbours: strokes thicken or thin by part of a pixel."""
+    """Blend an image with its minimum or maximum over 3×3 pixels: strokes become thicker or thinner."""
     extreme = np.minimum if rng.random() < 0.5 else np.maximum
     values = np.asarray(image)
     padded = np.pad(values, ((1, 1), (1, 1), (0, 0))[: values.ndim], mode="edge")
@@ -139,29 +140,29 @@ def _reweigh(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _scan(image: Image.Image, dots: float) -> Image.Image:
-    """Show the picture as a coarser scan has it: `dots` times as many each way, and enlarged again."""
+    """Scale an image down by the factor `dots` and up again, as in a scan of lower resolution."""
     coarse = [max(1, round(side * dots)) for side in image.size]
     return image.resize(coarse, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
 
 
 def _compress(image: Image.Image, quality: int) -> Image.Image:
-    """Store the picture as JPEG and read it again."""
+    """Encode an image as JPEG and decode it again."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return Image.open(file).convert(image.mode)
 
 
 class AugmentedLines(LineDataset):
-    """Lines of another dataset, changed afresh in every epoch; seed, epoch and index decide how.
+    """Lines of another dataset with random augmentation, which depends on seed, epoch and index.
 
     Args:
         lines: the dataset.
-        augmentation: what is done.
+        augmentation: the augmentation.
         seed: any integer ≥ 0.
     """
 
     def __init__(self, lines: LineDataset, augmentation: LineAugmentation | None = None, seed: int = 0) -> None:
-        """Hold the dataset; nothing is read yet."""
+        """Store the dataset, without reading it."""
         self.lines, self.augmentation, self.seed = lines, augmentation or LineAugmentation(), seed
         self.problems = lines.problems
 
@@ -170,14 +171,14 @@ class AugmentedLines(LineDataset):
         return len(self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
-        """The line, changed."""
+        """Return the augmented line."""
         sample = self.lines[index]
         return replace(sample, image=self.augmentation(sample.image, np.random.default_rng((self.seed, index))))
 
     def text(self, index: int) -> str:
-        """The text, unchanged."""
+        """Return the text, which does not change."""
         return self.lines.text(index)
 
     def size(self, index: int) -> tuple[int, int]:
-        """The size before the change: stretching alters the width a little."""
+        """Return the size before augmentation; stretching changes the width slightly."""
         return self.lines.size(index)

@@ -1,8 +1,8 @@
-"""Lines of text to render: words of a dictionary strung together as a book, a letter or a register would.
+"""Random lines of text to render: words of a dictionary in the form of a book, a letter or a register.
 
-The words come from the system's word lists (`/usr/share/dict`), mixed with each language's commonest words, so that a
-reader learns spelling and rhythm; where no list is installed, the common words alone serve. Old spelling writes the
-long s (ſ) inside words. Everything is drawn from the generator that is passed in.
+The words come from the system's word lists (`/usr/share/dict`), mixed with the most frequent words of each language;
+without a word list, only the frequent words are used. Old spelling has the long s (ſ) inside words. All randomness
+comes from the given generator.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ FOLDED = {
     **dict(zip("łŁđĐı", "lLdDi", strict=True)),
     **dict.fromkeys("–—⸗¬", "-"),
 }
-# The lines of a seed stay what they are: a language that comes later is drawn when it is named.
+# fixed, so that the lines of a seed stay the same; languages that are added later are used only if they are named
 DEFAULT_LANGUAGES = ("german", "german-old", "french", "english", "italian", "latin")
 
 
 class TextSource(Protocol):
-    """What the renderer asks for a text."""
+    """A source of texts for the renderer."""
 
     def line(self, rng: np.random.Generator, charset: Collection[str], /) -> str:
-        """One line, at least one character long, with the characters of `charset` only."""
+        """Return one line, at least one character long, with only the characters of `charset`."""
         ...
 
 
 @lru_cache(maxsize=16)
 def load_words(path: str) -> tuple[str, ...]:
-    """The plain words of a word list, one a line: letters only, no shouted abbreviations."""
+    """Return the words of a word list, one per row: letters only, without abbreviations in capitals."""
     text = Path(path).read_text(encoding="utf-8", errors="ignore")
     words = (line.strip() for line in text.splitlines())
     return tuple(w for w in words if 1 < len(w) < 19 and PLAIN_WORD.fullmatch(w) and (w[1:].islower()))
 
 
 def fit(text: str, charset: Collection[str]) -> str:
-    """Rewrite `text` with the characters of `charset` only: ſ → s, é → e, „ → ", else left out."""
+    """Replace the characters of `text` that are not in `charset` (ſ → s, é → e, „ → "), or remove them."""
     kept = []
     for char in text:
         if char in charset:
@@ -68,12 +68,12 @@ def fit(text: str, charset: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Endless lines of text in several languages.
+    """Random lines of text in several languages.
 
     Args:
-        languages: names of `LANGUAGES`, drawn by their weights.
-        max_length: the longest line, in characters.
-        dictionaries: the folder with the word lists.
+        languages: names in `LANGUAGES`, drawn according to their weights.
+        max_length: maximum length of a line, in characters.
+        dictionaries: folder with the word lists.
     """
 
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
@@ -81,7 +81,7 @@ class Corpus:
     dictionaries: str = str(DICTIONARIES)
 
     def __post_init__(self) -> None:
-        """Refuse languages that are not known."""
+        """Check that the languages are known."""
         for name in self.languages:
             if name not in LANGUAGES:
                 raise ValueError(f"`languages` must be among {sorted(LANGUAGES)}, got {name!r}.")
@@ -91,10 +91,10 @@ class Corpus:
             )
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
-        """One line, at least one character long, with the characters of `charset` only.
+        """Return one line, at least one character long, with only the characters of `charset`.
 
         Raises:
-            ValueError: if `charset` has too few letters to write anything.
+            ValueError: if `charset` has too few letters.
         """
         weights = np.array([LANGUAGES[name].weight for name in self.languages])
         for _ in range(20):
@@ -106,35 +106,35 @@ class Corpus:
         raise ValueError("`charset` must have the small letters a to z. Choose fonts with Latin letters.")
 
     def words(self, language: Language) -> Sequence[str]:
-        """The language's dictionary, or its common words where none is installed."""
+        """Return the language's dictionary, or its frequent words if it is not installed."""
         path = Path(self.dictionaries) / language.dictionary
         return load_words(str(path)) if language.dictionary and path.is_file() else language.common
 
 
 @dataclass(frozen=True)
 class TextCorpus:
-    """Lines of the user's own, drawn evenly.
+    """Lines of the user, all with the same probability.
 
     Args:
-        lines: texts; what a font lacks is rewritten or left out.
+        lines: texts; characters that a font does not have are replaced or removed.
 
     Raises:
-        ValueError: if no line has a character.
+        ValueError: if all lines are empty.
     """
 
     lines: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse texts without a line."""
+        """Check that there is a line with text."""
         if not any(line.strip() for line in self.lines):
             raise ValueError("`lines` must hold at least one line of text, got none.")
 
     @classmethod
     def from_file(cls, path: str | Path) -> TextCorpus:
-        """The lines of a text file that are not blank.
+        """Read the lines of a text file that are not blank.
 
         Raises:
-            ValueError: if a line is not UTF-8, or no line has a character.
+            ValueError: if a line is not UTF-8, or all lines are blank.
         """
         lines: list[str] = []
         for number, row in text_rows(Path(path)):
@@ -145,10 +145,10 @@ class TextCorpus:
         return cls(tuple(filter(None, lines)))
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
-        """One of the lines, with the characters of `charset` only.
+        """Return one of the lines, with only the characters of `charset`.
 
         Raises:
-            ValueError: if twenty lines in a row have none of them.
+            ValueError: if twenty lines in a row have none of these characters.
         """
         for _ in range(20):
             if text := fit(self.lines[rng.integers(len(self.lines))], charset):

@@ -1,6 +1,6 @@
-"""Pictures of paper without writing: bare, ruled, stained, noisy, dusty, of any size, at every quarter turn.
+"""Synthetic images of paper without writing: plain, ruled, stained, noisy or dusty, of any size, at any quarter turn.
 
-Readers should find no text in them; what is drawn on a paper depends on the seed alone.
+Readers should find no text in them. An image depends only on its kind and seed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ RULINGS = ("line", "lines", "grid", "columns", "frame", "tilted", "dashes", "dot
 
 
 def empty_paper(kind: str, seed: int) -> Image.Image:
-    """Draw a paper without writing.
+    """Draw paper without writing.
 
     Args:
         kind: one of `KINDS`.
-        seed: of everything that is drawn by chance.
+        seed: random seed.
     """
     rng = np.random.default_rng((seed, sorted(KINDS).index(kind)))
     height = int(rng.choice(HEIGHTS))
@@ -94,7 +94,7 @@ def _stained(levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _edged(levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a paper beside which what lies beyond shows, black, at some of its edges."""
+    """Return paper with a black background at some of its edges."""
     for side in rng.choice(4, rng.integers(1, 4), replace=False):
         np.rot90(levels, side)[: max(1, int(rng.uniform(0.03, 0.4) * len(levels)))] = 20
     return _grained(levels, rng, 5)
@@ -123,7 +123,7 @@ def _ruled_and_grained(levels: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def _rule(image: Image.Image, kind: str, rng: np.random.Generator) -> None:
-    """Draw rules of a kind into a grey picture."""
+    """Draw rulings of a kind into a grey image."""
     pen, (width, height) = ImageDraw.Draw(image), image.size
     ink, thick = int(rng.integers(0, 120)), int(rng.integers(1, max(2, height // 14) + 1))
     pitch = int(rng.integers(min(height - 1, max(5, 4 * thick, height // 8)), height))

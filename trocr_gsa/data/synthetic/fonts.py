@@ -1,9 +1,8 @@
-"""Fonts found on the system, judged by what they can draw.
+"""Finds the fonts of the system, and the characters that each can draw.
 
-A font is known by its file and by the characters it really has: each is drawn and compared with the font's "missing"
-box, so that no label ever names a character that the picture does not show. Fonts without small letters of their own
-(initials, capitals for both cases), symbols and icons are left out. When the system has no font, the one inside Pillow
-is used.
+Each character is drawn and compared with the font's glyph for missing characters, so that a label never has a character
+that the image does not show. Fonts without small letters (initials, capitals for both cases), symbol and icon fonts are
+left out. If the system has no fonts, Pillow's built-in font is used.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ UNSUITABLE = re.compile(
     r"symbol|emoji|icon|dingbat|keyboard|initials|math|braille|ornament|barcode|opensymbol|awesome|music|hairline|bizarre",
     re.I,
 )
-# How often a family is drawn relative to a modern book face: what rare material looks like deserves more of the lines.
+# Probability of a family relative to a modern book typeface: typefaces like those of rare material are more frequent
 FAMILY_WEIGHTS: tuple[tuple[str, float], ...] = (
     (r"blankenburg|gamaliel|fraktur|blackletter|textur|schwabach|jessen|fust|rusch|zainer|rotunda", 3.0),
     (r"junicode|old ?standard|cardo|garamond|goudy|essays|caslon|fell", 1.5),
@@ -42,7 +41,7 @@ FAMILY_WEIGHTS: tuple[tuple[str, float], ...] = (
 
 @lru_cache(maxsize=512)
 def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
-    """Open a font file at a size in pixels; the empty path is the font inside Pillow."""
+    """Open a font file at a size in pixels; the empty path is Pillow's built-in font."""
     if not path:
         font = ImageFont.load_default(size)
         if not isinstance(font, ImageFont.FreeTypeFont):
@@ -54,19 +53,19 @@ def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def glyph(font: ImageFont.FreeTypeFont, text: str) -> tuple[tuple[int, int], bytes]:
-    """What the font draws for `text`: size and pixels."""
+    """Draw `text` with a font, and return size and pixels."""
     mask = font.getmask(text)
     return mask.size, bytes(mask)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
 class Font:
-    """One font file, with its family, style, and the characters it can draw.
+    """A font file, with its family, its style, and the characters it can draw.
 
     Args:
-        path: the file, or "" for the font inside Pillow.
-        family: the name by which fonts are balanced, kept or left out.
-        style: for people ("Bold Italic").
+        path: the file, or "" for Pillow's built-in font.
+        family: family name, by which fonts are weighted, selected or excluded.
+        style: name of the style, such as "Bold Italic", for display only.
     """
 
     path: str
@@ -75,7 +74,7 @@ class Font:
 
     @cached_property
     def charset(self) -> frozenset[str]:
-        """The characters of `CANDIDATES` that this font has a glyph of its own for, and the space."""
+        """The characters of `CANDIDATES` for which this font has a glyph, and the space."""
         return self._drawn(CANDIDATES) | {" "}
 
     def _drawn(self, characters: str) -> frozenset[str]:
@@ -87,20 +86,20 @@ class Font:
     @property
     def is_readable(self) -> bool:
         """Whether the font has the common small letters, each lower than its capital."""
-        if self._drawn(REQUIRED) != set(REQUIRED):  # these few letters alone: a system has hundreds of fonts
+        if self._drawn(REQUIRED) != set(REQUIRED):  # only these letters, because a system may have hundreds of fonts
             return False
         font = load_font(self.path, REFERENCE_SIZE)
         ratios = sorted(glyph(font, c)[0][1] / glyph(font, c.upper())[0][1] for c in "eanrm")
-        return ratios[2] < 0.93  # fonts for capitals draw both cases at one height
+        return ratios[2] < 0.93  # fonts with capitals only draw both cases at the same height
 
     @property
     def weight(self) -> float:
-        """How often its family is drawn, relative to a modern book face."""
+        """Probability of its family, relative to a modern book typeface."""
         return next((w for pattern, w in FAMILY_WEIGHTS if re.search(pattern, self.family, re.I)), 1.0)
 
 
 def font_folders() -> list[Path]:
-    """Where this system keeps its fonts."""
+    """Return the font folders of this system."""
     home = Path.home()
     if sys.platform == "darwin":
         return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
@@ -110,7 +109,7 @@ def font_folders() -> list[Path]:
 
 
 def scan(folder: Path) -> list[Font]:
-    """The readable fonts under `folder`, in the order of their paths."""
+    """Return the readable fonts below `folder`, sorted by path."""
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in FONT_SUFFIXES):
         try:
@@ -130,23 +129,23 @@ def _scan_all(folder: str | None) -> tuple[Font, ...]:
 
 
 def matches(family: str, patterns: Iterable[str]) -> bool:
-    """Whether `family` is one of `patterns`, without regard to case."""
+    """Whether `family` is one of `patterns`, ignoring case."""
     return family.casefold() in {p.casefold() for p in patterns}
 
 
 def find_fonts(
     folder: str | Path | None = None, only_families: Sequence[str] = (), exclude_families: Sequence[str] = ()
 ) -> list[Font]:
-    """Fonts of the system, or of `folder`, that can draw Latin text.
+    """Find the fonts of the system, or of `folder`, that can draw Latin text.
 
     Args:
-        folder: a folder searched instead of the system's own.
-        only_families: when given, the families kept.
-        exclude_families: families left out (held out for a test on unseen fonts).
+        folder: folder to search instead of the system's folders.
+        only_families: if given, only these families are used.
+        exclude_families: families to leave out, for example for a test on unseen fonts.
 
     Raises:
-        ValueError: if `folder` does not exist or has no usable font, if a name of `only_families` is not found, or if
-            nothing is left.
+        ValueError: if `folder` does not exist or has no usable font, a name in `only_families` is not found, or no font
+            is left.
     """
     if folder is not None and not Path(folder).is_dir():
         raise ValueError(

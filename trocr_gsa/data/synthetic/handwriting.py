@@ -1,11 +1,11 @@
-"""What a hand does to the letters that a font sets: slant, bodies smaller than the strokes above them, uneven widths.
+"""Deforms a line drawn with a font so that it looks like handwriting: slant, smaller letter bodies, uneven widths.
 
-Output (x, y) shows the drawn line at
+Pixel (x, y) of the output shows the drawn line at
 
     x′ = X(x) + s·(y − B) + e₁(x, y)        y′ = B − R(B − y) + d(x) + e₂(x, y)
 
-X stretches letters here and narrows them there, s slants about the baseline B, R shrinks the letters' bodies and gives
-the room to what rises above them, d slopes and swings the line, e₁ and e₂ are smooth random fields: elastic distortion.
+X varies the width of the letters, s slants them about the baseline B, R shrinks the bodies of the letters in favour of
+their ascenders, d slopes and bends the baseline, e₁ and e₂ are smooth random fields (elastic distortion).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .random_fields import cloud, sampled, wave
 
 @dataclass(frozen=True)
 class HandStyle:
-    """How far a hand may be from its font; each value is the end of a range that the generator draws from.
+    """Strength of the deformation; each value is the maximum of a range from which a random value is drawn.
 
     Args:
-        slant: degrees to the right; to the left a third of it.
+        slant: degrees to the right; to the left at most a third of it.
         skew: slope of the line in degrees; the ends of a long line move by at most a sixth of its height H.
-        curve: swing of the baseline, in H.
-        body: what the letters' bodies lose of their height, as a share.
+        curve: amplitude of the baseline's waves, in H.
+        body: reduction of the height of the letter bodies, as a share.
         width: stretch of the whole line, as a share of its length.
         uneven: stretch of single letters, as a share of their width, in [0, 1).
         elastic: displacement of single points, in H.
@@ -43,14 +43,14 @@ class HandStyle:
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the parts of a drawn line are, in pixels.
+    """Vertical positions in a drawn line, in pixels.
 
     Args:
-        height: of the frame that is cut out.
-        top: the frame's first row on the canvas.
-        baseline: below that row.
-        body: how high above the baseline small letters (x) reach.
-        capitals: how high capitals (H) reach.
+        height: height of the frame that is cut out of the canvas.
+        top: first row of the frame on the canvas.
+        baseline: distance of the baseline below this row.
+        body: height of small letters (x) above the baseline.
+        capitals: height of capitals (H) above the baseline.
     """
 
     height: int
@@ -61,12 +61,12 @@ class Rows:
 
 
 def shrunk_bodies(above: np.ndarray, rows: Rows, factor: float) -> np.ndarray:
-    """R: the height at which the font drew what the hand draws `above` pixels above the baseline.
+    """Compute R: the height in the font's drawing that is shown `above` pixels above the baseline.
 
     Args:
-        above: in pixels, negative below the baseline, which stays as it is.
-        rows: of the drawn line.
-        factor: the body's new height as a share of the old one, in (0, 1].
+        above: height in pixels; negative below the baseline, where nothing changes.
+        rows: positions in the drawn line.
+        factor: new height of the letter bodies as a share of the old one, in (0, 1].
     """
     body = factor * rows.body
     drawn = np.interp(above, [0, body, max(rows.capitals, body + 1)], [0, rows.body, max(rows.capitals, rows.body + 1)])
@@ -77,16 +77,16 @@ def write_by_hand(canvas: Image.Image, rows: Rows, style: HandStyle, rng: np.ran
     """Deform a drawn line and cut it to the frame.
 
     Args:
-        canvas: mode "L", higher than the frame, so that what is bent into it has ink.
-        rows: of the drawn line.
-        style: gives the ranges.
-        rng: decides within them.
+        canvas: image of mode "L", higher than the frame, so that ink outside of the frame can be bent into it.
+        rows: positions in the drawn line.
+        style: ranges of the random values.
+        rng: random generator.
 
     Returns: mode "L", `rows.height` high.
     """
     height = rows.height
     slant = np.tan(np.radians(rng.uniform(-style.slant / 3, style.slant)))
-    left, right = abs(slant) * height * np.array([0.2, 0.6])[:: 1 if slant > 0 else -1]  # where slanted letters end
+    left, right = abs(slant) * height * np.array([0.2, 0.6])[:: 1 if slant > 0 else -1]  # room for slanted letters
     width = max(height, round((canvas.width + left + right) * (1 + rng.uniform(-1, 1) * style.width)))
     pace = 1 + wave(width, rng.uniform(0.3, 1.2) * height, rng) * rng.uniform(0, style.uneven)
     along = (np.cumsum(pace) - pace / 2) * ((canvas.width + left + right) / pace.sum()) - left - 0.5

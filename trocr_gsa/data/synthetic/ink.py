@@ -1,6 +1,6 @@
-"""The shape of a written line: text → coverage by ink, framed, spaced, slanted and bent as a line cut from a page is.
+"""Draws the ink of a line: a text as ink coverage, with margins, spacing, slant and bends as in a line cut from a page.
 
-Everything is measured in the line's height H, and drawn at the final size: no picture is made larger than it is used.
+Lengths are measured in the line's height H. Everything is drawn at the final size.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from PIL import Image, ImageDraw
 from .fonts import REFERENCE_SIZE, Font, load_font
 from .handwriting import HandStyle, Rows, write_by_hand
 
-ROOM = 0.5  # what is drawn above and below the frame, in H, so that bending and neighbouring lines find ink there
-TWICE = 0.02  # share of typed letters that are struck twice, a little apart
-STRIP = 48  # width of the strips that a bent line is made of, in pixels
+ROOM = 0.5  # additional canvas above and below the frame, in H, for bending and for neighbouring lines
+DOUBLE_STRIKES = 0.02  # share of typed letters that are struck twice, slightly shifted
+STRIP = 48  # width of the strips in which a line is bent, in pixels
 
 
 @dataclass(frozen=True)
 class InkStyle:
-    """How a line may be framed and bent; each value is the end of a range that the generator draws from.
+    """Layout and deformation of a line; each value is a probability or the maximum of a range of random values.
 
     Args:
-        margin: widest blank above, below (half of it) and beside the line, in H.
-        slant: largest shear of the letters, in degrees to either side.
-        skew: largest slope of the line, in degrees; long lines rise by at most a sixth of H.
-        curve: largest swing of the baseline, in H.
-        tracking: probability that letters are spaced out.
+        margin: maximum margin above, below (half of it) and beside the line, in H.
+        slant: maximum shear of the letters, in degrees in either direction.
+        skew: maximum slope of the line, in degrees; long lines rise by at most a sixth of H.
+        curve: maximum amplitude of the baseline's waves, in H.
+        tracking: probability of letter-spacing.
         neighbours: probability that the lines above and below reach into the frame.
-        leading: least and most distance to those lines, in H.
-        typed: probability that each letter was struck by itself: deeper or paler, higher or lower than its neighbours.
-        hand: how a hand deforms the line; it brings its own slant, skew and curve.
+        leading: minimum and maximum distance to these lines, in H.
+        typed: probability of typewriting, where each letter may be darker or paler, higher or lower than others.
+        hand: deformation as by handwriting, with its own slant, skew and curve.
     """
 
     margin: float = 0.5
@@ -48,7 +48,7 @@ class InkStyle:
 
 @lru_cache(maxsize=1024)
 def usual_reach(path: str) -> tuple[float, float]:
-    """How far tall letters rise above the baseline and low ones reach below it, at the reference size, in pixels."""
+    """Return the heights of ascenders and descenders at the reference size, in pixels."""
     _, top, _, bottom = load_font(path, REFERENCE_SIZE).getbbox("Hdlgpq", anchor="ls")
     return -top, bottom
 
@@ -72,9 +72,9 @@ def frame(font: Font, text: str, height: int, style: InkStyle, rng: np.random.Ge
 def draw_line(
     font: Font, text: str, neighbours: tuple[str, str], height: int, style: InkStyle, rng: np.random.Generator
 ) -> Image.Image:
-    """Draw `text` and, where the style has it so, pieces of the lines above and below.
+    """Draw `text`, and depending on the style parts of the lines above and below.
 
-    Returns: mode "L", `height` high, 255 where ink covers the pixel fully.
+    Returns: an image of mode "L" with the given height; 255 is full coverage by ink.
     """
     size, baseline = frame(font, text, height, style, rng)
     face = load_font(font.path, size)
@@ -100,7 +100,7 @@ def draw_line(
         fill, aside, down = strokes[index] if strokes is not None else (255, 0.0, 0.0)
         spot = place + aside, room + baseline + rng.uniform(-wobble, wobble) + down
         pen.text(spot, piece, fill=int(fill), font=face, anchor="ls")
-        if strokes is not None and rng.random() < TWICE:
+        if strokes is not None and rng.random() < DOUBLE_STRIKES:
             pen.text((spot[0] + 0.06 * size, spot[1]), piece, fill=int(fill), font=face, anchor="ls")
     if rng.random() < style.neighbours:
         leading = height * rng.uniform(*style.leading)
@@ -119,9 +119,10 @@ def draw_line(
 
 
 def strike(letters: int, size: float, rng: np.random.Generator) -> np.ndarray:
-    """How a typewriter strikes each letter of a line: ink in [0, 255], pixels to the right, pixels down.
+    """Return ink in [0, 255], shift to the right and shift down in pixels of each letter of a typewritten line.
 
-    A worn ribbon makes the whole line paler, a worn type or an uneven touch a letter; some types hang high or low.
+    A worn ribbon makes the whole line paler; worn type or uneven pressure makes single letters paler; some letters are
+    shifted up or down.
 
     Returns: (letters, 3).
     """
@@ -132,9 +133,9 @@ def strike(letters: int, size: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def bend(canvas: Image.Image, height: int, style: InkStyle, rng: np.random.Generator) -> Image.Image:
-    """Slant the letters, slope and swing the line, and cut it to `height`: one resampling, strip by strip.
+    """Slant the letters, bend the baseline, and cut the line to `height`, with a single resampling in strips.
 
-    Output (x, y) shows the canvas at (x + s·(y − H/2), y + room + d(x)),
+    Pixel (x, y) of the output shows the canvas at (x + s·(y − H/2), y + room + d(x)),
     d(x) = slope·(x − W/2) + swing·sin(2πfx/W + φ).
     """
     width, room = canvas.width, (canvas.height - height) // 2

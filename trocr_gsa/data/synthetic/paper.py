@@ -1,7 +1,6 @@
-"""From ink to a grey picture: paper, stroke weight, uneven ink, bleed-through, rulings, blur and noise.
+"""Turns ink coverage into a grey image: paper, stroke weight, uneven ink, bleed-through, rulings, blur and noise.
 
-Two kinds of page are made: the scan, grey on grey, and the page that a library has binarised, black on white with torn
-edges.
+There are two kinds of pages: grey scans, and binarised pages, black on white with rough edges.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from .random_fields import blurred, cloud, sampled
 
 @dataclass(frozen=True)
 class PageStyle:
-    """How a page may look; each value is a probability or the end of a range that the generator draws from.
+    """Appearance of a page; each value is a probability or the limit of a range of random values.
 
     Args:
-        binarised: probability of a black and white page.
+        binarised: probability of a binarised page.
         paper: darkest and lightest paper of a scan, grey levels in [0, 255].
-        ink: least and most of the paper's light that ink lets through, in [0, 1].
-        weight: largest thinning or thickening of strokes, as a shift of the edge's threshold in [0, 0.5).
-        unevenness: largest variation of that threshold over the line.
-        softness: least and most spread of the ink into the paper, in pixels at a height of 48.
-        blur: largest radius of defocus, in pixels at a height of 48.
-        noise: largest standard deviation of the grain, in grey levels.
-        bleed: probability of a faint shadow of the page's other side.
-        verso: probability that the other side's writing shines through, mirrored, up to half as dark as the ink.
-        pen: probability that strokes in one direction are heavier than others, here more and there less.
-        stains: probability of stains, dark-rimmed or washed out.
+        ink: minimum and maximum share of the paper's brightness under ink, in [0, 1].
+        weight: maximum thinning or thickening of strokes, as a shift of the edge threshold in [0, 0.5).
+        unevenness: maximum variation of this threshold over the line.
+        softness: minimum and maximum spread of ink into the paper, in pixels at a height of 48.
+        blur: maximum radius of blur, in pixels at a height of 48.
+        noise: maximum standard deviation of the noise, in grey levels.
+        bleed: probability of a faint shadow of the other side.
+        verso: probability that the writing of the other side shows through, mirrored, up to half as dark as the ink.
+        pen: probability that strokes in one direction are heavier than others, to a varying degree.
+        stains: probability of stains, with a dark rim or washed out.
         rulings: probability of ruled or squared paper.
-        cut: probability that a wavy outline was cut and its outside filled.
-        inverted: probability of light ink on dark ground.
+        cut: probability that the line was cut along a wavy outline and the outside was filled.
+        inverted: probability of light ink on a dark background.
     """
 
     binarised: float = 0.33
@@ -54,13 +53,13 @@ class PageStyle:
 
 
 def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Generator) -> np.ndarray:
-    """Thicken, thin and wear the strokes: ink = clip(gain·(blur(coverage) − threshold) + ½), threshold uneven.
+    """Vary the stroke weight: ink = clip(gain·(blur(coverage) − threshold) + ½), with an uneven threshold.
 
     Args:
         coverage: (height, width) in [0, 1].
-        style: gives the ranges.
-        hard: whether edges are torn black and white.
-        rng: decides within them.
+        style: ranges of the random values.
+        hard: whether edges are rough and binarised.
+        rng: random generator.
     """
     scale = coverage.shape[0] / 48
     soft = blurred(coverage, rng.uniform(*style.softness) * scale)
@@ -79,17 +78,17 @@ def stroke(coverage: np.ndarray, style: PageStyle, hard: bool, rng: np.random.Ge
 
 
 def happens(probability: float, rng: np.random.Generator) -> bool:
-    """Whether something of this probability happens; what never does leaves the generator as it is."""
+    """Return True with this probability; a probability of 0 does not use the generator."""
     return probability > 0 and rng.random() < probability
 
 
 def pressed(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Strokes of a pen that is pressed: those across one direction get heavier or lighter, here more and there less.
+    """Vary the pressure of the pen: strokes across one direction become heavier or lighter, to a varying degree.
 
-    ink + p(x, y) · (max(ink, ink moved by v) − ink), or min, with v up to 1.6 pixels at a height of 48.
+    ink + p(x, y) · (max(ink, ink shifted by v) − ink), or min, with v up to 1.6 pixels at a height of 48.
     """
     height, width = ink.shape
-    lighter = rng.random() < 0.55  # by less: hairlines would be gone
+    lighter = rng.random() < 0.55  # with a smaller shift, so that hairlines remain
     angle, reach = rng.uniform(-0.4, 1.2), rng.uniform(0.4, 0.8 if lighter else 1.6) * height / 48
     columns = np.arange(width, dtype=np.float32)[None, :] + np.float32(reach * np.cos(angle))
     rows = np.arange(height, dtype=np.float32)[:, None] + np.float32(reach * np.sin(angle))
@@ -100,7 +99,7 @@ def pressed(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def stains(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """How much light stains take from the paper: (height, width) in [0, 0.5], darker at their rims."""
+    """Return the darkening of the paper by stains: (height, width) in [0, 0.5], darker at their rims."""
     field = cloud(shape, rng.uniform(0.6, 4) * shape[0], rng) + 0.2 * cloud(shape, 0.25 * shape[0], rng)
     depth = field - rng.uniform(0.1, 0.6)
     inside = np.clip(depth * rng.uniform(4, 25), 0, 1)
@@ -109,14 +108,14 @@ def stains(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def other_side(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What is written on the page's back, as it shines through: mirrored, soft, its lines not where ours are."""
+    """Return the writing of the other side as it shows through: mirrored, blurred, with its lines shifted."""
     height, width = ink.shape
     mirrored = np.roll(ink[:, ::-1], (rng.integers(height), rng.integers(width)), (0, 1))
     return blurred(mirrored, rng.uniform(0.6, 2.2) * height / 48) * rng.uniform(0.05, 0.5)
 
 
 def rulings(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Thin lines along the writing, and across it on squared paper; (height, width) in [0, 1]."""
+    """Return thin lines along the writing, and across it for squared paper; (height, width) in [0, 1]."""
     lines = np.zeros(shape, dtype=np.float32)
     strength, pitch = rng.uniform(0.08, 0.4), rng.uniform(0.4, 1.2) * shape[0]
     rows = np.arange(rng.uniform(0, pitch), shape[0], pitch).astype(int)
@@ -127,7 +126,7 @@ def rulings(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def cut_outline(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fill what lies above and below two wavy outlines with one grey, as tools that cut lines along polygons do."""
+    """Fill the area outside of a wavy outline with one grey level, as in lines cut along polygons."""
     height, width = page.shape
     fill = 255.0 if rng.random() < 0.4 else float(np.median(page[::4, ::4]))
     knots = max(3, width // height + 1)
@@ -139,7 +138,7 @@ def cut_outline(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def print_page(coverage: Image.Image, style: PageStyle, rng: np.random.Generator) -> Image.Image:
-    """Turn ink coverage (mode "L", 255 = ink) into a grey picture of the same size."""
+    """Turn ink coverage (mode "L", 255 = ink) into a grey image of the same size."""
     ink = np.asarray(coverage, dtype=np.float32) / 255
     page = _binarised(ink, style, rng) if rng.random() < style.binarised else _scanned(ink, style, rng)
     if rng.random() < style.inverted:

@@ -1,6 +1,6 @@
-"""Running text to render: lines cut out of passages as a page breaks its paragraphs.
+"""Running text to render: lines cut out of passages, with line breaks as on a page.
 
-A file of passages has blank lines between them, or lines with a single % as `fortune` keeps its sayings.
+In a file, passages are separated by blank lines, or by lines with a single % as in the files of `fortune`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .writer import long_s
 
 BETWEEN = re.compile(r"\n\s*%?\s*\n|^%\s*\n", re.M)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
-LETTERS_LEAST = 0.85  # of a passage, spaces counted in: less has a picture made of characters, or a program
+MIN_LETTERS = 0.85  # share of letters and spaces; ASCII art and programs have less
 FOREIGN = ("http", "www.", "@")
 LENGTH = 51.0, 15.0  # mean and standard deviation of a line, in characters
 SMALL_E_ABOVE = str.maketrans({"ä": "aͤ", "ö": "oͤ", "ü": "uͤ"})
 
 
 def read_passages(path: str | Path) -> list[str]:
-    """Return the passages of a UTF-8 file that are prose or verse, each in one line.
+    """Return the passages of a UTF-8 file that are prose or verse, each on one line.
 
     Raises:
         ValueError: if the file is not UTF-8.
@@ -44,20 +44,20 @@ def read_passages(path: str | Path) -> list[str]:
 
 
 def is_prose(passage: str) -> bool:
-    """Whether nearly all of a passage is letters and spaces, and none of it an address on a network."""
+    """Whether a passage consists mostly of letters and spaces, without a network address."""
     letters = sum(char.isalpha() or char == " " for char in passage)
-    return letters > 8 and letters >= LETTERS_LEAST * len(passage) and not any(sign in passage for sign in FOREIGN)
+    return letters > 8 and letters >= MIN_LETTERS * len(passage) and not any(sign in passage for sign in FOREIGN)
 
 
 @dataclass(frozen=True)
 class PassageCorpus:
-    """Lines cut out of running text, each place equally likely.
+    """Lines cut out of running text, each position with the same probability.
 
     Args:
         passages: paragraphs, sayings, verses.
-        long_s: probability in [0, 1] that a line writes ſ, where the font has it, and breaks words with old hyphens.
-        umlauts_above: whether such a line may write aͤ oͤ uͤ.
-        max_length: the longest line, in characters.
+        long_s: probability in [0, 1] that a line has ſ (if the font has it) and old hyphens.
+        umlauts_above: whether such a line may have aͤ oͤ uͤ.
+        max_length: maximum length of a line, in characters.
 
     Raises:
         ValueError: if there is no passage.
@@ -69,7 +69,7 @@ class PassageCorpus:
     max_length: int = 90
 
     def __post_init__(self) -> None:
-        """Refuse texts without a passage."""
+        """Check that there is a passage."""
         if not self.passages:
             raise ValueError(
                 "`passages` must hold running text, got none. Name files with paragraphs of prose or verse."
@@ -77,20 +77,20 @@ class PassageCorpus:
 
     @classmethod
     def from_files(cls, paths: Iterable[str | Path], long_s: float = 0.0, umlauts_above: bool = False) -> PassageCorpus:
-        """The passages of several files, each once."""
+        """Read the passages of several files, without duplicates."""
         passages = dict.fromkeys(passage for path in paths for passage in read_passages(path))
         return cls(tuple(passages), long_s, umlauts_above)
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """How many characters all passages up to each have; (passage,) int64."""
+        """Cumulative number of characters up to the end of each passage; (passage,) int64."""
         return np.cumsum([len(passage) for passage in self.passages])
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
-        """One line with the characters of `charset` only.
+        """Return one line with only the characters of `charset`.
 
         Raises:
-            ValueError: if twenty lines in a row have none of them.
+            ValueError: if twenty lines in a row have none of these characters.
         """
         for _ in range(20):
             text = fit(self._cut(rng, charset), charset)[: self.max_length].strip()
@@ -99,7 +99,7 @@ class PassageCorpus:
         raise ValueError("`charset` must have the letters of `passages`. Choose other fonts.")
 
     def _cut(self, rng: np.random.Generator, charset: Collection[str]) -> str:
-        """Begin at a word, end at a word or break one; written in one spelling."""
+        """Cut a line that begins at a word and ends at a word or with a hyphen, in one spelling."""
         place = int(rng.integers(self.ends[-1]))
         passage = self.passages[int(np.searchsorted(self.ends, place, side="right"))]
         place -= int(self.ends[np.searchsorted(self.ends, place, side="right")]) - len(passage)
@@ -119,12 +119,12 @@ class PassageCorpus:
 
 
 def break_line(text: str, length: int, hyphen: str = "") -> str:
-    """Return the beginning of `text`, at most `length` characters and a hyphen, never a part of a word without one.
+    """Return the beginning of `text`, at most `length` characters plus a hyphen; without a hyphen only whole words.
 
     Args:
         text: running text.
         length: in characters.
-        hyphen: breaks the last word, if two letters or more of it stand on either side; "" breaks none.
+        hyphen: hyphen for breaking the last word, if at least two letters are on either side; "": do not break words.
     """
     if len(text) <= length:
         return text
@@ -139,7 +139,7 @@ class MixedCorpus:
     """Lines of several sources of text.
 
     Args:
-        sources: each with its weight, any positive number.
+        sources: sources of text, each with its weight, any positive number.
 
     Raises:
         ValueError: if there is no source, or a weight is not positive.
@@ -148,12 +148,12 @@ class MixedCorpus:
     sources: Sequence[tuple[TextSource, float]]
 
     def __post_init__(self) -> None:
-        """Refuse weights that choose nothing."""
+        """Check that all weights are positive."""
         if not self.sources or any(weight <= 0 for _, weight in self.sources):
             raise ValueError(f"`sources` must have positive weights, got {[weight for _, weight in self.sources]}.")
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
-        """One line of one of the sources."""
+        """Return one line of one of the sources."""
         weights = np.array([weight for _, weight in self.sources])
         source, _ = self.sources[int(rng.choice(len(weights), p=weights / weights.sum()))]
         return source.line(rng, charset)

@@ -1,4 +1,4 @@
-"""Smooth random fields over a picture, and the picture resampled along such fields."""
+"""Smooth random fields on an image, and resampling of an image along such fields."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from PIL import Image, ImageFilter
 
 
 def cloud(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field in [-1, 1] whose hills are about `cell` pixels wide; (height, width) float32."""
+    """Return a smooth random field in [-1, 1] with a scale of about `cell` pixels; (height, width) float32."""
     height, width = shape
     coarse = rng.uniform(-1, 1, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def wave(length: int, cell: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random curve in [-1, 1] whose hills are about `cell` pixels wide; (length,) float32."""
+    """Return a smooth random curve in [-1, 1] with a scale of about `cell` pixels; (length,) float32."""
     knots = rng.uniform(-1, 1, int(length / cell) + 2)
     return np.interp(np.linspace(0, len(knots) - 1, length), np.arange(len(knots)), knots).astype(np.float32)
 
 
 def blurred(values: np.ndarray, radius: float) -> np.ndarray:
-    """Gaussian blur of a field in [0, 1]."""
+    """Apply a Gaussian blur to a field in [0, 1]."""
     picture = Image.fromarray((values * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(picture, dtype=np.float32) / 255
 
 
 def sampled(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The field at the points (x, y), by bilinear interpolation; outside it continues as at its edge.
+    """Interpolate a field bilinearly at the points (x, y); outside it is continued with its edge values.
 
     Args:
         values: (height, width) float32.
         x: columns, any shape, float32.
         y: rows, of the same shape.
 
-    Returns: float32, of that shape.
+    Returns: float32, of the same shape.
     """
     height, width = values.shape
     x, y = np.clip(x, 0, width - 1.001), np.clip(y, 0, height - 1.001)

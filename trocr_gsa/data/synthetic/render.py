@@ -1,6 +1,6 @@
-"""Rendered lines: any number of them, each fully determined by its seed.
+"""Renders lines; each line is fully determined by its seed.
 
-seed → generator → font (a family, then a file) → text that the font can draw → ink → page.
+seed → random generator → font (a family, then a file) → text that the font can draw → ink → page.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .paper import PageStyle, print_page
 
 @dataclass(frozen=True)
 class RenderStyle:
-    """What rendered lines may look like.
+    """Appearance of rendered lines.
 
     Args:
-        height: of the pictures, in pixels; at least 16.
-        ink: framing and bending.
+        height: height of the images, in pixels; at least 16.
+        ink: layout and deformation.
         page: paper, strokes and noise.
     """
 
@@ -35,7 +35,7 @@ class RenderStyle:
     page: PageStyle = field(default_factory=PageStyle)
 
     def __post_init__(self) -> None:
-        """Refuse heights at which nothing can be read."""
+        """Check that the height is large enough for reading."""
         if self.height < 16:
             raise ValueError(f"`height` must be at least 16 pixels, got {self.height}.")
 
@@ -81,10 +81,10 @@ STYLES = {
 
 
 def render_style(name: str, height: int | None = None) -> RenderStyle:
-    """One of `STYLES`, at another height if need be.
+    """Return one of `STYLES`, with another height if given.
 
     Raises:
-        ValueError: if there is no style of that name, or the height is too small.
+        ValueError: if there is no style with this name, or the height is too small.
     """
     if name not in STYLES:
         raise ValueError(f"`style` must be one of {', '.join(STYLES)}, got {name!r}.")
@@ -95,10 +95,10 @@ class LineRenderer:
     """Renders the line of a seed.
 
     Args:
-        fonts: as found by `find_fonts`; families are drawn by their weight, then one file of the family.
+        fonts: fonts from `find_fonts`; a family is drawn according to its weight, then one of its files.
         corpus: the source of texts.
-        style: what the lines may look like.
-        weights: of some families, any positive number, instead of what `Font.weight` says.
+        style: appearance of the lines.
+        weights: weights of families that replace `Font.weight`, any positive numbers.
 
     Raises:
         ValueError: if `fonts` is empty.
@@ -126,7 +126,7 @@ class LineRenderer:
         self.style = style or RenderStyle()
 
     def __call__(self, seed: int) -> LineSample:
-        """Render the line of `seed`, any integer ≥ 0; the same on every call and in every process."""
+        """Render the line of `seed`, any integer ≥ 0; the result is the same on every call and in every process."""
         rng = np.random.default_rng(seed)
         font = self._font(rng)
         text, above, below = (self.corpus.line(rng, font.charset) for _ in range(3))
@@ -135,7 +135,7 @@ class LineRenderer:
         return LineSample(image, text, name=f"rendered-{seed}", document=font.family)
 
     def text(self, seed: int) -> str:
-        """The text of the line of `seed`, without drawing it."""
+        """Return the text of the line of `seed`, without drawing it."""
         rng = np.random.default_rng(seed)
         return self.corpus.line(rng, self._font(rng).charset)
 
@@ -145,20 +145,20 @@ class LineRenderer:
 
 
 class RenderedLines(LineDataset):
-    """The lines of the seeds first_seed … first_seed + size − 1, rendered when asked for; epochs go on from there.
+    """Lines with the seeds first_seed … first_seed + size − 1, rendered on access; later epochs use the next seeds.
 
     Args:
-        renderer: what renders them.
+        renderer: the renderer.
         size: number of lines in an epoch.
-        first_seed: of line 0.
-        fresh: whether later epochs render new lines; if not, they repeat the first.
+        first_seed: seed of line 0.
+        fresh: whether later epochs render new lines; if False, they repeat the first epoch.
 
     Raises:
         ValueError: if `size` or `first_seed` is out of range.
     """
 
     def __init__(self, renderer: LineRenderer, size: int, first_seed: int = 0, fresh: bool = True) -> None:
-        """Hold the renderer; nothing is drawn yet."""
+        """Store the renderer, without rendering."""
         if size < 1 or first_seed < 0:
             raise ValueError(f"`size` must be at least 1 and `first_seed` at least 0, got {size} and {first_seed}.")
         self.renderer, self.lines, self.first_seed, self.fresh = renderer, size, first_seed, fresh
@@ -168,7 +168,7 @@ class RenderedLines(LineDataset):
         return self.lines
 
     def seed(self, index: int) -> int:
-        """The seed of line index mod size in epoch index div size."""
+        """Return the seed of line index mod size in epoch index div size."""
         return self.first_seed + (index if self.fresh else index % self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
@@ -176,10 +176,10 @@ class RenderedLines(LineDataset):
         return self.renderer(self.seed(index))
 
     def text(self, index: int) -> str:
-        """The line's text, written but not drawn."""
+        """Return the text of the line, without drawing it."""
         return self.renderer.text(self.seed(index))
 
     def size(self, index: int) -> tuple[int, int]:
-        """(width, height) estimated from the text: a character is about 0.38 of the height wide."""
+        """Return (width, height), estimated from the text: the width of a character is about 0.38 of the height."""
         height = self.renderer.style.height
         return round(height * (0.6 + 0.38 * len(self.text(index)))), height

@@ -1,6 +1,6 @@
-"""What is around a line when people cut it from a page: more room or less, its neighbours, the edge of a polygon.
+"""Augmentation of the area around a line, as it differs between ways of cutting lines: margins, neighbours, polygons.
 
-A line in more room is a smaller line, so this changes how large its letters are.
+Because images are scaled to one height, a larger margin also makes the letters smaller.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from PIL import Image, ImageDraw
 
 from trocr_gsa.data.images import paper
 
-CORNERS = 6  # of a polygon, above a line and below
+CORNERS = 6  # of a polygon, above and below a line each
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """How a line may have been cut; drawn afresh for every line.
+    """Random surroundings of a line.
 
     Args:
-        margin: at most so much room, as a share of the line's height, above and below together, and as much before
-            and behind; two lines of five get none.
-        neighbours: probability that parts of other lines reach into this room.
-        cut_out: probability that the line was cut out along a polygon, and all else is black or white.
+        margin: maximum margin as a share of the line's height: above and below together, and on the left and right
+            each; about 40 % of the lines get no margin.
+        neighbours: probability that parts of other lines reach into the margin.
+        cut_out: probability that the line is cut out along a polygon and the rest is black or white.
     """
 
     margin: float = 0.6
@@ -31,7 +31,7 @@ class Surroundings:
     cut_out: float = 0.25
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """Put the line into a larger picture; one that is higher than long stays as it is."""
+        """Put the line into a larger image; an image that is higher than wide is not changed."""
         width, height = image.size
         if height > width:
             return image
@@ -50,7 +50,7 @@ class Surroundings:
 
 
 def _polygon(size: tuple[int, int], inner: tuple[int, int, int, int], rng: np.random.Generator) -> Image.Image:
-    """Return a mask that is white inside of a polygon, which runs between a box and the picture's edges."""
+    """Return a mask that is white inside of a polygon between the inner box and the edges of the image."""
     left, top, right, bottom = inner
     along = np.linspace(left * rng.random(), right + (size[0] - right) * rng.random(), CORNERS)
     upper = [(x, top * rng.random()) for x in along]

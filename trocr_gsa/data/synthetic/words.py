@@ -1,4 +1,4 @@
-"""What is known of each language, from `languages.toml`: common words, names, dates, quotation marks, long s."""
+"""Data about languages, from `languages.toml`: frequent words, names, dates, quotation marks, long s."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Language:
     """One language or spelling.
 
     Args:
-        common: its words, the most frequent first.
-        names: of people and places.
-        months: in the form that dates need.
-        dates: forms with {day}, {month}, {year}.
-        abbreviations: as they stand in running text.
+        common: frequent words, the most frequent first.
+        names: names of people and places.
+        months: names of months in the form used in dates.
+        dates: templates with {day}, {month}, {year}.
+        abbreviations: abbreviations as in running text.
         quotes: pairs of quotation marks.
-        elisions: what stands before an apostrophe.
-        dictionary: file name of its word list; "" when there is none.
-        weight: share among the languages, any positive number.
+        elisions: short forms before an apostrophe.
+        dictionary: file name of its word list; "" if there is none.
+        weight: weight among the languages, any positive number.
         long_s: probability in [0, 1] that a line is written with ſ.
-        umlauts_above: whether old lines may write aͤ oͤ uͤ.
+        umlauts_above: whether lines in old spelling may have aͤ oͤ uͤ.
     """
 
     common: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One line of text, as a book, a letter or a register would have it, in one language and with one set of habits."""
+"""Writes a random line of text as in a book, a letter or a register, in one language and one spelling."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ ROMAN = tuple("I II III IV V VI VII VIII IX X XI XII XIV XVI XIX XXIV MDCXI MDCC
 
 
 def long_s(word: str) -> str:
-    """Write ſ for every s that a letter follows."""
+    """Replace every s that is followed by a letter by ſ."""
     return re.sub(r"s(?=[^\W\d_])", "ſ", word)
 
 
 class LineWriter:
-    """Writes one line in one language with one generator."""
+    """Writes one line in one language with one random generator."""
 
     def __init__(self, language: Language, words: Sequence[str], rng: np.random.Generator) -> None:
-        """Choose the line's habits: spelling, hyphen, quotes."""
+        """Choose the line's spelling, hyphen and quotation marks."""
         self.language, self.words, self.rng = language, words, rng
         self.old_spelling = self.chance(language.long_s)
         self.hyphen = self.pick(("-", "-", "⸗", "⸗", "=", "—", "¬") if self.old_spelling else ("-", "-", "-", "—"))
         self.quotes = self.pick(language.quotes)
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self.rng.random() < probability
 
     def pick(self, options: Sequence[str]) -> str:
-        """One of `options`."""
+        """Return one of `options`."""
         return options[int(self.rng.random() * len(options))]
 
     def line(self, max_length: int) -> str:
-        """One line of some kind: mostly running text."""
+        """Return a line of a random kind, mostly running text."""
         kind = self.rng.random()
         if kind < 0.80:
             return self.running_text(int(np.clip(self.rng.normal(51, 15), 4, max_length)))
@@ -49,7 +49,7 @@ class LineWriter:
         return self.entry()
 
     def word(self) -> str:
-        """A common word or one of the dictionary, long ones less often."""
+        """Return a frequent word or one of the dictionary, where long words are less likely."""
         if self.chance(0.42):
             return self.language.common[min(int(self.rng.exponential(28)), len(self.language.common) - 1)]
         word = self.pick(self.words)
@@ -65,11 +65,11 @@ class LineWriter:
 
     @property
     def umlaut_above(self) -> bool:
-        """Whether this line writes umlauts with a small e above: some lines do, throughout."""
+        """Whether this line has umlauts with a small e above; the choice is the same for the whole line."""
         return self.hyphen == "⸗"
 
     def running_text(self, length: int) -> str:
-        """Sentences cut to `length` characters, the last word perhaps broken by a hyphen."""
+        """Return sentences cut to `length` characters; the last word may be hyphenated."""
         parts: list[str] = []
         capital, size = self.chance(0.3), 0
         while size < length:
@@ -85,7 +85,7 @@ class LineWriter:
         return text[: text.rfind(" ", 0, length + 1)] if " " in text[:length] else text[:length]
 
     def token(self, capital: bool) -> str:
-        """A word of running text with what surrounds it, or a number."""
+        """Return a word of running text with its punctuation, or a number."""
         roll = self.rng.random()
         if roll < 0.03:
             return self.number() + self.pick(("", ",", "."))
@@ -104,7 +104,7 @@ class LineWriter:
         return word + self.mark()
 
     def mark(self) -> str:
-        """What follows a word: mostly nothing."""
+        """Return the punctuation after a word, mostly none."""
         roll = self.rng.random()
         if roll > 0.19:
             return ""
@@ -117,7 +117,7 @@ class LineWriter:
         )
 
     def number(self) -> str:
-        """A year, a count, a page, a Roman numeral, a fraction, a price."""
+        """Return a year, a count, a page, a Roman numeral, a fraction or a price."""
         kind = int(self.rng.integers(8))
         if kind < 2:
             return str(self.rng.integers(1480, 2000))
@@ -130,14 +130,14 @@ class LineWriter:
         return str(self.rng.integers(0, (10, 100, 10000)[kind - 5]))
 
     def heading(self) -> str:
-        """A few words with capitals, or in capitals."""
+        """Return a few words with initial capitals, or in capitals."""
         words = [self.word() for _ in range(self.rng.integers(1, 5))]
         if self.chance(0.4):
             return " ".join(words).upper() + self.pick(("", ".", ":"))
         return " ".join(self.spell(w[0].upper() + w[1:]) for w in words) + self.pick(("", ".", ""))
 
     def date(self) -> str:
-        """A day in the language's form, sometimes with a place."""
+        """Return a date in the language's form, sometimes with a place."""
         day, year = self.rng.integers(1, 32), self.rng.integers(1520, 2000)
         text = self.pick(self.language.dates).format(
             day=day, month=self.spell(self.pick(self.language.months)), year=year
@@ -145,7 +145,7 @@ class LineWriter:
         return text if self.chance(0.6) else f"{self.pick(self.language.names)}, {text}"
 
     def entry(self) -> str:
-        """A line of a register: number, name, word, amount."""
+        """Return a line of a register: number, name, word, amount."""
         fields = [
             self.pick(self.language.names),
             self.spell(self.word()),
