@@ -147,16 +147,39 @@ def test_a_folder_is_no_picture(reader, tmp_path):
     assert "folder" in reader.read([tmp_path])[0].error
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [None, 7, object(), [], np.zeros((20, 64, 2), np.uint8), np.zeros(64, np.uint8), np.full((20, 64), np.nan), {}],
-    ids=lambda bad: type(bad).__name__,
-)
-def test_what_is_no_picture_is_named_and_the_others_are_read(reader, bad):
-    before, line, after = reader.read([GOOD, bad, GOOD])
+class Broken:
+    """What raises an error of its own when it is looked at."""
+
+    def __array__(self, *_: object) -> np.ndarray:
+        raise OSError("the server\nis gone")
+
+
+def closed(kind: str) -> Image.Image:
+    """A picture whose file was closed before its pixels were read."""
+    image = Image.open(io.BytesIO(saved(GOOD, kind, save_all=True)))
+    image.close()
+    return image
+
+
+def no_pictures() -> list:
+    arrays = [np.zeros((20, 64, 2), np.uint8), np.zeros(64, np.uint8), np.full((20, 64), np.nan), np.array(["a"])]
+    return [None, 7, object(), [], {}, {"bytes": 5}, {"path": 1}, "", b"", bytearray(9), io.BytesIO(b"x"), Broken(),
+            Image.new("L", (0, 0)), closed("PNG"), closed("TIFF"), *arrays]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(len(no_pictures())))
+def test_what_is_no_picture_is_named_and_the_others_are_read(reader, place):
+    before, line, after = reader.read([GOOD, no_pictures()[place], GOOD])
     assert (before.text, before.error) == (after.text, after.error) == (reader.read([GOOD])[0].text, None)
     assert (line.text, line.source) == ("", "images[1]")
     assert "images[1]" in line.error
+    assert "\n" not in line.error
+
+
+@pytest.mark.parametrize("images", [None, 7, "a.png", b"", GOOD, np.zeros((20, 64))])
+def test_pictures_that_are_no_list_are_an_error_that_says_so(reader, images):
+    with pytest.raises(ValueError, match="`images` must be a list of pictures, got"):
+        reader.read(images)
 
 
 @pytest.mark.parametrize("path", ["a\0b.png", 300 * "x" + ".png", 5000 * "x", "/dev/null", __file__ + "/x"])

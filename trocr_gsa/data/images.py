@@ -9,7 +9,6 @@ is loaded in grey.
 from __future__ import annotations
 
 import io
-import math
 import os
 import stat
 from collections.abc import Iterator
@@ -84,7 +83,7 @@ def read_header(source: ImageSource, name: str | None = None, is_scan: bool = Fa
         is_rotated = orientation in (5, 6, 7, 8) and image.format != "TIFF"
         size = (height, width) if is_rotated else (width, height)
         is_single = image is source or image.format != "TIFF"  # the pages of a TIFF file are read one by one
-        return Header(size, orientation, what_is_left_out(image) if is_single else None)
+        return Header(size, orientation, _left_out(image) if is_single else None)
 
 
 def image_size(source: ImageSource, name: str | None = None) -> tuple[int, int]:
@@ -160,6 +159,13 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _left_out(image: Image.Image) -> str | None:
+    try:
+        return what_is_left_out(image)
+    except Exception:  # as above: an image may be closed
+        return None
+
+
 @contextmanager
 def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[Image.Image]:
     """Open an image without decoding it, at the given page, and check its size; close it if it was opened here."""
@@ -184,7 +190,7 @@ def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[I
 def _from_array(source: Any, name: str, is_scan: bool) -> Image.Image:
     from trocr_gsa.model.pictures import PictureError, as_picture
 
-    if math.prod(getattr(source, "shape", ())) > MOST_CHANNELS * MAX_PIXELS:
+    if isinstance(source, np.ndarray) and source.size > MOST_CHANNELS * MAX_PIXELS:
         raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels. Cut the page into lines first.")
     try:
         image = as_picture(source, name)
@@ -209,6 +215,8 @@ def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> Path | io
     content: Any = source
     if isinstance(source, dict):
         content = source["bytes"] if source.get("bytes") is not None else source.get("path") or b""
+    if not isinstance(content, str | Path | bytes):
+        raise ImageError(f"{name}: expected a path or the bytes of a picture, got a {type(content).__name__}.")
     if isinstance(content, bytes):
         size, stream = len(content), io.BytesIO(content)
     else:

@@ -103,8 +103,11 @@ def opaque(image: Image.Image) -> Image.Image:
 def _from_array(image: Any, name: str, data_format: str | None) -> Image.Image:
     try:
         array = np.asarray(image)
-    except (RuntimeError, TypeError, ValueError) as error:  # a tensor on a GPU or with a gradient, or a ragged list
-        raise _no_picture(name, f"a {type(image).__name__} that is not an array ({error})") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a tensor on a GPU or with a gradient, a ragged list, any object's own `__array__`
+        reason = " ".join(str(error).split())
+        raise _no_picture(name, f"a {type(image).__name__} that is not an array ({reason})") from error
     found = type(image).__name__ if not array.ndim else f"{array.dtype} of shape {array.shape}"
     if array.ndim == 3 and _is_channels_first(array, data_format):
         array = np.moveaxis(array, 0, -1)

@@ -204,6 +204,8 @@ class LineReader:
         """
         if isinstance(images, Picture):
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
+        if not isinstance(images, Iterable):
+            raise ValueError(f"`images` must be a list of pictures, got a {type(images).__name__}.")
         if num_beams < 0 or batch_size < 1:
             raise ValueError(f"`num_beams` must be at least 0, `batch_size` 1, got {num_beams} and {batch_size}.")
         images = list(images)

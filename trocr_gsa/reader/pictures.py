@@ -35,7 +35,7 @@ class LinePicture:
 def picture_name(image: Picture, index: int) -> str:
     """Return the file's name, or the place in the list."""
     if isinstance(image, str | Path | PicturePage) or getattr(image, "filename", ""):
-        return source_name(image)
+        return source_name(image) or f"images[{index}]"
     return f"images[{index}]"
 
 
