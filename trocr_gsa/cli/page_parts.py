@@ -7,11 +7,11 @@ no page that was finished, and whoever goes on with it hears again what had been
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from trocr_gsa.atomic import open_atomically, remove_leftovers, write_json
+from trocr_gsa.atomic import open_atomically, remove_leftovers, write_bytes, write_json
 from trocr_gsa.data.numbers import to_json
 
 RUN = "run.json"
@@ -23,9 +23,13 @@ class PageParts:
     Args:
         output: the file that they will stand in, in the order given.
         run: what was asked for, by the names of the options: pages of another run are refused.
+        join: files of one page each → one file of all, written to a stream; None: their texts follow one another.
     """
 
-    def __init__(self, output: Path, run: dict[str, Any]) -> None:
+    def __init__(
+        self, output: Path, run: dict[str, Any], join: Callable[[Iterable[Path], IO[bytes]], None] | None = None
+    ) -> None:
+        self.join = join
         self.output = Path(os.path.realpath(output))
         self.folder = self.output.with_name(self.output.name + ".pages")
         self.run = json.loads(to_json(run))  # as it is read back
@@ -61,18 +65,26 @@ class PageParts:
         """Keep what was read of a page, and what was not."""
         if not (self.folder / RUN).exists():  # not before a page is read: a run that never began leaves nothing
             write_json(self.folder / RUN, self.run)
-        write_json(self._path(place), {"content": content.decode(), "problems": problems})
+        if self.join is None:
+            write_json(self._path(place), {"content": content.decode(), "problems": problems})
+        else:
+            write_bytes(self._content_path(place), content)
+            write_json(self._path(place), {"problems": problems})
 
     def merge(self, header: str, count: int) -> None:
         """Write the output of `count` pages, which appears when it is complete, and take the parts away."""
+        read = [place for place in range(count) if self.holds(place)]
         with open_atomically(self.output, "wb") as stream:
-            stream.write(header.encode())
-            for content in self._contents(count):
-                stream.write(content.encode())
+            if self.join is not None:
+                self.join(map(self._content_path, read), stream)
+            else:
+                stream.write(header.encode())
+                for place in read:
+                    stream.write(_read(self._path(place))["content"].encode())  # pyright: ignore[reportOptionalSubscript]
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _contents(self, count: int) -> Iterator[str]:
-        return (_read(self._path(place))["content"] for place in range(count) if self.holds(place))  # pyright: ignore
+    def _content_path(self, place: int) -> Path:
+        return self.folder / f"{place}.page"
 
     def _path(self, place: int) -> Path:
         return self.folder / f"{place}.json"

@@ -59,6 +59,10 @@ class PageOptions:
         """
         from trocr_gsa.data.images import PICTURE_SUFFIXES
 
+        self.format.check_modules()
+        is_file = self.output is not None and (self.output.is_file() or not self.output.exists())
+        if self.format.join is not None and self.folder is None and not is_file:
+            raise ValueError(f"`--format` {self.format.name} is no text. Add --output FILE or --output-dir FOLDER.")
         if self.folder is None and not self.format.is_appendable:
             raise ValueError(f"`--format` {self.format.name} makes a file of every page. Add --output-dir FOLDER.")
         if self.folder is None and self.suffix:
@@ -69,7 +73,8 @@ class PageOptions:
             raise ValueError("`--output` is one file, `--output-dir` a file for every page. Give one of them.")
         if self.suffix is not None and ("/" in self.suffix or "." not in self.suffix):
             raise ValueError(f"`--suffix` must be an ending such as .read.xml, got {self.suffix}.")
-        if self.suffix is not None and self.suffix.lower().endswith((*PICTURE_SUFFIXES, ".pdf")):
+        others = [each for each in (*PICTURE_SUFFIXES, ".pdf") if each != self.format.suffix]
+        if self.suffix is not None and self.suffix.lower().endswith(tuple(others)):
             raise ValueError(f"`--suffix` {self.suffix} is a picture's, and texts are written. Use .read.xml or such.")
 
     def refuse(self) -> None:
@@ -140,7 +145,7 @@ def find_lines(scans: "Sequence[Scan]", options: "PageOptions") -> "Iterator[Seg
     """
     from trocr_gsa.data.pages import KrakenSegmenter, segmented_pages
 
-    keep = options.folder if options.format.needs_layout else None
+    keep = options.folder if options.format.needs_layout and options.format.join is None else None
     return segmented_pages(scans, KrakenSegmenter.find(), options.format.kind or "PAGE", keep)
 
 
@@ -191,7 +196,8 @@ def read_pages(
     if options.output is not None and (options.output.is_file() or not options.output.exists()):
         paths = [str(file.path) for file in files]
         job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places)
-        parts = PageParts(options.output, job.run() | {"min confidence": options.min_confidence})
+        run = job.run() | {"min confidence": options.min_confidence}
+        parts = PageParts(options.output, run, options.format.join)
         parts.begin(options.overwrite)
     with joined(device) as processes:
         waiting = [PageToRead(place, *pair) for place, pair in enumerate(zip(files, chosen, strict=True))]
@@ -263,8 +269,11 @@ def _read_and_write(
             typer.echo(header, file=stream, nl=False)
         opened: deque[tuple[PageToRead, PageSource]] = deque()
         sources = _in_turn(todo, _sources(todo, options), opened)
-        adapters, with_words = [page.adapter for page in todo], options.places is not None
-        pages = read_pages(load(), sources, orientation, beams, adapters, with_words) if todo else ()
+        pages = ()
+        if todo:
+            reader, adapters = load(), [page.adapter for page in todo]
+            with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
+            pages = read_pages(reader, sources, orientation, beams, adapters, with_words)
         for page in pages:
             while opened[0][1] is not page.file:  # no page, but something that lies beside pages
                 opened.popleft()
@@ -295,6 +304,10 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
     if options.folder is None:
         return list(files)
     folder, suffix = options.folder.resolve(), options.suffix_of_files
+    if options.format.join is not None and any(file.root.resolve() == folder for file in files):
+        raise ValueError(
+            f"`--output-dir`: {options.folder} holds the pages themselves. Choose another folder for PDFs."
+        )
     kept = kept_pictures(files, folder)
     targets: dict[Path, PageFile | Scan] = {}
     for file in files:

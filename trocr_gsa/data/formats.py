@@ -11,9 +11,11 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from .line import FIELDS, Line
 from .numbers import csv_row, to_json
@@ -59,6 +61,10 @@ class OutputFormat:
         kind: "PAGE" or "ALTO" if it fills in files of that kind alone; None: any page.
         is_appendable: whether several pages can stand in one file.
         has_words: whether it holds `Line.words`, where they are given.
+        wants_words: whether it is given the words' places without being asked, if the reader knows them.
+        join: files of one page each → one file of all of them, written to a stream; None: their contents follow one
+            another.
+        modules: that it needs, of the extra "pages".
 
     Example:
         >>> find_format("text").line_writer()(Line("Anno 1784", 0.9, 0.0))
@@ -75,6 +81,20 @@ class OutputFormat:
     kind: str | None = None
     is_appendable: bool = True
     has_words: bool = False
+    wants_words: bool = False
+    join: Callable[[Iterable[Path], IO[bytes]], None] | None = None
+    modules: tuple[str, ...] = ()
+
+    def check_modules(self) -> None:
+        """Refuse a format whose modules are missing.
+
+        Raises:
+            ValueError: if one is.
+        """
+        missing = [module for module in self.modules if find_spec(module) is None]
+        if missing:
+            needed = ", ".join(missing)
+            raise ValueError(f"`format` {self.name} needs {needed}, not installed: pip install 'trocr-gsa[pages]'")
 
     @property
     def needs_layout(self) -> bool:
@@ -189,6 +209,18 @@ def _write_hocr(page: Page, lines_read: LinesRead, made: Provenance | None = Non
     return write_hocr(page, lines_read, made)
 
 
+def _write_pdf(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
+    from .pages.searchable_pdf import write_pdf
+
+    return write_pdf(page, lines_read, made)
+
+
+def _join_pdfs(parts: Iterable[Path], stream: IO[bytes]) -> None:
+    from .pages.searchable_pdf import join_pdfs
+
+    join_pdfs(parts, stream)
+
+
 def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
     """Return a format with a file for each page, and with its words."""
     return OutputFormat(name, summary, suffix, write_page, kind=kind, is_appendable=False, has_words=True)
@@ -209,5 +241,15 @@ FORMATS = {
         _page_format("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE"),
         _page_format("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO"),
         _page_format("hocr", "an hOCR file for each page", ".hocr", _write_hocr),
+        OutputFormat(
+            "pdf",
+            "the pages as a PDF that can be searched",
+            ".pdf",
+            _write_pdf,
+            has_words=True,
+            wants_words=True,
+            join=_join_pdfs,
+            modules=("fontTools", "pikepdf"),
+        ),
     )
 }

@@ -28,7 +28,7 @@ from trocr_gsa.data.line import Line
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
-from .backend import Backend
+from .backend import Backend, can_draft
 from .decoding import read_images
 from .letter_places import LetterPlaces, letter_places
 from .parallel import even_size, side_by_side
@@ -147,6 +147,11 @@ class LineReader:
     def adapters(self) -> list[str]:
         """Names of the adapters that `read` can use."""
         return self._library.names if self._library else []
+
+    @property
+    def can_place_words(self) -> bool:
+        """Whether `read` can tell where words are: the model has a CTC head."""
+        return can_draft(self.model)
 
     def merged(self, name: str) -> Self:
         """Return another reader, with one adapter merged into a copy of the weights; this one stays as it is.

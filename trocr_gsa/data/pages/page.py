@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 from ..names import shown
 from .xml_files import PageError, XmlDocument, descendants
@@ -44,6 +46,23 @@ class PageLine:
     problem: str | None = None
 
 
+class PageImage(Protocol):
+    """The image of a page, not yet decoded."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    def load(self) -> Image.Image:
+        """Decode the image.
+
+        Raises:
+            PageError: if it cannot be decoded.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Page:
     """One page.
@@ -57,6 +76,7 @@ class Page:
         document: the file, as read.
         problem: what to say of the page although it can be used.
         scale: units of `size` and of the lines' points in one of the file's, across and down.
+        picture: its image, once it has been found.
     """
 
     name: str
@@ -67,6 +87,7 @@ class Page:
     document: XmlDocument = field(repr=False)
     problem: str | None = None
     scale: tuple[float, float] = (1.0, 1.0)
+    picture: PageImage | None = field(default=None, repr=False)
 
     def scaled_to(self, size: tuple[int, int]) -> Page:
         """The page with its points in pixels of a picture of that size.

@@ -7,7 +7,7 @@ It is followed if it stays inside the folder. Otherwise the image is searched by
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -75,7 +75,9 @@ def fit_picture(page: Page, path: Path, root: Path, names: FolderNames | None = 
         raise PageError(str(error)) from error
     width, height = header.size
     undo = UNDO.get(header.orientation) if width != height and page.size == (height, width) else None
-    return page.scaled_to((width, height) if undo is None else (height, width)), PagePicture(found, name, undo)
+    picture = PagePicture(found, name, undo)
+    scaled = page.scaled_to((width, height) if undo is None else (height, width))
+    return replace(scaled, picture=picture), picture
 
 
 def find_picture(path: Path, reference: str, root: Path, name: str, names: FolderNames | None = None) -> Path:

@@ -49,11 +49,13 @@ class SegmentedPage:
         name: name of the image relative to the user's folder.
         picture: the temporary file.
         problem: message if there is no layout.
+        scan: the scan that the temporary file was made from; None: unknown.
     """
 
     name: str
     picture: Path
     problem: str | None = None
+    scan: Scan | None = None
 
     def open(self) -> tuple[Page, PagePicture]:
         """Return the page with its lines, and its image.
@@ -69,7 +71,7 @@ class SegmentedPage:
         image = Path(self.name).name
         _name_picture(page, image)
         problem = None if page.lines else f"{self.name}: no line was found on it."
-        page = replace(page.scaled_to(image_size(self.picture)), image=image, problem=problem)
+        page = replace(page.scaled_to(image_size(self.picture)), image=image, problem=problem, picture=self.scan)
         return page, PagePicture(self.picture, self.name)
 
 
@@ -97,7 +99,7 @@ def segmented_pages(
             for picture, problem in segment([path for path in pictures if path not in problems], kind).items():
                 problems[picture] = f"{pictures[picture].name}: {problem}"
             for picture, scan in pictures.items():
-                yield SegmentedPage(scan.name, picture, problems.get(picture))
+                yield SegmentedPage(scan.name, picture, problems.get(picture), scan)
 
 
 def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
