@@ -323,8 +323,8 @@ def test_each_page_becomes_a_pdf_of_its_own(call, kraken, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "is no text. Add --output FILE or --output-dir FOLDER"),
-        (("--output", "/dev/null"), "is no text. Add --output FILE or --output-dir FOLDER"),
+        ((), "makes files. Add --output FILE or --output-dir FOLDER"),
+        (("--output", "/dev/null"), "makes files. Add --output FILE or --output-dir FOLDER"),
         (("--output-dir", "in"), "holds the pages themselves"),
         (("--output-dir", "out", "--suffix", ".png"), "is a picture's"),
     ],

@@ -62,7 +62,7 @@ class PageOptions:
         self.format.check_modules()
         is_file = self.output is not None and (self.output.is_file() or not self.output.exists())
         if self.format.join is not None and self.folder is None and not is_file:
-            raise ValueError(f"`--format` {self.format.name} is no text. Add --output FILE or --output-dir FOLDER.")
+            raise ValueError(f"`--format` {self.format.name} makes files. Add --output FILE or --output-dir FOLDER.")
         if self.folder is None and not self.format.is_appendable:
             raise ValueError(f"`--format` {self.format.name} makes a file of every page. Add --output-dir FOLDER.")
         if self.folder is None and self.suffix:
@@ -145,7 +145,7 @@ def find_lines(scans: "Sequence[Scan]", options: "PageOptions") -> "Iterator[Seg
     """
     from trocr_gsa.data.pages import KrakenSegmenter, segmented_pages
 
-    keep = options.folder if options.format.needs_layout and options.format.join is None else None
+    keep = options.folder if options.format.needs_layout and not options.format.holds_pictures else None
     return segmented_pages(scans, KrakenSegmenter.find(), options.format.kind or "PAGE", keep)
 
 
@@ -304,7 +304,7 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
     if options.folder is None:
         return list(files)
     folder, suffix = options.folder.resolve(), options.suffix_of_files
-    if options.format.join is not None and any(file.root.resolve() == folder for file in files):
+    if options.format.holds_pictures and any(file.root.resolve() == folder for file in files):
         raise ValueError(
             f"`--output-dir`: {options.folder} holds the pages themselves. Choose another folder for PDFs."
         )

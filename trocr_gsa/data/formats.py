@@ -64,6 +64,7 @@ class OutputFormat:
         wants_words: whether it is given the words' places without being asked, if the reader knows them.
         join: files of one page each → one file of all of them, written to a stream; None: their contents follow one
             another.
+        holds_pictures: whether it holds the pages' images too.
         modules: that it needs, of the extra "pages".
 
     Example:
@@ -83,6 +84,7 @@ class OutputFormat:
     has_words: bool = False
     wants_words: bool = False
     join: Callable[[Iterable[Path], IO[bytes]], None] | None = None
+    holds_pictures: bool = False
     modules: tuple[str, ...] = ()
 
     def check_modules(self) -> None:
@@ -221,6 +223,18 @@ def _join_pdfs(parts: Iterable[Path], stream: IO[bytes]) -> None:
     join_pdfs(parts, stream)
 
 
+def _write_tei(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
+    from .pages.tei import write_tei
+
+    return write_tei(page, lines_read, made)
+
+
+def _join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
+    from .pages.tei import join_tei
+
+    join_tei(parts, stream)
+
+
 def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
     """Return a format with a file for each page, and with its words."""
     return OutputFormat(name, summary, suffix, write_page, kind=kind, is_appendable=False, has_words=True)
@@ -242,6 +256,14 @@ FORMATS = {
         _page_format("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO"),
         _page_format("hocr", "an hOCR file for each page", ".hocr", _write_hocr),
         OutputFormat(
+            "tei",
+            "the pages as TEI, with a facsimile",
+            ".tei.xml",
+            _write_tei,
+            has_words=True,
+            join=_join_tei,
+        ),
+        OutputFormat(
             "pdf",
             "the pages as a PDF that can be searched",
             ".pdf",
@@ -249,6 +271,7 @@ FORMATS = {
             has_words=True,
             wants_words=True,
             join=_join_pdfs,
+            holds_pictures=True,
             modules=("fontTools", "pikepdf"),
         ),
     )

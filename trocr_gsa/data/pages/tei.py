@@ -1,0 +1,142 @@
+"""A page as TEI P5: a facsimile with a zone for every line and word, and a text with a break for every page and line.
+
+What is unusual: several pages become one document by joining their documents, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
+
+from ..line import Line
+from ..names import writable
+from ..numbers import significant
+from ..provenance import SOFTWARE, Provenance
+from .page import Page, PageLine
+from .xml_files import append_child, children
+
+NAMESPACE = "http://www.tei-c.org/ns/1.0"
+ID = "{http://www.w3.org/XML/1998/namespace}id"
+PAGE = "page_1"  # how ids of a page begin; joined documents count on
+VERSION = re.compile(r"\d+[a-z]*\d*(\.\d+[a-z]*\d*){0,3}")  # as TEI wants versions
+UNPUBLISHED = "Recognised text, not published."
+
+
+def write_tei(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
+    """Return a TEI document of one page, with the lines that were read in the order of `page.lines`.
+
+    Args:
+        page: with points in pixels of its image.
+        lines_read: its readings; where their words are known, these are marked up.
+        made: what read it, for the header.
+    """
+    root = etree.Element(f"{{{NAMESPACE}}}TEI", nsmap={None: NAMESPACE})
+    _add_header(root, page, made)
+    width, height = page.size or (0, 0)
+    corners = {"ulx": "0", "uly": "0", "lrx": f"{width:g}", "lry": f"{height:g}"}
+    surface = _add(_add(root, "facsimile"), "surface", **{ID: PAGE}, **corners)
+    image = writable(page.image.replace("\\", "/"))
+    _add(surface, "graphic", url=image.replace(" ", "%20"), width=f"{width:g}px", height=f"{height:g}px")
+    division = _add(_add(_add(root, "text"), "body"), "div")
+    _add(division, "pb", facs=f"#{PAGE}")
+    pairs = [(line, read) for line, read in zip(page.lines, lines_read, strict=True) if read is not None]
+    numbered = enumerate(pairs, 1)
+    for place, (_, group) in enumerate(groupby(numbered, key=lambda item: item[1][0].region), 1):
+        block = _add(division, "ab", n=str(place))
+        for number, (line, read) in group:
+            _add_line(surface, block, number, line, read)
+    return _as_file(root)
+
+
+def join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
+    """Write one document of several that `write_tei` returned, in the order given."""
+    whole: Any = None
+    for number, part in enumerate(parts, 1):
+        root = etree.fromstring(part.read_bytes())
+        for element in root.iter():
+            for name in (ID, "facs"):
+                if value := element.get(name):
+                    element.set(name, value.replace(PAGE, f"page_{number}", 1))
+        if whole is None:
+            whole = root
+            continue
+        for path in ("{*}facsimile", "{*}text/{*}body", "{*}teiHeader/{*}fileDesc/{*}sourceDesc"):
+            whole.find(path).extend(root.find(path))
+        _join_applications(whole, root)
+    stream.write(b"" if whole is None else _as_file(whole))
+
+
+def _join_applications(whole: Any, root: Any) -> None:
+    """Name what made a page in the header of the whole, once."""
+    path = "{*}teiHeader/{*}encodingDesc/{*}appInfo"
+    said, new = whole.find(path), root.find(path)
+    if said is None or new is None:
+        return
+    known = {etree.tostring(each) for each in said}
+    said.extend(copy.deepcopy(each) for each in new if etree.tostring(each) not in known)
+
+
+def _add_header(root: Any, page: Page, made: Provenance | None) -> None:
+    header = _add(root, "teiHeader")
+    file = _add(header, "fileDesc")
+    _add(_add(file, "titleStmt"), "title").text = writable(page.name)
+    _add(_add(file, "publicationStmt"), "p").text = UNPUBLISHED
+    _add(_add(file, "sourceDesc"), "p").text = writable(page.image or page.name)
+    if made is None:
+        return
+    version = made.version if VERSION.fullmatch(made.version) else "0"
+    applications = _add(_add(header, "encodingDesc"), "appInfo")
+    application = _add(applications, "application", ident=SOFTWARE, version=version, when=made.date)
+    _add(application, "label").text = SOFTWARE
+    _add(application, "desc").text = writable(str(made))
+
+
+def _add_line(surface: Any, block: Any, number: int, line: PageLine, read: Line) -> None:
+    """Add a line's zone to the surface, and its break and text to its block."""
+    name = f"{PAGE}_line_{number}"
+    zone = _add(surface, "zone", **{ID: name, "type": "line", "cert": significant(read.confidence)})
+    zone.set("points", _points(line.polygon if line.polygon is not None else np.zeros((3, 2))))
+    if turned := round(-read.orientation) % 360:  # clockwise, as TEI counts it
+        zone.set("rotate", str(turned))
+    ending = _add(block, "lb", n=str(number), facs=f"#{name}")
+    if not read.words:
+        ending.tail = read.text
+        return
+    for place, word in enumerate(read.words, 1):
+        of_word = f"{name}_word_{place}"
+        inner = _add(zone, "zone", **{ID: of_word, "type": "word", "points": _points(np.array(word.polygon))})
+        for character in word.characters:
+            _add(inner, "zone", type="character", n=character.text, points=_points(np.array(character.polygon)))
+        marked = _add(block, "w", facs=f"#{of_word}", cert=significant(word.confidence))
+        marked.text = word.text
+        marked.tail = " " if place < len(read.words) else None
+
+
+
+
+def _points(points: np.ndarray) -> str:
+    return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
+
+
+def _add(parent: Any, tag: str, **attributes: str) -> Any:
+    child = append_child(parent, tag)
+    child.attrib.update(attributes)
+    return child
+
+
+def _as_file(root: Any) -> bytes:
+    for block in root.iter(f"{{{NAMESPACE}}}ab"):
+        for ending in children(block, "lb"):  # each line of the text on a line of the file
+            before = ending.getprevious()
+            if before is None:
+                block.text = "\n"
+            elif not (before.tail or "").endswith("\n"):
+                before.tail = f"{before.tail or ''}\n"
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
