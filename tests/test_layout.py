@@ -12,7 +12,7 @@ FLOORS = "model atomic data metrics checkpoints onnx reader equivariance evaluat
 NEEDED_BY_TRANSFORMERS = {"torch", "transformers", "numpy", "PIL", "huggingface_hub", "safetensors"}
 TRAVELS_WITH_WEIGHTS = NEEDED_BY_TRANSFORMERS | sys.stdlib_module_names
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-FOLDERS = ("trocr_gsa", "benchmarks", "experiments", "scripts", "tests")
+FOLDERS = ("trocr_gsa", "benchmarks", "examples", "experiments", "scripts", "tests")
 EVERY_FILE = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

@@ -122,7 +122,7 @@ def test_an_option_or_key_named_in_the_text_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_file_or_an_extra_named_in_a_page_is_there(page):
-    folders = "benchmarks|experiments|scripts|spaces|tests|trocr_gsa"
+    folders = "benchmarks|examples|experiments|scripts|spaces|tests|trocr_gsa"
     named = re.findall(rf"(?<!runs/)\b(?:{folders})/[\w/]+\.\w+", PAGES[page])
     assert [path for path in named if not (ROOT / path).is_file()] == []
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]

@@ -1,6 +1,5 @@
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from measured_row import ROW
-from standin_hub import StandInHub
+from standin_hub import StandInHub, hub_on_this_machine
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 from typer.testing import CliRunner
@@ -60,15 +59,8 @@ def evaluation(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     """A Hub on this machine, which everything is sent to."""
-    with StandInHub() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
-        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with hub_on_this_machine(monkeypatch) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -1,15 +1,22 @@
-"""What a client of the Hub meets when it uploads: a server of a few addresses, on this machine."""
+"""What a client of the Hub meets when it uploads, or downloads a file: a server of a few addresses, on this machine."""
 
 import base64
+import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 LARGE = ".safetensors"
+FILES = "{repo_id}/resolve/{revision}/{filename}"
 
 
 class StandInHub(ThreadingHTTPServer):
-    """The Hub, as far as an upload needs it; of files that go through Xet it learns the SHA-256 alone.
+    """The Hub, as far as uploads and downloads need it; of files that go through Xet it learns the SHA-256 alone.
 
     Attributes:
         files: bytes by path, of every repository; for files sent by Xet, their SHA-256 in hexadecimal.
@@ -37,6 +44,22 @@ class StandInHub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
+@contextmanager
+def hub_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    """Start a Hub, and have everything sent to it."""
+    with StandInHub() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
+        monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", server.endpoint)
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", f"{server.endpoint}/{FILES}")
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: StandInHub
 
@@ -44,7 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def do_GET(self) -> None:
-        self._respond("GET")
+        self._send_file() if "/resolve/" in self.path else self._respond("GET")
+
+    def do_HEAD(self) -> None:
+        self._send_file()
 
     def do_POST(self) -> None:
         self._respond("POST")
@@ -61,6 +87,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _send_file(self) -> None:
+        owner, name, _, _, path = self.path.strip("/").split("?")[0].split("/", 4)
+        content = self.server.files.get(f"{owner}/{name}", {}).get(path)
+        found = isinstance(content, bytes) and not self.server.refusal
+        self.send_response(200 if found else self.server.refusal or 404)
+        body = content if isinstance(content, bytes) and found else b""
+        self.send_header("ETag", f'"{hashlib.sha1(body).hexdigest()}"')
+        self.send_header("X-Repo-Commit", f"{self.server.commits:040x}")
+        self.send_header("Content-Length", str(len(body)))
+        if not found:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
 
     def _answer(self, method: str, body: bytes) -> tuple[int, Any]:  # noqa: C901
         match (method, *self.path.strip("/").split("?")[0].split("/")):
