@@ -113,7 +113,7 @@ def test_adapters_side_by_side_are_refused(onnx, model_folder, adapter_folder, t
 def test_an_export_is_not_exported_again(onnx_reader, export_folder, tmp_path):
     with pytest.raises(ValueError, match=r"`model`: .*out is an export already"):
         export_reader(onnx_reader, tmp_path / "out")
-    with pytest.raises(ValueError, match=r"`model`: .* is an export, which is for reading alone"):
+    with pytest.raises(ValueError, match=r"`model`: .* is an export, which is only for reading"):
         load_model(str(export_folder))
 
 

@@ -8,7 +8,7 @@ from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
-from trocr_gsa.data.pages.page import MOST_LINES
+from trocr_gsa.data.pages.page import MAX_LINES
 from trocr_gsa.data.pages.page_files import PAGE_ROOTS
 from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS
 
@@ -91,7 +91,7 @@ def test_a_reading_order_that_names_everything_again_and_again_takes_no_time(tmp
 @pytest.mark.parametrize("order", ["outer first", "inner first"])
 @pytest.mark.parametrize("kind", ["page", "alto"])
 def test_a_reading_order_of_regions_that_lie_in_each_other_takes_no_time(tmp_path, kind, order):
-    depth, count = 100, MOST_LINES
+    depth, count = 100, MAX_LINES
     numbers = range(depth) if order == "outer first" else reversed(range(depth))
     if kind == "page":
         references = "".join(f'<RegionRef regionRef="r{number}"/>' for number in numbers)
@@ -113,7 +113,7 @@ def test_a_reading_order_of_regions_that_lie_in_each_other_takes_no_time(tmp_pat
 
 @pytest.mark.parametrize("make", [page_xml, alto_xml])
 def test_a_page_of_more_lines_than_there_are_is_named(tmp_path, make):
-    (tmp_path / "a.xml").write_text(make("<TextLine/>" * (MOST_LINES + 1)))
+    (tmp_path / "a.xml").write_text(make("<TextLine/>" * (MAX_LINES + 1)))
     with pytest.raises(PageError, match=r"^a\.xml: has 20,001 lines, more than 20,000\. Split it"):
         PageFile(tmp_path / "a.xml", tmp_path, "a.xml").read()
 

@@ -221,7 +221,7 @@ def test_an_adapter_that_cannot_be_mixed_is_read_in_batches_of_its_own(checkpoin
 @pytest.mark.parametrize("changes", [{"bias": "lora_only"}, {"init_lora_weights": "pissa"}], ids=["biases", "PiSSA"])
 def test_an_adapter_that_changes_the_base_is_refused_beside_others(checkpoint, adapters, tmp_path, changes):
     odd = save_adapter(checkpoint, tmp_path / "odd", changes=changes)
-    with pytest.raises(ValueError, match=r"`adapter`: .*odd changes the base itself"):
+    with pytest.raises(ValueError, match=r"`adapter`: .*odd changes the base model itself"):
         LineReader.from_pretrained(checkpoint, adapters | {"odd": odd}, device="cpu")
     assert LineReader.from_pretrained(checkpoint, odd, device="cpu").read(PICTURES[:1])[0].error is None
 

@@ -65,7 +65,7 @@ def test_a_dry_run_writes_nothing(monkeypatch, model, lines):
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
-    [(["/nowhere", "LINES"], "`model`: /nowhere"), (["MODEL", "LINES"], "none of 3 lines were read right")],
+    [(["/nowhere", "LINES"], "`model`: /nowhere"), (["MODEL", "LINES"], "none of 3 lines were read without an error")],
 )
 def test_what_cannot_be_fitted_is_one_line(monkeypatch, model, lines, words, complaint):
     before = (model / "config.json").read_bytes()

@@ -84,7 +84,7 @@ def test_a_line_wrong_for_certain_has_no_infinite_weight():
 
 @pytest.mark.parametrize("right", [[True, True], [False, False]])
 def test_no_temperature_fits_where_all_lines_are_alike(right):
-    with pytest.raises(ValueError, match=r"`right`: (all|none) of 2 lines were read right"):
+    with pytest.raises(ValueError, match=r"`right`: (all|none) of 2 lines were read without an error"):
         fit_temperature([0.5, 0.6], right)
 
 

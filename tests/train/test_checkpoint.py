@@ -65,7 +65,7 @@ def test_one_flipped_bit_is_seen_wherever_it_is(folder):
 @pytest.mark.parametrize("state", [[], {"run": {}}, torch.ones(2)])
 def test_a_state_of_something_else_is_refused(tmp_path, state):
     save_state(tmp_path, state)
-    with pytest.raises(DamagedStateError, match="holds no state of a run"):
+    with pytest.raises(DamagedStateError, match="is not the state of a run"):
         load_state(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints and adapters: their files, looked at before anything is built of them, loading and results."""
+"""Checkpoints and adapters: checking, loading and saving their files, and their results."""

@@ -1,9 +1,9 @@
-"""What an adapter's configuration asks for, looked at before PEFT does as it says.
+"""Checks the configuration of an adapter before PEFT uses it.
 
-What is unusual: PEFT believes its file. It would lay out any rank, import any module, and match any expression against
-the names of the layers, for days if the expression is made for that. Here the numbers are held against the weights
-beside the file, and an expression that is none of our own is matched by another process, which is given a few seconds;
-PEFT gets the names that it found.
+What is unusual: PEFT trusts the file. It would allocate any rank, import any module, and match any regular expression
+against the names of the layers, which could take days. Here the numbers are compared with the weights beside the file.
+A regular expression that is not one of our own is matched in another process, with a limit of a few seconds, and PEFT
+gets the names that were found.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .typed_fields import check_types
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-LARGEST_RANK = 16_384
-LARGEST_NUMBER = 4096  # where no tensor is larger
-COUNTED_OTHERWISE = ("seed", "key", "step", "tinit", "tfinal", "token")  # numbers that no memory depends on
-REFUSED = ("layer_replication", "megatron_config")  # copies of layers; a module to import
-SECONDS, MEMORY = 5, 2**30  # what matching all expressions of an adapter may take
-LONGEST_EXPRESSION = 10_000
-PLAIN = re.compile(r"(\w|\\?\.)+")  # an expression that is a name
+MAX_RANK = 16_384
+MAX_NUMBER = 4096  # unless a tensor is larger
+NOT_SIZES = ("seed", "key", "step", "tinit", "tfinal", "token")  # parts of the names of numbers that are not sizes
+REFUSED = ("layer_replication", "megatron_config")  # they copy layers, or import a module
+SECONDS, MEMORY = 5, 2**30  # limits for matching all regular expressions of an adapter
+MAX_EXPRESSION = 10_000  # characters of all regular expressions together
+PLAIN = re.compile(r"(\w|\\?\.)+")  # a regular expression that is just a name
 MATCH = """
 import json, re, sys
 patterns, names, memory = json.load(sys.stdin)
@@ -49,13 +49,13 @@ def checked_config(settings: dict[str, Any], path: Path, shapes: Mapping[str, tu
     """Return PEFT's configuration of an adapter.
 
     Args:
-        settings: what its file holds.
-        path: of the file.
-        shapes: of the adapter's weights, by name.
+        settings: content of its file.
+        path: path of the file.
+        shapes: shapes of the adapter's weights, by name.
 
     Raises:
-        ValueError: if it is of no kind that changes layers, a value is of another type, or a number is larger than the
-            weights beside it can be of; the field is named.
+        ValueError: if this kind of adapter does not change layers, a value has another type, or a number is too large
+            for the weights beside it; the field is named.
     """
     from peft.config import PromptLearningConfig
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING as KINDS
@@ -65,31 +65,31 @@ def checked_config(settings: dict[str, Any], path: Path, shapes: Mapping[str, tu
     kind = KINDS.get(name) if isinstance(name, str) else None  # pyright: ignore[reportArgumentType]
     if kind is None or issubclass(kind, PromptLearningConfig) or "target_modules" not in _names(kind):
         raise ValueError(f"{where} must name a `peft_type` that changes layers, such as LORA, got {name!r}.")
-    settings = {key: value for key, value in settings.items() if key != "runtime_config"}  # PEFT takes none from a file
+    settings = {key: value for key, value in settings.items() if key != "runtime_config"}  # never read from a file
     check_types(kind, settings, path, "adapter")
     for key in REFUSED:
         if settings.get(key):
-            raise ValueError(f"{where} asks for `{key}`, which no adapter of a reader needs. Remove it.")
+            raise ValueError(f"{where} has `{key}`, which an adapter of a reader does not need. Remove it.")
     _check_ranks(settings, where, shapes)
-    check_numbers(settings, shapes, path, "adapter", LARGEST_NUMBER, COUNTED_OTHERWISE)
+    check_numbers(settings, shapes, path, "adapter", MAX_NUMBER, NOT_SIZES)
     try:
         return kind.from_peft_type(**settings)
-    except Exception as error:  # each kind has its own ways to refuse what contradicts itself
+    except Exception as error:  # each kind of adapter raises its own errors for contradictions
         if is_out_of_memory(error):
             raise
-        raise ValueError(f"{where} cannot be understood: {error}") from error
+        raise ValueError(f"{where} is not valid: {error}") from error
 
 
 def confined(config: Any, path: str, names: Sequence[str]) -> Any:
-    """Return a configuration whose expressions are replaced by the names of layers that they mean.
+    """Return a copy of a configuration in which regular expressions are replaced by the names of the layers.
 
     Args:
-        config: PEFT's; it is left as it is.
-        path: of its file, for errors.
-        names: of all modules of the model.
+        config: PEFT's configuration; it is not changed.
+        path: path of its file, for errors.
+        names: names of all modules of the model.
 
     Raises:
-        ValueError: if an expression is none, or takes too long; the field is named.
+        ValueError: if a regular expression is not valid, or takes too long; the field is named.
     """
     wanted = [
         (field, value)
@@ -108,7 +108,7 @@ def confined(config: Any, path: str, names: Sequence[str]) -> Any:
             raise ValueError(f"`adapter`: `layers_pattern` in {path} must name a list of layers, got {word!r}.")
     if not wanted and not keys:
         return config
-    patterns = wanted + [(field, rf"(.*\.)?({key})") for field, key in keys]  # as PEFT reads these keys
+    patterns = wanted + [(field, rf"(.*\.)?({key})") for field, key in keys]  # as PEFT interprets these keys
     found = _matching(patterns, path, names)
     config = copy.copy(config)
     for (field, _), matched in zip(wanted, found, strict=False):
@@ -125,23 +125,23 @@ def _names(kind: Any) -> set[str]:
 
 
 def _check_ranks(settings: dict[str, Any], where: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    most = min(LARGEST_RANK, max([1, *(side for shape in shapes.values() for side in shape)]))
+    most = min(MAX_RANK, max([1, *(side for shape in shapes.values() for side in shape)]))
     patterns = settings.get("rank_pattern") or {}
     ranks = [(key, settings[key]) for key in ("r", "init_r", "target_r", "rank") if settings.get(key) is not None]
     for key, rank in [*ranks, *(("rank_pattern", rank) for rank in patterns.values())]:
         if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= most:
             raise ValueError(
-                f"{where}: `{key}` must be a whole number from 1 to {most}, as the weights beside it have it, got "
+                f"{where}: `{key}` must be a whole number from 1 to {most} to fit the weights beside it, got "
                 f"{str(rank)[:20]}. {FETCH_AGAIN}"
             )
 
 
 def _matching(patterns: Sequence[tuple[str, str]], path: str, names: Sequence[str]) -> list[list[str]]:
-    """Return the names that each expression matches whole."""
+    """Return the names that each regular expression matches completely."""
     fields_named = ", ".join(sorted({f"`{field}`" for field, _ in patterns}))
     where = f"`adapter`: {fields_named} in {path}"
-    if sum(len(pattern) for _, pattern in patterns) > LONGEST_EXPRESSION:
-        raise ValueError(f"{where}: more than {LONGEST_EXPRESSION} letters. Give the names of the layers as a list.")
+    if sum(len(pattern) for _, pattern in patterns) > MAX_EXPRESSION:
+        raise ValueError(f"{where}: more than {MAX_EXPRESSION} characters. Give the names of the layers as a list.")
     question = json.dumps([[pattern for _, pattern in patterns], list(names), MEMORY], allow_nan=False)
     try:
         run = subprocess.run(
@@ -153,5 +153,5 @@ def _matching(patterns: Sequence[tuple[str, str]], path: str, names: Sequence[st
         ) from None
     if run.returncode:
         reason = (run.stderr.strip().splitlines() or ["it needs too much memory"])[-1]
-        raise ValueError(f"{where}: no usable regular expression ({reason}). Give the names of the layers as a list.")
+        raise ValueError(f"{where}: not a usable regular expression ({reason}). Give the layers' names as a list.")
     return json.loads(run.stdout)

@@ -1,8 +1,8 @@
-"""An adapter's files, and whether they belong to a model.
+"""Reads the files of an adapter, and checks that they belong to a model.
 
-What is unusual: an adapter knows the model it was trained on, by the SHA-256 of its weights (results.json) or else by
-its name, and is refused on another one, also where it would fit by its shapes alone. Its files may come from anywhere:
-they are looked at before PEFT is, which is imported with the first adapter.
+What is unusual: an adapter records its base model, by the SHA-256 of its weights (in results.json) or else by its name.
+Loading it on another model is an error, even if the shapes fit. Its files may come from strangers, so they are checked
+before PEFT reads them. PEFT is imported with the first adapter.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 
 @dataclass(frozen=True)
 class AdapterFiles:
-    """What an adapter's folder holds.
+    """The content of an adapter's folder.
 
     Attributes:
         source: the folder or Hub id.
-        config: PEFT's.
-        weights: by the names that PEFT stores them under.
-        results: where they come from and how they read; None where no training wrote it.
+        config: PEFT's configuration.
+        weights: the weights, by PEFT's names.
+        results: training data and error rates; None if there is no results.json.
     """
 
     source: str
@@ -58,13 +58,12 @@ class AdapterFiles:
         """Read an adapter from its folder or the Hub.
 
         Raises:
-            ValueError: if it holds no adapter, or files that are damaged, ask for more than an adapter may, or are no
-                safetensors.
+            ValueError: if there is no adapter, or its files are damaged, not safetensors, or not allowed.
         """
         try:
             path, file = find_file(source, ADAPTER_CONFIG), find_file(source, ADAPTER_WEIGHTS)
         except OSError as error:
-            raise ValueError(f"`adapter`: {source} holds no adapter that can be reached: {error}") from error
+            raise ValueError(f"`adapter`: no adapter could be reached at {source}: {error}") from error
         if path is None:
             raise ValueError(f"`adapter`: {source} holds no adapter ({ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}).")
         if file is None:
@@ -75,10 +74,10 @@ class AdapterFiles:
         return cls(source, config, weights, Results.read(source))
 
     def put_into(self, model: TrOCRGSAModel | PeftModel, name: str) -> PeftModel:
-        """Put the adapter into the layers of a model, beside others if there are any.
+        """Add the adapter to the layers of a model, in addition to others if there are any.
 
         Raises:
-            ValueError: if it was trained on another model, or names its layers by an expression that cannot be used.
+            ValueError: if it was trained on another model, or its regular expressions for layers cannot be used.
         """
         from peft import PeftModel
         from peft.utils import set_peft_model_state_dict
@@ -94,13 +93,13 @@ class AdapterFiles:
             else:
                 adapted = PeftModel(model, config, name)
             loaded = set_peft_model_state_dict(adapted, self.weights, name)
-        except (RuntimeError, ValueError) as error:  # shapes differ; no module is named as the adapter says
+        except (RuntimeError, ValueError) as error:  # shapes differ, or there is no module with a name in the adapter
             if is_out_of_memory(error):
                 raise
             raise self._wrong_base(model) from error
         except KeyError as error:
             raise ValueError(f"`adapter`: {self.source} lacks weights that its configuration names: {error}") from error
-        except Exception as error:  # a configuration that contradicts itself: PEFT has many ways to say so
+        except Exception as error:  # a contradictory configuration, for which PEFT raises errors of many types
             if is_out_of_memory(error):
                 raise
             kind = type(error).__name__
@@ -125,14 +124,14 @@ class AdapterFiles:
 
 
 def _is_another_model(trained_on: str | None, name: str | None) -> bool:
-    """Whether two models are certainly not the same: two names on the Hub, or two folders with other weights.
+    """Whether two models are certainly different: different names on the Hub, or folders with different weights.
 
-    A folder of another machine cannot be compared; there, shapes have the last word.
+    A folder on another machine cannot be compared; then only the shapes are checked.
     """
     if trained_on is None or name is None or trained_on == name:
         return False
     folders = [Path(trained_on), Path(name)]
     files = [folder / WEIGHTS_FILE for folder in folders]
-    if all(map(os.path.isfile, files)):  # where Path.is_file raises, on names that are too long, this says no
+    if all(map(os.path.isfile, files)):  # False for names that are too long, where Path.is_file raises an error
         return not filecmp.cmp(*files, shallow=False)
     return not any(folder.is_absolute() or os.path.isdir(folder) for folder in folders)

@@ -1,4 +1,4 @@
-"""The adapters below a folder."""
+"""Lists the adapters below a folder."""
 
 import copy
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from .results import Results
 
 @dataclass(frozen=True)
 class ListedAdapter:
-    """What is known of an adapter without reading a line.
+    """Information about an adapter from its files.
 
     Attributes:
         path: its folder.
-        base: the model that it was trained on, as the adapter names it.
-        targets: the halves that it changes: encoder, decoder, both; or other modules, by their names.
-        rank: of its updates; None where it is no LoRA.
-        size_in_mb: of its weights on disk, 1 MB being 10⁶ bytes.
-        results: what its training wrote, if it did.
-        fits: whether it belongs to the model that was asked about; None: none was.
+        base: name of its base model, as recorded in the adapter.
+        targets: what it changes: encoder, decoder or both; or the names of other modules.
+        rank: its rank; None if it is not a LoRA.
+        size_in_mb: size of its weights on disk, in units of 10⁶ bytes.
+        results: its results.json, if there is one.
+        fits: whether it belongs to the given model; None: no model was given.
     """
 
     path: Path
@@ -39,14 +39,14 @@ class ListedAdapter:
 def list_adapters(
     folder: Path, model: str | None = None, trust_remote_code: bool = False
 ) -> tuple[list[ListedAdapter], list[str]]:
-    """List the adapters below a folder; hidden folders, where checkpoints are being written, are passed over.
+    """List the adapters below a folder, except in hidden folders, in which checkpoints are being written.
 
     Args:
-        folder: where to look; may be an adapter itself.
-        model: a checkpoint's folder or Hub id; None: do not ask what fits.
-        trust_remote_code: run Python code that comes with that checkpoint.
+        folder: the folder to search; it may be an adapter itself.
+        model: folder or Hub id of a checkpoint; None: do not check which adapters fit.
+        trust_remote_code: run Python code that comes with this checkpoint.
 
-    Returns: the adapters by path, and of those that cannot be read what is wrong.
+    Returns: the adapters sorted by path, and a message for each adapter that cannot be read.
 
     Raises:
         ValueError: if there is no such folder, no adapter in it, or no such model.

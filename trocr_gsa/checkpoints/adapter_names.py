@@ -1,21 +1,21 @@
-"""Names that adapters can have."""
+"""Checks names of adapters."""
 
 import re
 
 from torch import nn
 
-BASE = "__base__"  # PEFT's word for no adapter
+BASE = "__base__"  # PEFT's name for no adapter
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that PEFT could not store an adapter under, or would confuse with its own.
+    """Check that PEFT can store an adapter under this name, and does not use it for something else.
 
     Raises:
-        ValueError: if it is one.
+        ValueError: if the name cannot be used.
     """
-    taken = name == BASE or name in "lora_" or hasattr(nn.ModuleDict(), name)
-    if not re.fullmatch(r"[\w-]+", name) or taken:
+    is_reserved = name == BASE or name in "lora_" or hasattr(nn.ModuleDict(), name)
+    if not re.fullmatch(r"[\w-]+", name) or is_reserved:
         raise ValueError(
-            f"`adapter`: an adapter cannot be named {name!r}. Names are letters, digits, - and _, and none that torch "
+            f"`adapter`: an adapter cannot be named {name!r}. Use letters, digits, - and _, and not a name that torch "
             "or PEFT use themselves."
         )

@@ -1,4 +1,4 @@
-"""A model, its adapters and its processor, checked to belong together."""
+"""Loads a model with its adapters and processor, and checks that they belong together."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def load_reader(
     device: str | torch.device | None = None,
     trust_remote_code: bool = False,
 ) -> tuple[TrOCRGSAModel | PeftModel, Any]:
-    """Load a model, with the adapters around it that are named, and its processor.
+    """Load a model, with the given adapters, and its processor.
 
     Args:
-        path: a checkpoint's folder or Hub id; None: the packaged checkpoint.
-        adapter: an adapter's folder or Hub id, or the name of a packaged one; or several by names of your own.
-        device: where to read; None: CUDA where there is some, else the CPU.
-        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it; without it,
-            such a checkpoint is refused.
+        path: folder or Hub id of a checkpoint; None: the packaged checkpoint.
+        adapter: folder or Hub id of an adapter, or the name of a packaged one; or a dictionary of several with names.
+        device: device for reading; None: CUDA if it is available, else the CPU.
+        trust_remote_code: run Python code that comes with the checkpoint, if its processor needs it; without it, such a
+            checkpoint is an error.
 
     Returns: the model, float32, in evaluation mode, and the processor. Of several adapters the first is active.
 
     Raises:
-        ValueError: if the device is not there, a folder is missing or holds something else, the weights are those of
-            another configuration, an adapter was trained on another model, or several cannot share one.
+        ValueError: if the device is not available, a folder is missing or has other content, the weights do not fit the
+            configuration, an adapter was trained on another model, or the adapters cannot be used together.
     """
     place = choose_device(device)
     check_folder("model", path, "a checkpoint's folder")
@@ -52,17 +52,17 @@ def load_reader(
     for name, source in sources.items():
         files = AdapterFiles.read(str(source))
         reader = _put_beside(reader, name, files) if named else files.put_into(reader, name)
-    torch.nn.Module.to(reader, place)  # transformers' own `to` hides its type
+    torch.nn.Module.to(reader, place)  # transformers' own `to` has no types
     return reader.eval(), processor
 
 
 def packaged_adapters() -> list[str]:
-    """Return the names of the adapters that the package carries; they belong to the packaged checkpoint."""
+    """Return the names of the adapters in the package, which belong to the packaged checkpoint."""
     return sorted(path.parent.name for path in PACKAGED_ADAPTERS.glob(f"*/{ADAPTER_CONFIG}"))
 
 
 def find_adapter(source: str | Path) -> str | Path:
-    """Return the folder of a packaged adapter where its name is given; a folder or Hub id as it is.
+    """Return the folder of a packaged adapter for its name; a folder or Hub id is returned unchanged.
 
     Raises:
         ValueError: if it is none of these.
@@ -74,23 +74,23 @@ def find_adapter(source: str | Path) -> str | Path:
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """Return the device to read on.
+    """Return the device for reading.
 
     Raises:
-        ValueError: if there is no such device here.
+        ValueError: if the device is not available.
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
         raise ValueError(f"`device` {device} is not available here. Use cpu, or leave it out.") from error
     return place
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """Refuse a name that PEFT cannot store an adapter under; PEFT itself is imported only if there is a name."""
+    """Check the names of adapters; PEFT is imported only if there is a name."""
     for name in names:
         from .adapter_names import check_name
 
@@ -98,7 +98,7 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _put_beside(reader: TrOCRGSAModel | PeftModel, name: str, files: AdapterFiles) -> PeftModel:
-    """Add one of several adapters; refuse one that would change the base for the others."""
+    """Add one of several adapters, after checking that it does not change the base model for the others."""
     from peft import LoraConfig
 
     if not isinstance(files.config, LoraConfig):
@@ -107,7 +107,7 @@ def _put_beside(reader: TrOCRGSAModel | PeftModel, name: str, files: AdapterFile
     adapted = files.put_into(reader, name)
     if any((weight.data_ptr(), weight._version) != (place, version) for weight, place, version in before):
         raise ValueError(
-            f"`adapter`: {files.source} changes the base itself (trained biases, or a start such as PiSSA's), and "
-            "cannot share it with others. Load it alone, unnamed."
+            f"`adapter`: {files.source} changes the base model itself (with trained biases, or an initialization such "
+            "as PiSSA), and cannot be used together with other adapters. Load it alone, unnamed."
         )
     return adapted

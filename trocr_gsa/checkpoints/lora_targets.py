@@ -1,6 +1,4 @@
-"""Which linear layers the words of a LoRA configuration name."""
-
-
+"""The linear layers that `targets` and `projections` of a LoRA configuration stand for."""
 
 ENCODER_LAYERS = {
     "qv": "q_proj|v_proj",
@@ -12,12 +10,12 @@ TARGETS = ("encoder", "decoder", "both", "behind_pose")
 
 
 def is_preset(pattern: str) -> bool:
-    """Whether an expression is one of `target_pattern`, and so known to be matched in no time."""
+    """Whether a regular expression comes from `target_pattern`, and is therefore known to be fast."""
     return any(pattern == target_pattern(half, name) for half in TARGETS for name in ENCODER_LAYERS)
 
 
 def target_pattern(targets: str, projections: str) -> str:
-    """Return the expression that the names of the layers match whole, as `lora_config` takes its presets."""
+    """Return the regular expression for the full names of the layers, for the presets of `lora_config`."""
     encoder = rf"(.*\.)?encoder\..*\.({ENCODER_LAYERS[projections]})"
     behind_pose = rf"(.*\.)?encoder\.layers\..*\.({ENCODER_LAYERS[projections]})"
     decoder = rf"(.*\.)?decoder\..*\.({DECODER_LAYERS[projections]})"

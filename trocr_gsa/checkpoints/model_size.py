@@ -1,4 +1,4 @@
-"""Refusing models that no machine could hold, before they are built."""
+"""Checks the size of a model before it is built."""
 
 import os
 from collections.abc import Mapping
@@ -8,24 +8,24 @@ from transformers import PreTrainedConfig
 
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 
-MOST = {"layers": 1000, "frequencies": 1000, "class_tokens": 1000}  # by how the field's name ends
+MAX_BY_SUFFIX = {"layers": 1000, "frequencies": 1000, "class_tokens": 1000}  # by the end of the field's name
 POSITIVE = ("d_model", "decoder_attention_heads", "decoder_ffn_dim", "max_position_embeddings", "vocab_size")
-MOST_UNITS = 10**7  # of any other size: a vocabulary has a million
+MAX_UNITS = 10**7  # of any other size; a vocabulary has up to a million
 BYTES = 4  # of a weight
 GIGABYTE = 10**9
 
 
 def check_size(encoder: GSANetConfig, decoder: PreTrainedConfig | None, field: str, copies: int = 1) -> None:
-    """Refuse a model with larger numbers than any has, or with more weights than this machine's memory holds.
+    """Check that a model's numbers are realistic, and that its weights fit into this machine's memory.
 
     Args:
-        encoder: its configuration.
-        decoder: that of a TrOCR; None: not known, and not counted.
-        field: what the message is about.
-        copies: of the weights that are held; training on a CPU keeps gradients and two averages beside them.
+        encoder: configuration of the encoder.
+        decoder: configuration of a TrOCR decoder; None: unknown, and not counted.
+        field: name of the user's argument, for the error message.
+        copies: number of copies of the weights; training on a CPU also needs gradients and two moving averages.
 
     Raises:
-        ValueError: if it is refused.
+        ValueError: if a number is too large, or the memory is too small.
     """
     for config in filter(None, (encoder, decoder)):
         check_counts(config.to_dict())
@@ -33,22 +33,22 @@ def check_size(encoder: GSANetConfig, decoder: PreTrainedConfig | None, field: s
     needed, memory = weights * BYTES * copies, _memory()
     if memory is not None and needed > memory:
         raise ValueError(
-            f"`{field}` would have about {weights:.1e} weights, which take {needed / GIGABYTE:,.0f} GB. This machine "
+            f"`{field}` would have about {weights:.1e} weights, which need {needed / GIGABYTE:,.0f} GB. This machine "
             f"has {memory / GIGABYTE:,.0f} GB. Take fewer or narrower layers."
         )
 
 
 def check_counts(values: Mapping[str, Any]) -> None:
-    """Refuse numbers that no model has.
+    """Check that numbers of a configuration are realistic.
 
     Args:
-        values: by the names of the configuration's fields, or by keys that end so.
+        values: values by the names of the configuration's fields, or by keys that end with these names.
 
     Raises:
-        ValueError: for the first; the message names the key.
+        ValueError: for the first number out of range; the key is named.
     """
     for key, value in values.items():
-        most = next((limit for ending, limit in MOST.items() if key.endswith(ending)), MOST_UNITS)
+        most = next((limit for ending, limit in MAX_BY_SUFFIX.items() if key.endswith(ending)), MAX_UNITS)
         if isinstance(value, (int, float)) and not abs(value) <= most:
             raise ValueError(f"`{key}` must be at most {most}, got {value:.4g}.")
         if key.endswith(POSITIVE) and isinstance(value, int) and value < 1:
@@ -71,7 +71,7 @@ def _decoder_weights(config: PreTrainedConfig) -> int:
 
 
 def _memory() -> int | None:
-    """Bytes of this machine's memory; None where the system does not say."""
+    """Return the bytes of this machine's memory; None if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Loading a reader's model and processor from a folder or the Hub."""
+"""Loads a reader's model and processor from a folder or the Hub."""
 
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,19 @@ from .export_files import ENCODER
 from .model_folder import check_model_folder
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
-PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # trained on it; a folder each
+PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # adapters for it, one folder each
 
 
 def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
-    """Load a checkpoint's model and processor from a folder or the Hub; nothing: the packaged checkpoint.
+    """Load a checkpoint's model and processor from a folder or the Hub.
 
     Args:
-        path: folder or Hub id; a folder's name becomes absolute, so that it means the same everywhere.
-        trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it.
+        path: folder or Hub id; None: the packaged checkpoint. The path of a folder is stored as an absolute path.
+        trust_remote_code: run Python code that comes with the checkpoint, if its processor needs it.
 
     Raises:
-        ValueError: if the folder is an adapter or an export, holds no checkpoint, a damaged one, or weights of another
-            configuration; or if it needs code of its own, and is not trusted.
+        ValueError: if the folder is an adapter or an export, has no checkpoint, is damaged, has weights that do not fit
+            the configuration, or needs its own code and is not trusted.
     """
     source = str(PACKAGED_CHECKPOINT) if path is None else path
     if Path(source).is_dir():
@@ -34,14 +34,14 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
     if (Path(source) / "adapter_config.json").exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / ENCODER).exists():
-        raise ValueError(f"`model`: {source} is an export, which is for reading alone. Give the model itself.")
+        raise ValueError(f"`model`: {source} is an export, which is only for reading. Give the model itself.")
     with one_line_errors(source, "model"):
         check_model_folder(source)
         model: Any = TrOCRGSAModel.from_pretrained(
             source,
-            dtype=torch.float32,  # however the weights are stored
+            dtype=torch.float32,  # independent of the stored type
             use_safetensors=True,
-            disable_mmap=True,  # written over while it is mapped, a file changes the weights or kills us (SIGBUS)
+            disable_mmap=True,  # overwriting a mapped file would change the weights or kill the process (SIGBUS)
             trust_remote_code=trust_remote_code,
         )
         processor = AutoProcessor.from_pretrained(source, trust_remote_code=trust_remote_code)
@@ -51,11 +51,11 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
 
 
 def _check_processor(source: str, processor: Any, encoder: Any) -> None:
-    """Refuse a processor that prepares pictures or texts for another model."""
+    """Check that the processor prepares images and texts for this model."""
     pictures = getattr(processor, "image_processor", None)
     if pictures is None or getattr(processor, "tokenizer", None) is None:
         raise ValueError(
-            f"`model`: {source} holds no reader's processor, but a {type(processor).__name__}. Put the "
+            f"`model`: {source} has no reader's processor, but a {type(processor).__name__}. Put the "
             "processor_config.json and tokenizer_config.json there that were saved with the model."
         )
     for field in ("patch_size", "num_channels"):

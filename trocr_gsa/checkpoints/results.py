@@ -1,6 +1,7 @@
-"""results.json: what stands beside a checkpoint's weights and says where they come from and how well they read.
+"""results.json: the file beside a checkpoint's weights with the training data, settings and error rates.
 
-What is unusual: the base is named by its weights too, by their SHA-256, so that an adapter knows it under any path.
+What is unusual: the base model is also recorded by the SHA-256 of its weights, so that an adapter recognises it under
+any path.
 """
 
 import hashlib
@@ -27,16 +28,16 @@ WEIGHTS_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class Results:
-    """Of one checkpoint.
+    """Results of one checkpoint.
 
     Attributes:
-        base: name or path of the checkpoint that the training started from; None: it started from nothing.
-        base_sha256: of the base's model.safetensors, in hexadecimal; None where there is no such file.
-        train: the sources that it learnt from, as the training was given them.
-        settings: every key of the training's arguments.
-        steps: taken until here.
-        minutes: that these took.
-        rows: how it reads the validation lines, a row for each set and angle; empty where there were none.
+        base: name or path of the checkpoint from which training started; None: random initialization.
+        base_sha256: SHA-256 of the base's model.safetensors, in hexadecimal; None if there is no such file.
+        train: the training sources, as given.
+        settings: all training arguments.
+        steps: number of training steps.
+        minutes: duration of training.
+        rows: error rates on the validation lines, one row per set and angle; may be empty.
     """
 
     base: str | None
@@ -48,11 +49,11 @@ class Results:
     rows: list[SummaryRow]
 
     def write(self, folder: Path) -> None:
-        """Write results.json into a checkpoint being written."""
+        """Write results.json into the folder of a checkpoint."""
         write_json(folder / RESULTS_FILE, asdict(self))
 
     def with_absolute_paths(self) -> Self:
-        """Return these results with names that mean the same wherever they are read."""
+        """Return these results with absolute paths, which do not depend on the working directory."""
         named = {key: self.settings[key] for key in SOURCES if self.settings.get(key)}
         recorded = {
             key: [recorded_name(each) for each in value] if isinstance(value, list) else recorded_name(value)
@@ -70,10 +71,10 @@ class Results:
 
     @classmethod
     def read(cls, source: str) -> Self | None:
-        """Read a checkpoint's results from its folder or the Hub; None where it has none.
+        """Read a checkpoint's results from its folder or the Hub; None if there are none.
 
         Raises:
-            ValueError: if the file holds something else.
+            ValueError: if the file has other content.
         """
         path = _find(source)
         if path is None:
@@ -87,13 +88,13 @@ class Results:
             check_types(cls, values, path, "results")
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"`results`: {path} is not what a training writes. Delete it, or train again.") from error
+            raise ValueError(f"`results`: {path} was not written by a training. Delete it, or train again.") from error
 
 
 def recorded_name(source: str) -> str:
-    """Return a source as it is understood everywhere: a path absolute, another name and a weight as they are.
+    """Return a source with its path made absolute; other names, and a weight, are not changed.
 
-    A relative path of two parts could not be told from a name on the Hub.
+    A relative path with two parts could be confused with a name on the Hub.
     """
     path, _ = split_source(source)
     return os.path.abspath(path) + source.removeprefix(path) if os.path.exists(path) else source
@@ -103,15 +104,15 @@ def weights_sha256(source: str | None, file: str = WEIGHTS_FILE) -> str | None:
     """Return the SHA-256 of a checkpoint's model.safetensors, in hexadecimal.
 
     Args:
-        source: a checkpoint's folder, or the Hub id of one that has been loaded here.
-        file: the name of its weights.
+        source: folder of a checkpoint, or Hub id of one in the cache.
+        file: file name of its weights.
 
-    Returns: None where there is no such file: nothing is named, or the weights are stored in another way.
+    Returns: None if there is no such file, or `source` is None.
     """
     if not source:
         return None
     path = Path(source) / file
-    if not os.path.isfile(path):  # Path.is_file raises on names that are too long
+    if not os.path.isfile(path):  # Path.is_file raises an error for names that are too long
         cached = None if os.path.isdir(source) else _in_cache(source, file)
         if cached is None:
             return None
@@ -122,7 +123,7 @@ def weights_sha256(source: str | None, file: str = WEIGHTS_FILE) -> str | None:
 
 @lru_cache(maxsize=8)
 def _sha256(path: Path, _modified: int, _size: int) -> str:
-    """Hash a file once for as long as it is not written anew."""
+    """Hash a file, cached as long as it does not change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -130,7 +131,7 @@ def _sha256(path: Path, _modified: int, _size: int) -> str:
 def _in_cache(name: str, file: str) -> Path | None:
     try:
         found = try_to_load_from_cache(name, file)
-    except HFValidationError:  # no name on the Hub
+    except HFValidationError:  # not a valid name on the Hub
         return None
     return Path(found) if isinstance(found, str) else None
 
@@ -138,7 +139,7 @@ def _in_cache(name: str, file: str) -> Path | None:
 def _find(source: str) -> Path | None:
     try:
         return find_file(source, RESULTS_FILE)
-    except OSError:  # no such repository, or it cannot be asked
+    except OSError:  # no such repository, or no network
         return None
 
 

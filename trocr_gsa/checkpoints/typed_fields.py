@@ -1,4 +1,4 @@
-"""Values from a file, held against the types that a dataclass gives its fields."""
+"""Checks values from a file against the types of a dataclass's fields."""
 
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -8,16 +8,16 @@ from huggingface_hub.dataclasses import type_validator
 
 
 def check_types(kind: type, values: dict[str, Any], path: Path, field: str) -> None:
-    """Refuse values of other types than a dataclass declares; whole numbers and others stand for one another.
+    """Check that values have the types that a dataclass declares; 1 and 1.0 are both accepted as int and float.
 
     Args:
         kind: the dataclass.
-        values: by the names of its fields; other names are passed over.
-        path: of the file that they come from.
-        field: what to call it in an error.
+        values: values by the names of its fields; other names are ignored.
+        path: path of the file.
+        field: name of the user's argument, for error messages.
 
     Raises:
-        ValueError: if a value is of another type; the field is named.
+        ValueError: if a value has another type; the field is named.
     """
     hints = get_type_hints(kind)
     for spec in fields(kind):
@@ -34,7 +34,7 @@ def check_types(kind: type, values: dict[str, Any], path: Path, field: str) -> N
 
 
 def _readings(value: Any) -> list[Any]:
-    """Return a number as it may be meant: JSON does not tell 1 from 1.0 as Python does."""
+    """Return a number as int and as float, because JSON does not distinguish 1 and 1.0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [value]
     return [value, float(value), *([int(value)] if value == value and abs(value) < float("inf") else [])]

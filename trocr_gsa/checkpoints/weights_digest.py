@@ -1,4 +1,4 @@
-"""A checksum of weights, however they are stored."""
+"""Checksums of the weights of models, adapters and exports."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ def weights_digest(source: str | Path) -> str | None:
     """Return a SHA-256, in hexadecimal, of the weights of a model, an adapter or an export.
 
     Args:
-        source: a folder, or the Hub id of a model or an adapter that has been loaded here.
+        source: a folder, or the Hub id of a model or an adapter in the cache.
 
-    Returns: of one file its SHA-256, of several that of all of them in the order of their names; None where there is
-        none here.
+    Returns: the SHA-256 of the file, or of all files in the order of their names; None if there are no local files.
     """
     if not os.path.isdir(source):
         return weights_sha256(str(source), WEIGHTS_FILE) or weights_sha256(str(source), ADAPTER_FILE)

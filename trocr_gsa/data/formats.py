@@ -1,9 +1,10 @@
-"""What can be written of lines and of pages: the registry of output formats.
+"""The registry of output formats for lines and pages.
 
-To add a format, write a function here and enter it in `FORMATS`: the command line, its help and its messages take their
-choices from there. A format with one row for each line, such as CSV, needs one function: see `row_format`.
+To add a format, write a function here and add it to `FORMATS`: the command line, its help and its messages take their
+choices from there. A format with one row per line, such as CSV, needs only one function: see `row_format`.
 
-What is unusual: this module imports no writer before it is called, as `trocr-gsa read --help` needs only the names.
+What is unusual: this module imports a writer only when it is called, because `trocr-gsa read --help` needs only the
+names.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .pages.page import Page
     from .provenance import Provenance
 
-LinesRead = Sequence[Line | None]  # in the order of a page's lines; None where a line could not be read
+LinesRead = Sequence[Line | None]  # in the order of a page's lines; None for a line that could not be read
 LINE_FIELDS = FIELDS
 PAGE_FIELDS = (
     "source", "region", "line", "text", "confidence", "character_confidence", "orientation", "adapter",
@@ -33,15 +34,15 @@ PAGE_FIELDS = (
 
 
 class WritePage(Protocol):
-    """What writes a page."""
+    """A writer of pages."""
 
     def __call__(self, page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
-        """Return what a file holds of a page.
+        """Return the content of a page's file.
 
         Args:
             page: the page.
-            lines_read: what was read in its lines.
-            made: what read it; None: nothing is said of that.
+            lines_read: the readings of its lines.
+            made: provenance of the text; None: do not write it.
         """
         ...
 
@@ -51,21 +52,20 @@ class OutputFormat:
     r"""A format that `trocr-gsa read` writes.
 
     Attributes:
-        name: as it is chosen by.
-        summary: what a file of it holds, in a few words, for the help.
-        suffix: of its files, such as ".csv".
-        write_page: a page, what was read in its lines, and what read it → what a file holds of it.
-        write_line: the line of a picture → what a file holds of it; None: the format needs the layout of a page.
-        page_header: what stands above all pages of a file.
-        line_header: what stands above all lines of pictures.
-        kind: "PAGE" or "ALTO" if it fills in files of that kind alone; None: any page.
-        is_appendable: whether several pages can stand in one file.
-        has_words: whether it holds `Line.words`, where they are given.
-        wants_words: whether it is given the words' places without being asked, if the reader knows them.
-        join: files of one page each → one file of all of them, written to a stream; None: their contents follow one
-            another.
-        holds_pictures: whether it holds the pages' images too.
-        modules: that it needs, of the extra "pages".
+        name: name of the format on the command line.
+        summary: short description of its files, for the help.
+        suffix: file suffix, such as ".csv".
+        write_page: function from a page, its readings and the provenance to the content of its file.
+        write_line: function from the line of an image to its text in the file; None: the format needs a page's layout.
+        page_header: header of a file with pages.
+        line_header: header of a file with lines of images.
+        kind: "PAGE" or "ALTO" if it fills in only files of this kind; None: any page.
+        is_appendable: whether one file can contain several pages.
+        has_words: whether it contains `Line.words`, if they are given.
+        wants_words: whether word positions are computed for it by default, if the reader can.
+        join: function that joins files of one page each and writes the result to a stream; None: concatenation.
+        holds_pictures: whether its files also contain the images of the pages.
+        modules: modules of the extra "pages" that it needs.
 
     Example:
         >>> find_format("text").line_writer()(Line("Anno 1784", 0.9, 0.0))
@@ -100,7 +100,7 @@ class OutputFormat:
 
     @property
     def needs_layout(self) -> bool:
-        """Whether it can be written of pages alone."""
+        """Whether the format can only be written for pages."""
         return self.write_line is None
 
     def line_writer(self) -> Callable[[Line], str]:
@@ -111,7 +111,7 @@ class OutputFormat:
         """
         if self.write_line is None:
             others = ", ".join(each.name for each in FORMATS.values() if not each.needs_layout)
-            raise ValueError(f"`format` {self.name} is for pages, and these are pictures of lines. Choose {others}.")
+            raise ValueError(f"`format` {self.name} is for pages, but these are pictures of lines. Choose {others}.")
         return self.write_line
 
 
@@ -123,15 +123,15 @@ def row_format(
     header: Callable[[Sequence[str]], str] = lambda fields: "",
     has_words: bool = False,
 ) -> OutputFormat:
-    """Return a format with one row for each line that was read, of pictures and of pages.
+    """Return a format with one row per line, for images and for pages.
 
     Args:
-        name: as it is chosen by.
-        summary: for the help.
-        suffix: of its files.
-        write_row: what is known of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS` → its row.
-        header: these names → what stands above the rows.
-        has_words: whether `words` is known of a line too, where they are given.
+        name: name of the format on the command line.
+        summary: short description, for the help.
+        suffix: file suffix.
+        write_row: function from the fields of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS`, to its row.
+        header: function from these names to the header.
+        has_words: whether the fields include `words`, if they are given.
     """
 
     def words_of(line: Line) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def row_format(
         return {"words": [word.as_fields() for word in line.words or ()]} if given else {}
 
     def write_page(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
-        # in JSON, a name that is not UTF-8 is read back from its escape
+        # in JSON, a name that is not UTF-8 can be recovered from its escape
         read = (line for line in lines_read if line is not None)
         rows = zip(page_rows(page, lines_read), read, strict=True)
         return "".join(write_row(row | words_of(line)) for row, line in rows).encode(errors="backslashreplace")
@@ -153,7 +153,7 @@ def row_format(
 
 
 def page_rows(page: Page, lines_read: LinesRead) -> list[dict[str, Any]]:
-    """Return what is known of each line of a page that was read, by the names in `PAGE_FIELDS`."""
+    """Return the fields of each line of a page that was read, by the names in `PAGE_FIELDS`."""
     found = []
     for line, read in zip(page.lines, lines_read, strict=True):
         if read is not None:
@@ -166,7 +166,7 @@ def find_format(name: str) -> OutputFormat:
     """Return a format by its name.
 
     Raises:
-        ValueError: if there is none; the message names all formats, and the nearest.
+        ValueError: if there is no such format; the message names all formats, and the most similar one.
     """
     if name in FORMATS:
         return FORMATS[name]
@@ -236,7 +236,7 @@ def _join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
 
 
 def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
-    """Return a format with a file for each page, and with its words."""
+    """Return a format with one file per page, which includes words."""
     return OutputFormat(name, summary, suffix, write_page, kind=kind, is_appendable=False, has_words=True)
 
 

@@ -1,6 +1,6 @@
-"""What made the text of a file: the software, the model and adapter with their weights, when, and with which settings.
+"""Provenance of a text: the software, the model and adapter with checksums of their weights, the date and the settings.
 
-What is unusual: the date is that of SOURCE_DATE_EPOCH where that is set, so that the same inputs give the same bytes.
+What is unusual: if SOURCE_DATE_EPOCH is set, it gives the date, so that the same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Weights:
     """A model or an adapter.
 
     Attributes:
-        name: as it was asked for.
-        sha256: of its weights, in hexadecimal; None where they are not in a file here.
+        name: the name that the user gave.
+        sha256: SHA-256 of its weights, in hexadecimal; None if they are not in a local file.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a text.
+    """Provenance of a text.
 
     Attributes:
-        version: of this software.
-        model: that read.
-        adapter: that it read with; None: the model alone.
-        date: in UTC, such as 2026-11-28T12:00:00Z.
-        settings: of the reading, by name.
+        version: version of this software.
+        model: the model.
+        adapter: the adapter, or None.
+        date: date in UTC, such as 2026-11-28T12:00:00Z.
+        settings: settings of the reading, by name.
 
     Example:
         >>> made = Provenance("0.2.0", Weights("packaged", "ab12"), None, "2026-11-28T12:00:00Z", {"beams": "1"})
@@ -60,7 +60,7 @@ class Provenance:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What is known beside the software and the date, by name."""
+        """All facts except software and date, by name."""
         named = {"model": self.model, "adapter": self.adapter}
         weights = {name: each for name, each in named.items() if each is not None}
         found: dict[str, str] = {}
@@ -71,12 +71,12 @@ class Provenance:
         return found | dict(self.settings)
 
     def __str__(self) -> str:
-        """Say it in one line, without the date."""
+        """Return the provenance in one line, without the date."""
         return "; ".join([self.software, *(f"{name}: {value}" for name, value in self.facts.items())])
 
 
 def own_version() -> str:
-    """Return the version of this software, "unknown" where it was not installed."""
+    """Return the version of this software, or "unknown" if it is not installed."""
     try:
         return version(SOFTWARE)
     except PackageNotFoundError:
@@ -84,10 +84,10 @@ def own_version() -> str:
 
 
 def current_date() -> str:
-    """Return the date that outputs have: now, or that of SOURCE_DATE_EPOCH.
+    """Return the date for output files: now, or the date given by SOURCE_DATE_EPOCH.
 
     Raises:
-        ValueError: if SOURCE_DATE_EPOCH is no number of seconds.
+        ValueError: if SOURCE_DATE_EPOCH is not a number of seconds.
     """
     seconds = os.environ.get(EPOCH)
     try:

@@ -1,4 +1,4 @@
-"""Where words and characters of a line are, on the picture that the line was read from."""
+"""Positions of the words and characters of a line, on the image from which the line was read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from .numbers import significant
 
 Points = tuple[tuple[float, float], ...]
-Mapped = Callable[[np.ndarray], np.ndarray]  # points (point, 2) → the same points on another picture
-DECIMALS = 1  # of a pixel, in files
+Mapped = Callable[[np.ndarray], np.ndarray]  # points (point, 2) → the same points on another image
+DECIMALS = 1  # of coordinates in files
 
 
 @dataclass(frozen=True)
 class Character:
-    """A character of a word, with the accents that are drawn over it.
+    """A character of a word, with its combining marks.
 
     Attributes:
-        text: one character, or a letter and its combining marks.
+        text: one character, or a letter with combining marks.
         confidence: its probability, in [0, 1].
-        polygon: four corners (x right, y down) in pixels of the picture, as seen by who reads the line: where it begins
-            at the top, where it ends at the top, where it ends at the bottom, where it begins at the bottom.
+        polygon: four corners (x right, y down) in pixels of the image; with the line seen upright, they are top left,
+            top right, bottom right, bottom left.
     """
 
     text: str
@@ -32,16 +32,16 @@ class Character:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """The box around the polygon: left, top, right, bottom."""
+        """The bounding box of the polygon: left, top, right, bottom."""
         x, y = zip(*self.polygon, strict=True)
         return min(x), min(y), max(x), max(y)
 
     def moved(self, to_other: Mapped) -> Character:
-        """Return it on another picture."""
+        """Return the character with its position on another image."""
         return replace(self, polygon=_as_points(to_other(np.array(self.polygon))))
 
     def as_fields(self) -> dict[str, Any]:
-        """Return what files hold of it, with rounded numbers."""
+        """Return the fields for output files, with rounded numbers."""
         return {
             "text": self.text,
             "confidence": float(significant(self.confidence)),
@@ -52,35 +52,35 @@ class Character:
 
 @dataclass(frozen=True)
 class Word(Character):
-    """A word: what stands between two spaces.
+    """A word: the text between two spaces.
 
     Attributes:
-        text: of the word.
-        confidence: p(word | text before), the product of its characters', in [0, 1].
-        polygon: as that of a character.
-        characters: of the word, in the order of reading.
+        text: the word.
+        confidence: p(word | text before), the product over its characters, in [0, 1].
+        polygon: as for a character.
+        characters: the characters of the word, in reading order.
     """
 
     characters: tuple[Character, ...] = ()
 
     def moved(self, to_other: Mapped) -> Word:
-        """Return the word, with its characters, on another picture."""
+        """Return the word and its characters with their positions on another image."""
         characters = tuple(character.moved(to_other) for character in self.characters)
         return replace(self, polygon=_as_points(to_other(np.array(self.polygon))), characters=characters)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return what files hold of the word, and of its characters where they are there, with rounded numbers."""
+        """Return the fields for output files, including characters if there are any, with rounded numbers."""
         if not self.characters:
             return super().as_fields()
         return super().as_fields() | {"characters": [character.as_fields() for character in self.characters]}
 
     def without_characters(self) -> Word:
-        """Return the word alone."""
+        """Return the word without its characters."""
         return replace(self, characters=())
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Word:
-        """Return the word that `as_fields` described."""
+        """Return the word from the fields that `as_fields` returned."""
         characters = tuple(Character(*_common(each)) for each in fields.get("characters", ()))
         return cls(*_common(fields), characters)
 

@@ -1,1 +1,1 @@
-"""Error rates with intervals, and how far a confidence can be trusted."""
+"""Error rates with intervals, and calibration of confidences."""

@@ -1,7 +1,7 @@
-"""How far a reader's confidence can be trusted: bins, their error, what setting lines aside saves, and a temperature.
+"""Calibration of a reader's confidence: bins, calibration error, error rate of the most confident lines, temperature.
 
-What is unusual: bins hold as many lines each. Confidences of lines crowd below 1, and in bins of equal width nearly all
-lines would share one.
+What is unusual: all bins have the same number of lines. Most confidences are close to 1, so with bins of equal width
+nearly all lines would be in one bin.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ import numpy as np
 
 from .error_rates import ErrorCount, error_rate
 
-SUREST = 1 - 1e-9  # what a confidence of 1 is taken for: a single line, wrong for certain, would outweigh all others
+MAX_CONFIDENCE = 1 - 1e-9  # replaces a confidence of 1, with which a single wrong line would outweigh all others
 TEMPERATURES = (1e-3, 1e3)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Lines of like confidence.
+    """Lines of similar confidence.
 
     Attributes:
-        lines: how many; at least one.
-        confidence: their mean, in [0, 1].
-        right: share of them read without an error, in [0, 1].
+        lines: number of lines; at least one.
+        confidence: their mean confidence, in [0, 1].
+        right: share of lines read without an error, in [0, 1].
         cer: their character error rate, 0 or more.
     """
 
@@ -33,17 +33,17 @@ class Bin:
 
 
 def confidence_bins(confidences: Sequence[float], counts: Sequence[ErrorCount], bins: int = 10) -> list[Bin]:
-    """Split lines into bins of like confidence, as many lines in each as ties allow: equal confidences share a bin.
+    """Split lines into bins of similar confidence with equal numbers of lines; equal confidences share a bin.
 
     Args:
-        confidences: one a line, in [0, 1].
-        counts: character errors, one a line.
-        bins: at most; there are fewer where there are fewer confidences.
+        confidences: confidence of each line, in [0, 1].
+        counts: character errors of each line.
+        bins: maximum number of bins.
 
-    Returns: the bins that hold a line, the least sure first.
+    Returns: the bins that are not empty, the least confident first.
 
     Raises:
-        ValueError: if there is not one confidence in [0, 1] a line, or no line.
+        ValueError: if there is no line, or not one confidence in [0, 1] per line.
     """
     sure = _checked(confidences, len(counts))
     inner_edges = np.quantile(sure, np.linspace(0, 1, bins + 1)[1:-1], method="higher")
@@ -58,28 +58,28 @@ def confidence_bins(confidences: Sequence[float], counts: Sequence[ErrorCount], 
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
-    """Return how far confidence is from the share of lines read right, in [0, 1].
+    """Return the expected calibration error: the mean difference between confidence and share of correct lines.
 
     ECE = Σ_b (n_b / N) · | right_b − confidence_b |
 
     Args:
-        bins: at least one, as `confidence_bins` gives them.
+        bins: at least one bin, from `confidence_bins`.
 
-    Source: Guo, Pleiss, Sun, Weinberger 2017, eq. 3, with bins of as many lines in place of bins of equal width.
+    Source: Guo, Pleiss, Sun, Weinberger 2017, eq. 3, with bins of equal size in place of bins of equal width.
     """
     return sum(each.lines * abs(each.right - each.confidence) for each in bins) / sum(each.lines for each in bins)
 
 
 def cer_of_surest(confidences: Sequence[float], counts: Sequence[ErrorCount], share: float) -> float:
-    """Return the character error rate of the surest lines: what is left when the others are set aside for a person.
+    """Return the character error rate of the most confident lines, for example if a person reads the other lines.
 
     Args:
-        confidences: one a line, in [0, 1].
-        counts: character errors, one a line.
-        share: of lines that are kept, in (0, 1]; at least one line is. Of equal confidences, the first are kept.
+        confidences: confidence of each line, in [0, 1].
+        counts: character errors of each line.
+        share: share of the lines to keep, in (0, 1]; at least one line. Of equal confidences, the first are kept.
 
     Raises:
-        ValueError: if `share` is out of range, there is not one confidence in [0, 1] a line, or no line.
+        ValueError: if `share` is out of range, there is no line, or not one confidence in [0, 1] per line.
     """
     if not 0 < share <= 1:
         raise ValueError(f"`share` must lie in (0, 1], got {share}.")
@@ -89,29 +89,29 @@ def cer_of_surest(confidences: Sequence[float], counts: Sequence[ErrorCount], sh
 
 
 def fit_temperature(confidences: Sequence[float], right: Sequence[bool]) -> float:
-    """Return the T with which confidence^(1/T) best says whether a line was read without an error.
+    """Fit the temperature T for which confidence^(1/T) best predicts whether a line was read without an error.
 
-    NLL(T) = −Σ_right (1/T) log c − Σ_wrong log(1 − c^(1/T)),      a minimum where, with s = 1/T and a = −log c,
+    NLL(T) = −Σ_right (1/T) log c − Σ_wrong log(1 − c^(1/T));      with s = 1/T and a = −log c, the minimum is where
     Σ_right a = Σ_wrong a / (e^(s·a) − 1).
 
-    NLL is convex in s, so that there is one minimum; it is found by bisection of log s.
+    NLL is convex in s, so there is one minimum; it is found by bisection of log s.
 
     Args:
-        confidences: c of each line in (0, 1], at temperature 1.
+        confidences: confidence c of each line in (0, 1], at temperature 1.
         right: whether the line was read without an error.
 
     Raises:
-        ValueError: if there is not one confidence in [0, 1] a line, or all lines were read right, or none.
+        ValueError: if there is not one confidence in [0, 1] per line, or all or none of the lines are correct.
     """
     sure = _checked(confidences, len(right))
     was_right = np.asarray(right, dtype=bool)
     if was_right.all() or not was_right.any():
         which = "all" if was_right.all() else "none"
         raise ValueError(
-            f"`right`: {which} of {len(was_right)} lines were read right, and no temperature fits that. "
-            "Take more lines, some of which are read right and some wrong."
+            f"`right`: {which} of {len(was_right)} lines were read without an error, so no temperature can be fitted. "
+            "Take more lines, some with errors and some without."
         )
-    surprise = -np.log(np.clip(sure, 1e-30, SUREST))
+    surprise = -np.log(np.clip(sure, 1e-30, MAX_CONFIDENCE))
     target, wrong = surprise[was_right].sum(), surprise[~was_right]
     low, high = np.log(TEMPERATURES)
     for _ in range(60):  # log T to 1e-17
@@ -124,7 +124,7 @@ def fit_temperature(confidences: Sequence[float], right: Sequence[bool]) -> floa
 def _checked(confidences: Sequence[float], lines: int) -> np.ndarray:
     sure = np.asarray(confidences, dtype=float)
     if len(sure) != lines or not lines:
-        raise ValueError(f"`confidences` must hold one number a line, got {len(sure)} for {lines} lines.")
+        raise ValueError(f"`confidences` must have one number per line, got {len(sure)} for {lines} lines.")
     if not ((sure >= 0) & (sure <= 1)).all():
         raise ValueError(f"`confidences` must lie in [0, 1], got {sure.min()} to {sure.max()}.")
     return sure

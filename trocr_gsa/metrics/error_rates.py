@@ -1,7 +1,7 @@
 """Character and word error rates with intervals, alignments, and chrF / BLEU for translation targets.
 
-What is unusual: errors are counted a line and divided once for the corpus; an empty reference is a line without
-characters, not a line read all wrong; intervals resample documents, because the lines of one page err together.
+What is unusual: errors are counted per line and divided once for the corpus. An empty reference is a line of length 0,
+not an error rate of 1. Intervals resample documents, because the errors of lines of one document are correlated.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ErrorCount:
-    """Edits between one reference and one prediction, and the reference's length, in characters or words."""
+    """Number of edits between a reference and a prediction, and the reference's length, in characters or words."""
 
     errors: int
     length: int
@@ -22,12 +22,11 @@ class ErrorCount:
 
 @dataclass(frozen=True)
 class Edit:
-    """A run of characters that agree, or one that does not.
+    """A part of an alignment: equal characters, a substitution, an insertion or a deletion.
 
     Attributes:
-        reference: what stands there; empty where something was inserted.
-        prediction: what was read; empty where something was left out. As long as `reference` where letters were taken
-            for others.
+        reference: part of the reference; empty for an insertion.
+        prediction: part of the prediction; empty for a deletion, as long as `reference` for a substitution.
     """
 
     reference: str
@@ -35,14 +34,14 @@ class Edit:
 
     @property
     def agrees(self) -> bool:
-        """Whether the run was read as it stands."""
+        """Whether both parts are equal."""
         return self.reference == self.prediction
 
 
 def align_characters(reference: str, prediction: str) -> list[Edit]:
-    """Align two texts by the fewest edits, the same that `count_character_errors` counts (NFC, outer spaces ignored).
+    """Align two texts with the fewest edits, as counted by `count_character_errors` (NFC, outer spaces ignored).
 
-    Returns: runs whose references, put together, are the reference, and whose predictions are the prediction.
+    Returns: the parts of the alignment; joined, their references and predictions are the two texts.
     """
     reference, prediction = _normalise(reference), _normalise(prediction)
     if not reference:
@@ -73,7 +72,7 @@ def count_word_errors(reference: str, prediction: str) -> ErrorCount:
 
 
 def error_rate(counts: Sequence[ErrorCount]) -> float:
-    """Return Σ errors / Σ length; references without any length count as one character or word."""
+    """Return Σ errors / Σ length; a total length of 0 counts as 1."""
     return sum(count.errors for count in counts) / max(1, sum(count.length for count in counts))
 
 
@@ -100,19 +99,19 @@ def wer(references: Sequence[str], predictions: Sequence[str]) -> float:
 def bootstrap_interval(
     counts: Sequence[ErrorCount], documents: Sequence[Hashable], level: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile interval of the error rate when whole documents are drawn with replacement.
+    """Return the bootstrap interval (percentiles) of the error rate, with documents drawn with replacement.
 
-    Where all lines are of one document, lines are drawn: the interval then speaks of that document alone.
+    If all lines belong to one document, lines are drawn instead; the interval then holds for this document only.
 
     Args:
-        counts: one a line.
-        documents: the document of each line; lines of the same document are drawn together.
+        counts: error counts of each line.
+        documents: document of each line; lines of the same document are drawn together.
         level: share of the draws inside the interval, in (0, 1).
         draws: number of resampled corpora.
-        seed: of the draws; the same seed gives the same interval.
+        seed: random seed; the same seed gives the same interval.
 
     Raises:
-        ValueError: if `documents` has not one entry a line, or there is no line.
+        ValueError: if there is no line, or `documents` does not have one entry per line.
     """
     rates = _resampled_rates(counts, documents, draws, seed)
     low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
@@ -127,20 +126,20 @@ def paired_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the percentile interval of rate(other_counts) − rate(counts), the same documents drawn for both.
+    """Return the bootstrap interval of rate(other_counts) − rate(counts), with the same documents drawn for both.
 
-    What both readers find hard leaves the difference alone: the interval is that of one being better than the other.
+    Because the draws are paired, lines that are difficult for both readers do not widen the interval.
 
     Args:
-        counts: one a line, of the first reader.
-        other_counts: of the second reader, for the same lines in the same order.
-        documents: the document of each line; where all are of one, lines are drawn.
+        counts: error counts of each line, of the first reader.
+        other_counts: error counts of the second reader, for the same lines in the same order.
+        documents: document of each line; if all lines belong to one document, lines are drawn.
         level: share of the draws inside the interval, in (0, 1).
         draws: number of resampled corpora.
-        seed: of the draws.
+        seed: random seed.
 
     Raises:
-        ValueError: if the readers have not as many lines, `documents` has not one entry a line, or there is no line.
+        ValueError: if there is no line, or the numbers of counts and documents differ.
     """
     if len(counts) != len(other_counts):
         raise ValueError(f"`other_counts` must be of the same {len(counts)} lines, got {len(other_counts)}.")
@@ -166,9 +165,9 @@ def bleu(references: Sequence[str], predictions: Sequence[str]) -> float:
 
 
 def _resampled_rates(counts: Sequence[ErrorCount], documents: Sequence[Hashable], draws: int, seed: int) -> np.ndarray:
-    """Return the error rate of each resampled corpus, (draw,); the draws depend on documents and seed alone."""
+    """Return the error rate of each resampled corpus, (draw,); the draws depend only on documents and seed."""
     if len(counts) != len(documents) or not counts:
-        raise ValueError(f"`documents` must name one document a line, got {len(documents)} for {len(counts)} lines.")
+        raise ValueError(f"`documents` must name one document per line, got {len(documents)} for {len(counts)} lines.")
     if len(set(documents)) == 1:
         documents = range(len(counts))
     index = {document: position for position, document in enumerate(dict.fromkeys(documents))}

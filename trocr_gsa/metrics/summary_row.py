@@ -1,13 +1,13 @@
-"""One row of a table of error rates: how a reader reads one set at one angle."""
+"""A row of a table of error rates: one reader on one set at one angle."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """What was measured on one set at one angle; rates are fractions, intervals hold 95 % of resampled sets.
+    """Results on one set at one angle. Rates are fractions; intervals are 95 % bootstrap intervals.
 
-    `normalize` says how texts were folded before they were compared.
+    `normalize` is the normalization of the texts before they were compared.
     """
 
     name: str

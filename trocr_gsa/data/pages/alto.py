@@ -1,9 +1,9 @@
-"""An ALTO file with what was read filled in.
+"""Reads ALTO files, and fills in the texts that were read.
 
-What is written: where the reader told where words are, a String with its WC for each. Otherwise the words go into the
-line's strings, where the file has as many strings as there are words, with the line's confidence; else one String
-stands for the whole line. A line has no place for its
-orientation; ROTATION of the block gets it where all lines of the block lie the same way. Everything else stays.
+What is written: if the reader gives word positions, one String with WC per word. Otherwise the words go into the line's
+strings if there are as many strings as words, with the line's confidence; else one String contains the whole line. ALTO
+has no orientation of a line; it is written into ROTATION of the block if all lines of the block have the same one.
+Everything else is kept.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from .xml_files import PageError, XmlDocument, add_child, children, descendants,
 
 BOX = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
 SOFT_HYPHEN = "\u00ad"
-HYPHENS = ("-", "\u2010", "\u2011", "¬", "⸗", "=")  # what stands at the end of a line for a word that goes on
-STALE = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")  # attributes that say something of the former text
+HYPHENS = ("-", "\u2010", "\u2011", "¬", "⸗", "=")  # at the end of a line whose last word continues
+STALE = ("CC", "CS", "SUBS_TYPE", "SUBS_CONTENT")  # attributes that describe the old text
 PIECES = ("String", "SP", "HYP")
 
 
 def parse_alto(document: XmlDocument, name: str) -> Page:
-    """Read an ALTO file's description.
+    """Parse an ALTO file.
 
     Raises:
-        PageError: if it does not hold one page, holds more lines than a page has, or measures a page of unknown size
-            in inches.
+        PageError: if it does not have exactly one page, has too many lines, or uses another unit than pixels without
+            giving the page's size.
     """
     root = document.root
     pages = descendants(root, "Page")
@@ -54,7 +54,7 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     size = positive_size(pages[0].get("WIDTH"), pages[0].get("HEIGHT"))
     unit = (root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
     if size is None and unit != "pixel":
-        problem = f"measures in {shown(unit)}, and does not say how large the page is. Give Page WIDTH, HEIGHT."
+        problem = f"measures in {shown(unit)}, but does not give the size of the page. Give Page WIDTH, HEIGHT."
         raise PageError(f"{name}: {problem}")
     elements = line_elements(root, name)
     nested = nested_lines(elements)
@@ -65,17 +65,17 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
 
 
 def line_text(line: Any) -> str:
-    """The words of a line, and one hyphen at its end where the last of them goes on in the next line."""
+    """Return the words of a line, with one hyphen at its end if the last word continues on the next line."""
     text = " ".join(line_words(line))
     hyphens = [hyphen.get("CONTENT", "").strip(f" {SOFT_HYPHEN}") or "-" for hyphen in children(line, "HYP")]
-    if text.endswith(SOFT_HYPHEN):  # where a line ends, and there alone, it is seen
+    if text.endswith(SOFT_HYPHEN):  # it is visible only at the end of a line
         text = text.rstrip(SOFT_HYPHEN)
         hyphens.append("-")
     return text + hyphens[0] if hyphens and not text.endswith(HYPHENS) else text
 
 
 def line_words(line: Any) -> list[str]:
-    """The words of a line: its strings as its spaces divide them or, where it has no space, each for itself."""
+    """Return the words of a line: its strings, joined where there is no space between them; without SP, each string."""
     strings = children(line, "String")
     if not children(line, "SP"):
         return [text for string in strings if (text := _string_text(string))]
@@ -89,10 +89,10 @@ def line_words(line: Any) -> list[str]:
 
 
 def line_polygon(line: Any) -> np.ndarray | None:
-    """A line's polygon, or else its box, or else the box around its strings.
+    """Return a line's polygon, else its box, else the box around its strings.
 
     Raises:
-        ValueError: if what the file gives cannot be understood.
+        ValueError: if the numbers in the file are not valid.
     """
     for shape in children(line, "Shape"):
         for polygon in children(shape, "Polygon"):
@@ -109,7 +109,7 @@ def line_polygon(line: Any) -> np.ndarray | None:
 
 
 def _string_text(string: Any) -> str:
-    """What a string says, or what its glyphs do."""
+    """Return the text of a string, or the text of its glyphs."""
     own = string.get("CONTENT", "").strip()
     return own or "".join(glyph.get("CONTENT", "") for glyph in children(string, "Glyph")).strip()
 
@@ -133,7 +133,7 @@ def _line(line: Any, place: int, is_nested: bool) -> PageLine:
     try:
         baseline = parse_points(line.get("BASELINE", ""))
     except ValueError:
-        pass  # a single number, its height: nothing to level by
+        pass  # a single number, its height: not enough for levelling
     block = line.getparent()
     if is_nested:
         problem = NESTED
@@ -141,7 +141,7 @@ def _line(line: Any, place: int, is_nested: bool) -> PageLine:
 
 
 def _in_order(root: Any, lines: list[Any]) -> list[Any]:
-    """The lines as ReadingOrder names them, a string in them, or a block around them; the others behind."""
+    """Return the lines in the order of ReadingOrder, which names lines, their strings or blocks; then the others."""
     references = [
         reference for order in children(root, "ReadingOrder") for part in order.iter() for reference in _named(part)
     ]
@@ -158,18 +158,18 @@ def _named(element: Any) -> list[str]:
 
 
 def _line_around(element: Any) -> Any:
-    """The line that a string or a letter is in; else the element itself."""
+    """Return the line of a string or glyph; for other elements, the element itself."""
     is_inside = local_name(element) in ("String", "Glyph")
     return next(element.iterancestors("{*}TextLine"), element) if is_inside else element
 
 
 def write_alto(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
-    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`.
+    """Fill in the texts that were read; this changes `page.document`.
 
     Args:
-        page: as it was read.
-        lines_read: its readings.
-        made: what read it, which a file says in which something changed.
+        page: the page.
+        lines_read: the reading of each of `page.lines`, or None.
+        made: provenance, written into the file if anything changed.
     """
     elements = descendants(page.document.root, "TextLine")
     orientations: dict[Any, set[int | None]] = {}
@@ -189,7 +189,7 @@ def write_alto(page: Page, lines_read: Sequence[Line | None], made: Provenance |
 
 def _fill(line: Any, read: Line) -> None:
     strings, words = children(line, "String"), read.text.split()
-    spaces = len(children(line, "SP"))  # either none is written, or one between any two words
+    spaces = len(children(line, "SP"))  # must be 0, or one between any two words
     if len(strings) != len(words) or not words or 0 < spaces < len(words) - 1:
         strings, words = [_only_string(line)], [read.text]
     for hyphen in children(line, "HYP"):
@@ -204,7 +204,7 @@ def _fill(line: Any, read: Line) -> None:
 
 
 def _only_string(line: Any) -> Any:
-    """Leave a line one string, as large as the line."""
+    """Reduce a line to one string with the line's box."""
     strings, box = children(line, "String"), _box_attributes(line)
     for piece in [piece for name in PIECES for piece in children(line, name)]:
         if not strings or piece is not strings[0]:
@@ -219,7 +219,7 @@ def _only_string(line: Any) -> Any:
 
 
 def _box_attributes(line: Any) -> list[str]:
-    """A line's box as it stands in the file, or else that of its polygon or of its strings."""
+    """Return a line's box as in the file, else the box of its polygon or of its strings."""
     own = [line.get(name) for name in BOX]
     if None not in own:
         return own
@@ -235,10 +235,10 @@ def _quarter(degrees: float) -> int:
 
 
 def _set_rotation(block: Any, quarter: int) -> None:
-    """Say how a block's text lies, unless it says so already, perhaps more finely."""
+    """Write a block's ROTATION, unless the file already has the same one, perhaps more precisely."""
     try:
-        said = float(block.get("ROTATION", "0"))
+        given = float(block.get("ROTATION", "0"))
     except ValueError:
-        said = float("inf")
-    if abs(said) == float("inf") or said != said or _quarter(said) != quarter:
+        given = float("inf")
+    if abs(given) == float("inf") or given != given or _quarter(given) != quarter:
         block.set("ROTATION", str(90 * quarter))

@@ -1,6 +1,6 @@
-"""A page as hOCR 1.2: one ocr_line a line, with its box, its confidence and how far it is turned.
+"""Writes a page as hOCR 1.2: one ocr_line per line, with its box, confidence and orientation.
 
-Where the reader told where words are, a line holds an ocrx_word for each, and these an ocrx_cinfo for each character.
+If the reader gives word positions, a line has an ocrx_word per word, and a word has an ocrx_cinfo per character.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WITH_WORDS, WITH_CHARACTERS = "ocrx_word", "ocrx_cinfo"
 
 
 def write_hocr(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
-    """Write the lines that were read, in the order of `page.lines`, whose points are pixels; and what read them."""
+    """Return the hOCR file of a page whose points are pixels: the lines that were read, and the provenance `made`."""
     html = new_html()
     head = _add(html, "head")
     _add(head, "title").text = writable(page.name)
@@ -60,7 +60,7 @@ def _capabilities(lines_read: Sequence[Line | None]) -> str:
 
 
 def _add_words(line: Any, words: Sequence[Word], name: str) -> None:
-    """Fill a line with its words, and spaces between them."""
+    """Add the words of a line, separated by spaces."""
     for number, word in enumerate(words, 1):
         title = f"{_box(np.array(word.polygon))}; x_wconf {_per_cent(word.confidence)}"
         span = _add(line, "span", **{"class": "ocrx_word", "id": f"{name}_{number}", "title": title})
@@ -80,7 +80,7 @@ def _add(parent: Any, tag: str, **attributes: str) -> Any:
 
 
 def _per_cent(confidence: float) -> str:
-    """Return a confidence as hOCR has it, 0 to 100, without an exponent: few programs would understand one."""
+    """Format a confidence for hOCR, 0 to 100, without an exponent, which many programs do not understand."""
     return np.format_float_positional(100 * confidence, precision=DIGITS, fractional=False, trim="-")
 
 

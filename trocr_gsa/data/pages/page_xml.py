@@ -1,11 +1,11 @@
-"""A PAGE file with what was read filled in.
+"""Reads PAGE files, and fills in the texts that were read.
 
-What is written: the line's main TextEquiv with @conf; and in the line's @custom, as the schema has no place for them,
-`orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, a number for each character of the
-text. Where the reader told where words are, they replace the file's; otherwise the file's words are brought in line
-with the text, as the region's text is. Everything else stays as it is; so do the lines for which there is
-no reading. Transkribus marks parts of a text in @custom by where they begin (`person {offset:3; length:5;}`): where the
-text is another now, such marks go.
+What is written: the line's main TextEquiv with @conf; and in the line's @custom, because the schema has no elements for
+them, `orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, one number per character. If
+the reader gives word positions, new words replace the old ones; otherwise the old words are updated to the new text.
+The text of the region is updated too. Everything else is kept, including lines without a reading. Transkribus marks
+parts of a text in @custom by their offset (`person {offset:3; length:5;}`); these marks are removed if the text has
+changed.
 """
 
 from __future__ import annotations
@@ -36,18 +36,17 @@ from .xml_files import PageError, XmlDocument, add_child, children, descendants,
 NAMESPACE = re.compile(r"https?://schema\.primaresearch\.org/PAGE/gts/pagecontent/(\d{4})-\d\d-\d\d")
 OLDEST = 2013
 READING_ORDER = re.compile(r"readingOrder\s*\{\s*index\s*:\s*(\d+)")
-LAST = 10**9  # an index of more digits is behind all others
-BEHIND_TEXT = frozenset({"TextStyle", "UserDefined", "Labels"})  # what the schema wants behind TextEquiv
+LAST = 10**9  # stands for an index with more digits
+AFTER_TEXT = frozenset({"TextStyle", "UserDefined", "Labels"})  # elements that must follow TextEquiv in the schema
 OURS = ("orientation", "characterConfidence")
 ENTRY = re.compile(r"[^}]*}?")  # of @custom
 
 
 def parse_page(document: XmlDocument, name: str) -> Page:
-    """Read a PAGE file's description.
+    """Parse a PAGE file.
 
     Raises:
-        PageError: if it is of a version whose points are stored in another way, does not hold one page, or holds more
-            lines than a page has.
+        PageError: if its version stores points differently, or it does not have exactly one page or has too many lines.
     """
     namespace = namespace_of(document.root)
     version = NAMESPACE.fullmatch(namespace)
@@ -66,7 +65,7 @@ def parse_page(document: XmlDocument, name: str) -> Page:
 
 
 def element_text(element: Any) -> str:
-    """The text of a line, word or glyph: its own or, if that is empty, that of what it is made of."""
+    """Return the text of a line, word or glyph; if it is empty, the text of its words or glyphs."""
     equiv = main_equiv(element)
     own = "" if equiv is None else "".join(text for part in children(equiv, "Unicode")[:1] for text in part.itertext())
     if is_seen(own):
@@ -76,7 +75,7 @@ def element_text(element: Any) -> str:
 
 
 def main_equiv(element: Any) -> Any | None:
-    """The TextEquiv that counts: the one of the lowest @index; one without stands behind 0 and before 1."""
+    """Return the main TextEquiv: the one with the lowest @index, where one without @index comes between 0 and 1."""
     return min(children(element, "TextEquiv"), key=_rank, default=None)
 
 
@@ -86,7 +85,7 @@ def _rank(equiv: Any) -> tuple[int, bool]:
 
 
 def _number(words: str | None) -> int | None:
-    """A whole number from 0 on; None if it is none."""
+    """Parse a whole number ≥ 0; None if it is not one."""
     words = (words or "").strip()
     if not words.isdecimal():
         return None
@@ -103,14 +102,14 @@ def _line(line: Any, region: Any, place: int, is_nested: bool) -> PageLine:
     try:
         baseline = next((parse_points(b.get("points", "")) for b in children(line, "Baseline")), None)
     except ValueError:
-        pass  # the line can be cut without, only not levelled
+        pass  # the line can be cut without a baseline, but not levelled
     if is_nested:
         problem = NESTED
     return PageLine(line.get("id", ""), region.get("id", ""), place, element_text(line), polygon, baseline, problem)
 
 
 def _in_order(page: Any) -> list[Any]:
-    """Every region that has lines, once: as ReadingOrder names them or those around them, the others behind."""
+    """Return the regions that have lines, in the order in which ReadingOrder names them or their parents."""
     regions = dict.fromkeys(line.getparent() for line in descendants(page, "TextLine"))
     references = [reference for order in children(page, "ReadingOrder") for reference in _references(order)]
     by_id = _regions_by_id(page, set(references))
@@ -118,7 +117,7 @@ def _in_order(page: Any) -> list[Any]:
 
 
 def _regions_by_id(page: Any, references: set[str]) -> dict[str, Any]:
-    """Return the regions that are referred to; of two with one id the first."""
+    """Return the referenced regions by id; of two with the same id, the first."""
     found: dict[str, Any] = {}
     for element in page.iterfind(".//*[@id]") if references else ():
         if element.get("id") in references and local_name(element).endswith("Region"):
@@ -127,7 +126,7 @@ def _regions_by_id(page: Any, references: set[str]) -> dict[str, Any]:
 
 
 def _references(group: Any) -> Iterator[str]:
-    """Yield the regions that a group names: by @index where its members have one, a nested group in its place."""
+    """Yield the regions of a group, sorted by @index if all members have one; nested groups in their place."""
     members = [child for child in group if isinstance(child.tag, str)]
     if all(member.get("index") is not None for member in members):
         members.sort(key=lambda member: _number(member.get("index")) or 0)
@@ -138,7 +137,7 @@ def _references(group: Any) -> Iterator[str]:
 
 
 def _lines_of(region: Any) -> list[Any]:
-    """A region's own lines: by @index, or else by Transkribus' readingOrder, where all have one; else as they stand."""
+    """Return a region's lines, sorted by @index or Transkribus' readingOrder if all have it, else as in the file."""
     lines = children(region, "TextLine")
     for key in (_index, _custom_index):
         places = [key(line) for line in lines]
@@ -157,12 +156,12 @@ def _custom_index(line: Any) -> int | None:
 
 
 def write_page(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
-    """Fill in what was read in each of `page.lines`, None where nothing was; changes `page.document`.
+    """Fill in the texts that were read; this changes `page.document`.
 
     Args:
-        page: as it was read.
-        lines_read: its readings.
-        made: what read it, which a file says in which something changed.
+        page: the page.
+        lines_read: the reading of each of `page.lines`, or None.
+        made: provenance, written into the file if anything changed.
     """
     elements = descendants(page.document.root, "TextLine")
     regions: dict[Any, list[Any]] = {}
@@ -192,7 +191,7 @@ def _fill(line: Any, read: Line, page: Page, ids: NewIds) -> None:
 
 
 def _update_words(line: Any, parts: list[str]) -> None:
-    """Bring the words that a line has in line with its text."""
+    """Update the words of a line to its new text."""
     words = children(line, "Word")
     for number, word in enumerate(words):
         for glyph in children(word, "Glyph"):
@@ -213,7 +212,7 @@ def _custom(read: Line) -> str:
 
 
 def _without(custom: str, is_dropped: Callable[[str, list[str]], bool]) -> str:
-    """Leave out of @custom, which is `tag {key:value; key:value;} tag {…}`, what is dropped by its tag and keys."""
+    """Remove entries from @custom, which has the form `tag {key:value; key:value;} tag {…}`, by their tag and keys."""
     kept = []
     for entry in ENTRY.findall(custom):
         tag, _, values = entry.partition("{")
@@ -223,7 +222,7 @@ def _without(custom: str, is_dropped: Callable[[str, list[str]], bool]) -> str:
 
 
 def _drop_marks(element: Any) -> None:
-    """Leave out of @custom what says where in the text something begins."""
+    """Remove the entries of @custom that refer to positions in the text."""
     custom = _without(element.get("custom", ""), lambda _, keys: "offset" in map(str.lower, keys))
     if custom:
         element.set("custom", custom)
@@ -232,12 +231,12 @@ def _drop_marks(element: Any) -> None:
 
 
 def _set_text(element: Any, text: str, confidence: float | None) -> None:
-    """Make this the text of the TextEquiv that counts; what was said of another text goes."""
+    """Set the text of the main TextEquiv, and remove metadata about the old text."""
     if text != element_text(element):
         _drop_marks(element)
     equiv = main_equiv(element)
     if equiv is None:
-        equiv = add_child(element, "TextEquiv", BEHIND_TEXT)
+        equiv = add_child(element, "TextEquiv", AFTER_TEXT)
     for plain in children(equiv, "PlainText"):
         remove(plain)
     unicode = next(iter(children(equiv, "Unicode")), None)

@@ -1,7 +1,7 @@
-"""What made a page's text, as its file has room for it.
+"""Writes the provenance of a text into PAGE and ALTO files.
 
-What is unusual: of PAGE, versions before 2019 have no element for it, so it becomes a comment of the metadata; of ALTO,
-versions before 4 have another element than those since.
+What is unusual: PAGE has no element for it in versions before 2019, so it is written as a comment in the metadata. ALTO
+has another element for it in versions before 4.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ PAGE_YEAR = re.compile(r"/pagecontent/(\d{4})-")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
 WITH_ITEMS = 2019  # PAGE has elements for processing steps
 WITH_PROCESSING = 4  # ALTO has an element for any processing
-STEP = "recognition/text-recognition"  # OCR-D's name of it
-BEHIND_COMMENTS = frozenset({"UserDefined", "MetadataItem", "TranskribusMetadata"})
+STEP = "recognition/text-recognition"  # OCR-D's name of this processing step
+AFTER_COMMENTS = frozenset({"UserDefined", "MetadataItem", "TranskribusMetadata"})
 
 
 def add_to_page(root: Any, made: Provenance) -> None:
-    """Say in a PAGE file's Metadata what made its text, and when it was changed."""
+    """Write provenance and date of change into the Metadata of a PAGE file."""
     metadata = next(iter(children(root, "Metadata")), None)
     if metadata is None:
         metadata = add_child(root, "Metadata", frozenset({"Page"}))
@@ -46,7 +46,7 @@ def add_to_page(root: Any, made: Provenance) -> None:
 
 
 def add_to_alto(root: Any, made: Provenance) -> None:
-    """Say in an ALTO file's Description what made its text."""
+    """Write the provenance into the Description of an ALTO file."""
     description = next(iter(children(root, "Description")), None)
     if description is None:
         description = add_child(root, "Description", frozenset({"Styles", "Tags", "ReadingOrder", "Layout"}))
@@ -71,9 +71,9 @@ def add_to_alto(root: Any, made: Provenance) -> None:
 def _add_comment(metadata: Any, made: Provenance) -> None:
     comments = next(iter(children(metadata, "Comments")), None)
     if comments is None:
-        comments = add_child(metadata, "Comments", BEHIND_COMMENTS)
-    said = f"{made.date} {writable(str(made))}"
-    comments.text = f"{comments.text}\n{said}" if (comments.text or "").strip() else said
+        comments = add_child(metadata, "Comments", AFTER_COMMENTS)
+    comment = f"{made.date} {writable(str(made))}"
+    comments.text = f"{comments.text}\n{comment}" if (comments.text or "").strip() else comment
 
 
 def _settings(made: Provenance) -> str:

@@ -1,7 +1,7 @@
-"""Words and characters, with their places, as elements of PAGE and ALTO files.
+"""Writes words and characters with their positions into PAGE and ALTO files.
 
-What is unusual: words that a file has already are replaced, because their places are of another reading. ALTO knows
-boxes along the page's sides; where words lie otherwise, their Shape gives the corners too, if the version has one.
+What is unusual: existing words are replaced, because their positions belong to another text. ALTO has boxes parallel to
+the sides of the page; for slanted words the corners are also written as a Shape, if the version has it.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from ..words import Character, Word
 from .page import Page
 from .xml_files import add_child, append_child, children, namespace_of, remove
 
-BEHIND_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # what PAGE wants behind a line's words
+AFTER_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # elements that must follow Word in PAGE
 IN_A_NAME = re.compile(r"[^\w.-]")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
-WITH_SHAPES, WITH_GLYPHS = 3, 4  # the versions of ALTO from which on strings have them
-SLANTED = 0.5  # pixels by which a corner may be off its box's and still be on it
+WITH_SHAPES, WITH_GLYPHS = 3, 4  # first versions of ALTO in which strings have shapes and glyphs
+MAX_OFFSET = 0.5  # pixels by which the corners of a word that is not slanted may differ from its box
 
 
 class NewIds:
-    """Ids that a PAGE file does not use yet.
+    """Generates ids that are not used in a PAGE file.
 
     Args:
-        root: of the file.
+        root: root element of the file.
     """
 
     def __init__(self, root: Any) -> None:
         self._used = {element.get("id") for element in root.iter() if isinstance(element.tag, str)}
 
     def release(self, element: Any) -> None:
-        """Let the ids of an element, and of what is in it, be used again."""
+        """Allow the ids of an element and its descendants to be used again."""
         self._used -= {each.get("id") for each in element.iter() if isinstance(each.tag, str)}
 
     def new(self, wanted: str) -> str:
-        """Return an id like the one wanted, as XML allows it."""
+        """Return an unused id similar to the wanted one, with only the characters that XML allows."""
         name = IN_A_NAME.sub("_", wanted)
         name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
         found, number = name, 1
@@ -49,13 +49,13 @@ class NewIds:
 
 
 def set_page_words(line: Any, words: Sequence[Word], page: Page, ids: NewIds) -> None:
-    """Give a TextLine of a PAGE file these words instead of those that it has."""
+    """Replace the words of a TextLine in a PAGE file."""
     for former in children(line, "Word"):
         ids.release(former)
         remove(former)
     base = line.get("id") or "line"
     for number, word in enumerate(words, 1):
-        element = add_child(line, "Word", BEHIND_WORDS)
+        element = add_child(line, "Word", AFTER_WORDS)
         name = ids.new(f"{base}_w{number}")
         element.set("id", name)
         _add_coords(element, word, page)
@@ -68,7 +68,7 @@ def set_page_words(line: Any, words: Sequence[Word], page: Page, ids: NewIds) ->
 
 
 def set_alto_words(line: Any, words: Sequence[Word], page: Page) -> None:
-    """Give a TextLine of an ALTO file these words instead of its strings, with a space between any two."""
+    """Replace the strings of a TextLine in an ALTO file by these words, with spaces between them."""
     for former in [piece for name in ("String", "SP", "HYP") for piece in children(line, name)]:
         remove(former)
     found = ALTO_VERSION.search(namespace_of(line))
@@ -83,7 +83,7 @@ def set_alto_words(line: Any, words: Sequence[Word], page: Page) -> None:
         if version >= WITH_SHAPES and _is_slanted(word):
             polygon = append_child(append_child(string, "Shape"), "Polygon")
             polygon.set("POINTS", _points(word, page))
-        # a Glyph is a single code point, and its place among the others that in the word
+        # a Glyph is a single code point, and the glyphs must be in the order of the word's code points
         are_single = all(len(character.text) == 1 for character in word.characters)
         for character in word.characters if version >= WITH_GLYPHS and are_single else ():
             glyph = append_child(string, "Glyph")
@@ -103,7 +103,7 @@ def _add_text(element: Any, read: Character) -> None:
 
 
 def _points(placed: Character, page: Page) -> str:
-    """Return corners in the file's units, whole numbers as PAGE wants them."""
+    """Return corners in the file's units, as whole numbers, which PAGE requires."""
     across, down = page.scale
     return " ".join(f"{round(x / across)},{round(y / down)}" for x, y in placed.polygon)
 
@@ -120,7 +120,7 @@ def _set_box(element: Any, placed: Character, page: Page) -> None:
 
 
 def _add_space(element: Any, before: Word, after: Word, page: Page) -> None:
-    """Say where a space is: between two words beside each other or, in a line that stands, below each other."""
+    """Set the position of a space: between two words side by side, or one above the other in a vertical line."""
     one, two = _box(before, page), _box(after, page)
     left, top = min(one[2], two[2]), min(one[1], two[1])
     _set(element, HPOS=left, VPOS=top, WIDTH=max(0, max(one[0], two[0]) - left))
@@ -128,7 +128,9 @@ def _add_space(element: Any, before: Word, after: Word, page: Page) -> None:
 
 def _is_slanted(placed: Character) -> bool:
     left, top, right, bottom = placed.box
-    return any(min(x - left, right - x) > SLANTED or min(y - top, bottom - y) > SLANTED for x, y in placed.polygon)
+    return any(
+        min(x - left, right - x) > MAX_OFFSET or min(y - top, bottom - y) > MAX_OFFSET for x, y in placed.polygon
+    )
 
 
 def _set(element: Any, **values: int) -> None:
