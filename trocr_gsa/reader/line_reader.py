@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
 BATCH_PIXELS = 32_000_000  # of a batch, as its pictures are kept
 LARGE, _one_large = 8_000_000, Lock()  # pixels of a picture that is decoded while no other thread decodes such a one
-OF_CTC_HEAD = 0.75  # its confidence on empty paper, for the decoder's
+OF_CTC_HEAD = 0.5  # share of `empty_paper_confidence` that holds for the CTC head alone, which is less sure
 
 
 class LineReader:
