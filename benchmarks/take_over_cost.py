@@ -26,7 +26,7 @@ from benchmarks.memory import forget_peak, in_new_process, resident
 from benchmarks.stock_reader import Shape, build_stock
 from trocr_gsa import TrOCRGSAModel
 from trocr_gsa.data.numbers import to_json
-from trocr_gsa.model.gated_attention import HeadGate
+from trocr_gsa.model.attention import HeadGate
 from trocr_gsa.model.orientation import only_pose, orientation_bias
 
 SMALL = Shape(

@@ -32,9 +32,8 @@ from trocr_gsa.equivariance import (
     turn_poses,
     turn_raster,
 )
-from trocr_gsa.model.attention import POSE_SUMS, GroupSelfAttention
+from trocr_gsa.model.attention import POSE_SUMS, ExtendedSelfAttention, GroupSelfAttention
 from trocr_gsa.model.encoding import grid_positions
-from trocr_gsa.model.extended_attention import ExtendedSelfAttention
 from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 

@@ -9,8 +9,7 @@ from literal_equations import EXACT_GROUPS
 from sharp_weights import sharpened
 from torch import nn
 
-from trocr_gsa.model.attention import GroupSelfAttention, LiftingSelfAttention
-from trocr_gsa.model.gated_attention import GatedGroupSelfAttention
+from trocr_gsa.model.attention import GatedGroupSelfAttention, GroupSelfAttention, LiftingSelfAttention
 from trocr_gsa.model.groups import PointGroup
 
 HIDDEN, HEADS = 16, 2

@@ -9,7 +9,7 @@ from stock_trocr import make_stock_model
 from tiny_checkpoint import NARROW, save_checkpoint
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
-from trocr_gsa.model.gated_attention import HeadGate
+from trocr_gsa.model.attention import HeadGate
 from trocr_gsa.onnx import export_reader
 from trocr_gsa.reader import LineReader
 

@@ -5,7 +5,7 @@ import torch
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
-from trocr_gsa.model.extended_attention import ExtendedSelfAttention
+from trocr_gsa.model.attention import ExtendedSelfAttention
 from trocr_gsa.reader import LineReader, load_reader
 from trocr_gsa.reader.adapters import AdapterLibrary
 from trocr_gsa.reader.decoding import read_images

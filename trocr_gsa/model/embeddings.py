@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+from .attention import per_line
 from .configuration_gsa_net import GSANetConfig
 from .encoding import CentredEncoding, TableEncoding, orbit
-from .extended_attention import per_line
 from .groups import PointGroup
 from .patches import see_from_pose, see_from_poses, with_margin
 

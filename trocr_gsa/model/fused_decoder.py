@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from transformers.cache_utils import EncoderDecoderCache
 from transformers.models.trocr.modeling_trocr import TrOCRAttention
 
+from .attention import check_implementation
 from .decoder_cache import CACHE
-from .extended_attention import check_implementation
 
 
 class FusedTrOCRAttention(TrOCRAttention):

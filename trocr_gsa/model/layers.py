@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import GroupSelfAttention, LiftingSelfAttention
+from .attention import EVERY_POSE, GroupSelfAttention, LiftingSelfAttention, per_line
 from .configuration_gsa_net import GSANetConfig
-from .extended_attention import EVERY_POSE, per_line
 
 
 class GSANetMLP(nn.Module):

@@ -20,12 +20,19 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 
-from .attention import GroupSelfAttention, LiftingSelfAttention
+from .attention import (
+    EVERY_POSE,
+    ExtendedSelfAttention,
+    GatedGroupSelfAttention,
+    GroupSelfAttention,
+    HeadGate,
+    LiftingSelfAttention,
+    check_implementation,
+    kept_probabilities,
+)
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
-from .extended_attention import EVERY_POSE, ExtendedSelfAttention, check_implementation, kept_probabilities
-from .gated_attention import GatedGroupSelfAttention, HeadGate
 from .groups import PointGroup
 from .layers import GSANetLayer, GSANetPoseHead
 from .patches import as_patches, patch_positions, raster_order

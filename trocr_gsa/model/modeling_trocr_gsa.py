@@ -24,11 +24,11 @@ from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.utils import logging
 
+from .attention import check_implementation
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
 from .decoder_cache import CACHE, UnsupportedTransformersError, cached_tokens, check_next_tokens, decode
-from .extended_attention import check_implementation
 from .fused_decoder import decoder_implementation, fuse_attention
 from .modeling_gsa_net import GSANetModel, GSANetModelOutput, is_requested
 from .orientation import Orientation, only_pose, orientation_bias

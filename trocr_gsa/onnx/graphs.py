@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache
 
+from trocr_gsa.model.attention import GatedGroupSelfAttention, HeadGate
 from trocr_gsa.model.decoder_cache import CACHE, decode
-from trocr_gsa.model.gated_attention import GatedGroupSelfAttention, HeadGate
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 ENCODER_INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes", "pose_bias")
