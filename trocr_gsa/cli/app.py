@@ -1,4 +1,4 @@
-"""`trocr-gsa`: read, finetune, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve."""
+"""The commands of `trocr-gsa`."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from .evaluate import evaluate
 from .export import export
 from .finetune import FORWARDED, FinetuneCommand, finetune
 from .messages import let_streams_take_anything
+from .pages import pages
 from .push import push
 from .read import read
 from .render import render
@@ -34,6 +35,6 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (read, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve):
+for command in (read, pages, evaluate, adapters, check, doctor, convert, export, push, compile, render, serve):
     app.command()(command)
 app.command(cls=FinetuneCommand, context_settings=FORWARDED)(finetune)

@@ -178,7 +178,7 @@ def write_alto(page: Page, lines_read: Sequence[Line | None], made: Provenance |
         quarter = None if read is None else _quarter(read.orientation)
         orientations.setdefault(element.getparent(), set()).add(quarter)
         if read is not None and read.words:
-            set_alto_words(element, read.words, page)
+            set_alto_words(element, read.words, page.scale)
         elif read is not None:
             _fill(element, read)
     for block, quarters in orientations.items():

@@ -183,7 +183,7 @@ def write_page(page: Page, lines_read: Sequence[Line | None], made: Provenance |
 def _fill(line: Any, read: Line, page: Page, ids: NewIds) -> None:
     _set_text(line, read.text, read.confidence)
     if read.words:
-        set_page_words(line, read.words, page, ids)
+        set_page_words(line, read.words, page.scale, ids)
     else:
         _update_words(line, read.text.split())
     custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)

@@ -119,8 +119,6 @@ def _add_line(surface: Any, block: Any, number: int, line: PageLine, read: Line)
         marked.tail = " " if place < len(read.words) else None
 
 
-
-
 def _points(points: np.ndarray) -> str:
     return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
 

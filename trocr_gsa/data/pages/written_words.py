@@ -6,19 +6,20 @@ the sides of the page; for slanted words the corners are also written as a Shape
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from ..numbers import significant
 from ..words import Character, Word
-from .page import Page
 from .xml_files import add_child, append_child, children, namespace_of, remove
 
 AFTER_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # elements that must follow Word in PAGE
 IN_A_NAME = re.compile(r"[^\w.-]")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
 WITH_SHAPES, WITH_GLYPHS = 3, 4  # first versions of ALTO in which strings have shapes and glyphs
+Scale = tuple[float, float]  # pixels in a unit of the file, across and down
 MAX_OFFSET = 0.5  # pixels by which the corners of a word that is not slanted may differ from its box
 
 
@@ -48,7 +49,7 @@ class NewIds:
         return found
 
 
-def set_page_words(line: Any, words: Sequence[Word], page: Page, ids: NewIds) -> None:
+def set_page_words(line: Any, words: Sequence[Word], scale: Scale, ids: NewIds) -> None:
     """Replace the words of a TextLine in a PAGE file."""
     for former in children(line, "Word"):
         ids.release(former)
@@ -58,16 +59,16 @@ def set_page_words(line: Any, words: Sequence[Word], page: Page, ids: NewIds) ->
         element = add_child(line, "Word", AFTER_WORDS)
         name = ids.new(f"{base}_w{number}")
         element.set("id", name)
-        _add_coords(element, word, page)
+        _add_coords(element, word, scale)
         for place, character in enumerate(word.characters, 1):
             glyph = append_child(element, "Glyph")
             glyph.set("id", ids.new(f"{name}_g{place}"))
-            _add_coords(glyph, character, page)
+            _add_coords(glyph, character, scale)
             _add_text(glyph, character)
         _add_text(element, word)
 
 
-def set_alto_words(line: Any, words: Sequence[Word], page: Page) -> None:
+def set_alto_words(line: Any, words: Sequence[Word], scale: Scale) -> None:
     """Replace the strings of a TextLine in an ALTO file by these words, with spaces between them."""
     for former in [piece for name in ("String", "SP", "HYP") for piece in children(line, name)]:
         remove(former)
@@ -75,53 +76,59 @@ def set_alto_words(line: Any, words: Sequence[Word], page: Page) -> None:
     version = int(found[1]) if found else 0
     for place, word in enumerate(words):
         if place:
-            _add_space(add_child(line, "SP"), words[place - 1], word, page)
+            _add_space(add_child(line, "SP"), words[place - 1], word, scale)
         string = add_child(line, "String")
-        _set_box(string, word, page)
+        _set_box(string, word, scale)
         string.set("CONTENT", word.text)
-        string.set("WC", significant(word.confidence))
+        _set_confidence(string, "WC", word)
         if version >= WITH_SHAPES and _is_slanted(word):
             polygon = append_child(append_child(string, "Shape"), "Polygon")
-            polygon.set("POINTS", _points(word, page))
+            polygon.set("POINTS", _points(word, scale))
         # a Glyph is a single code point, and the glyphs must be in the order of the word's code points
         are_single = all(len(character.text) == 1 for character in word.characters)
         for character in word.characters if version >= WITH_GLYPHS and are_single else ():
             glyph = append_child(string, "Glyph")
-            _set_box(glyph, character, page)
+            _set_box(glyph, character, scale)
             glyph.set("CONTENT", character.text)
-            glyph.set("GC", significant(character.confidence))
+            _set_confidence(glyph, "GC", character)
 
 
-def _add_coords(element: Any, placed: Character, page: Page) -> None:
-    append_child(element, "Coords").set("points", _points(placed, page))
+def _add_coords(element: Any, placed: Character, scale: Scale) -> None:
+    append_child(element, "Coords").set("points", _points(placed, scale))
 
 
 def _add_text(element: Any, read: Character) -> None:
     equiv = append_child(element, "TextEquiv")
-    equiv.set("conf", significant(read.confidence))
+    _set_confidence(equiv, "conf", read)
     append_child(equiv, "Unicode").text = read.text
 
 
-def _points(placed: Character, page: Page) -> str:
+def _set_confidence(element: Any, name: str, read: Character) -> None:
+    """Set the confidence of a text, unless it is unknown (NaN)."""
+    if math.isfinite(read.confidence):
+        element.set(name, significant(read.confidence))
+
+
+def _points(placed: Character, scale: Scale) -> str:
     """Return corners in the file's units, as whole numbers, which PAGE requires."""
-    across, down = page.scale
+    across, down = scale
     return " ".join(f"{round(x / across)},{round(y / down)}" for x, y in placed.polygon)
 
 
-def _box(placed: Character, page: Page) -> tuple[int, int, int, int]:
+def _box(placed: Character, scale: Scale) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom in the file's units."""
-    (left, top, right, bottom), (across, down) = placed.box, page.scale
+    (left, top, right, bottom), (across, down) = placed.box, scale
     return round(left / across), round(top / down), round(right / across), round(bottom / down)
 
 
-def _set_box(element: Any, placed: Character, page: Page) -> None:
-    left, top, right, bottom = _box(placed, page)
+def _set_box(element: Any, placed: Character, scale: Scale) -> None:
+    left, top, right, bottom = _box(placed, scale)
     _set(element, HPOS=left, VPOS=top, WIDTH=right - left, HEIGHT=bottom - top)
 
 
-def _add_space(element: Any, before: Word, after: Word, page: Page) -> None:
+def _add_space(element: Any, before: Word, after: Word, scale: Scale) -> None:
     """Set the position of a space: between two words side by side, or one above the other in a vertical line."""
-    one, two = _box(before, page), _box(after, page)
+    one, two = _box(before, scale), _box(after, scale)
     left, top = min(one[2], two[2]), min(one[1], two[1])
     _set(element, HPOS=left, VPOS=top, WIDTH=max(0, max(one[0], two[0]) - left))
 

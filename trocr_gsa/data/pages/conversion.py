@@ -1,0 +1,224 @@
+"""PAGE files as ALTO, and ALTO files as PAGE.
+
+What is unusual: both are written anew, of what both know: regions, lines and words with their polygons, labels, texts
+and confidences, baselines and the reading order. What only one of them knows is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
+
+from ..names import writable
+from ..numbers import significant
+from ..provenance import SOFTWARE, current_date, own_version
+from .layout import PICTURES, LayoutLine, Region, layout_of
+from .page import Page
+from .page_files import PageFile
+from .written_words import NewIds, set_alto_words, set_page_words
+from .xml_files import PageError, append_child
+
+ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
+ALTO_SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+AS_IT_IS = (1.0, 1.0)
+STEP = "format-conversion"
+TEXT_TYPES = frozenset({
+    "paragraph", "heading", "caption", "header", "footer", "page-number", "drop-capital", "credit", "floating",
+    "signature-mark", "catch-word", "marginalia", "footnote", "footnote-continued", "endnote", "TOC-entry",
+    "list-label", "other",
+})  # fmt: skip
+ALTO_PICTURES = {"picture": "Illustration", "separator": "GraphicalElement"}
+
+
+def convert_page(page: Page, kind: str) -> tuple[bytes, list[str]]:
+    """Return a page as a file of the other kind, and what of it that file has no place for.
+
+    Args:
+        page: as it was read, of known size, in pixels.
+        kind: "PAGE" or "ALTO"; of a page that is of that kind already, its bytes are returned.
+
+    Raises:
+        PageError: if the page's size is not known.
+    """
+    if page.kind == kind:
+        return page.document.content, []
+    if page.size is None:
+        raise PageError(f"{page.name}: does not say how large the page is. Put its image beside it.")
+    regions, dropped = layout_of(page)
+    root = _alto(page, regions) if kind == "ALTO" else _page_xml(page, regions)
+    etree.indent(root)
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n", dropped
+
+
+def in_pixels(file: PageFile) -> Page | None:
+    """Return a page in pixels, None if the file is no page; its image is looked for only if its size decides.
+
+    Raises:
+        PageError: if the file, or an image that is needed, cannot be used.
+    """
+    page = file.read()
+    if page is None:
+        return None
+    unit = (page.document.root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
+    if page.size is not None and unit == "pixel":
+        return page
+    opened = file.open()
+    return None if opened is None else opened[0]
+
+
+def _alto(page: Page, regions: Sequence[Region]) -> Any:
+    root = etree.Element(f"{{{ALTO}}}alto", nsmap={None: ALTO, "xsi": XSI})
+    root.set(f"{{{XSI}}}schemaLocation", f"{ALTO} {ALTO_SCHEMA}")
+    description = _add(root, "Description")
+    _add(description, "MeasurementUnit").text = "pixel"
+    _add(_add(description, "sourceImageInformation"), "fileName").text = writable(page.image)
+    processing = _add(description, "Processing", ID="conversion")
+    _add(processing, "processingCategory").text = "contentModification"
+    _add(processing, "processingDateTime").text = current_date()
+    _add(processing, "processingStepDescription").text = f"{STEP} from PAGE"
+    software = _add(processing, "processingSoftware")
+    _add(software, "softwareName").text, _add(software, "softwareVersion").text = SOFTWARE, own_version()
+    labels = _add_tags(root, regions)
+    ids = NewIds(root)
+    width, height = (str(math.ceil(side)) for side in page.size or (0, 0))
+    sheet = _add(_add(root, "Layout"), "Page", ID=ids.new("page"), PHYSICAL_IMG_NR="1", WIDTH=width, HEIGHT=height)
+    space = _add(sheet, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
+    for region in regions:
+        block = _add(space, ALTO_PICTURES.get(region.kind, "TextBlock"), ID=ids.new(region.name or "block"))
+        if region.kind == "text" and region.sort:
+            block.set("TAGREFS", labels["region", region.sort])
+        if region.kind == "picture" and region.sort:
+            block.set("TYPE", region.sort)
+        _set_place(block, region.polygon)
+        if region.rotation:
+            block.set("ROTATION", f"{region.rotation % 360:g}")
+        for each in region.lines:
+            _add_alto_line(block, each, ids, labels)
+    return root
+
+
+def _add_tags(root: Any, regions: Sequence[Region]) -> dict[tuple[str, str], str]:
+    """Add a tag for each label; return the ids of the tags by what they are of, and the label."""
+    named = [("region", region.sort) for region in regions if region.kind == "text" and region.sort]
+    named += [("line", each.label) for region in regions for each in region.lines if each.label]
+    ids = {key: f"tag_{number}" for number, key in enumerate(dict.fromkeys(named), 1)}
+    if ids:
+        tags = _add(root, "Tags")
+        for (of, label), name in ids.items():
+            _add(tags, "OtherTag", ID=name, TYPE=of, LABEL=writable(label))
+    return ids
+
+
+def _add_alto_line(block: Any, each: LayoutLine, ids: NewIds, labels: dict[tuple[str, str], str]) -> None:
+    line = _add(block, "TextLine", ID=ids.new(each.line.id or "line"))
+    if each.label:
+        line.set("TAGREFS", labels["line", each.label])
+    if each.line.baseline is not None and len(each.line.baseline):
+        line.set("BASELINE", _points(each.line.baseline))
+    _set_place(line, each.line.polygon)
+    if each.words:
+        set_alto_words(line, each.words, AS_IT_IS)
+        return
+    string = _add(line, "String", CONTENT=each.line.text)
+    _set_box(string, each.line.polygon)
+    if math.isfinite(each.confidence):
+        string.set("WC", significant(each.confidence))
+
+
+def _set_place(element: Any, polygon: np.ndarray | None) -> None:
+    """Say where something is: its box, and its polygon if it has any."""
+    _set_box(element, polygon)
+    if polygon is not None and len(polygon) >= 3:
+        _add(_add(element, "Shape"), "Polygon", POINTS=_points(polygon))
+
+
+def _set_box(element: Any, polygon: np.ndarray | None) -> None:
+    if polygon is not None and len(polygon):
+        (left, top), (right, bottom) = np.floor(polygon.min(axis=0)), np.ceil(polygon.max(axis=0))
+        for name, value in (("HPOS", left), ("VPOS", top), ("WIDTH", right - left), ("HEIGHT", bottom - top)):
+            element.set(name, f"{value:.0f}")
+
+
+def _page_xml(page: Page, regions: Sequence[Region]) -> Any:
+    root = etree.Element(f"{{{PAGE}}}PcGts", nsmap={None: PAGE, "xsi": XSI})
+    root.set(f"{{{XSI}}}schemaLocation", f"{PAGE} {PAGE}/pagecontent.xsd")
+    metadata, date = _add(root, "Metadata"), current_date()
+    software = f"{SOFTWARE} {own_version()}"
+    for name, text in (("Creator", software), ("Created", date), ("LastChange", date)):
+        _add(metadata, name).text = text
+    _add(metadata, "MetadataItem", type="processingStep", name=STEP, value=f"{software}, from ALTO", date=date)
+    width, height = (str(math.ceil(side)) for side in page.size or (0, 0))
+    sheet = _add(root, "Page", imageFilename=writable(page.image), imageWidth=width, imageHeight=height)
+    ids = NewIds(root)
+    names = [ids.new(region.name or "region") for region in regions]
+    if regions:
+        order = _add(_add(sheet, "ReadingOrder"), "OrderedGroup", id=ids.new("reading_order"))
+        for place, name in enumerate(names):
+            _add(order, "RegionRefIndexed", index=str(place), regionRef=name)
+    for region, name in zip(regions, names, strict=True):
+        _add_page_region(sheet, region, name, ids)
+    return root
+
+
+def _add_page_region(sheet: Any, region: Region, name: str, ids: NewIds) -> None:
+    tag = {"text": "TextRegion", "separator": "SeparatorRegion"}.get(region.kind, "ImageRegion")
+    element = _add(sheet, region.sort if region.sort in PICTURES else tag, id=name)
+    if region.rotation and region.kind == "text":
+        element.set("orientation", f"{180 - (180 - region.rotation) % 360:g}")
+    if region.kind == "text":
+        _set_label(element, region.sort, TEXT_TYPES)
+    _add(element, "Coords", points=_points(_outline(region)))
+    texts = []
+    for each in region.lines:
+        line = _add(element, "TextLine", id=ids.new(each.line.id or "line"))
+        _set_label(line, each.label, frozenset())
+        _add(line, "Coords", points=_points(_corners(each.line.polygon)))
+        if each.line.baseline is not None and len(each.line.baseline) > 1:
+            _add(line, "Baseline", points=_points(each.line.baseline))
+        set_page_words(line, each.words, AS_IT_IS, ids)
+        equiv = _add(line, "TextEquiv")
+        if math.isfinite(each.confidence):
+            equiv.set("conf", significant(each.confidence))
+        _add(equiv, "Unicode").text = each.line.text
+        texts.append(each.line.text)
+    if region.lines:
+        _add(_add(element, "TextEquiv"), "Unicode").text = "\n".join(texts)
+
+
+def _set_label(element: Any, label: str, types: frozenset[str]) -> None:
+    """Say what people called something: as the schema's type, if it is one, and as platforms read it."""
+    if label in types:
+        element.set("type", label)
+    elif label:
+        element.set("custom", f"structure {{type:{writable(label)};}}")
+
+
+def _outline(region: Region) -> np.ndarray:
+    """Return a region's polygon, or else a box around its lines, as PAGE wants one."""
+    known = [each.line.polygon for each in region.lines if each.line.polygon is not None]
+    if (region.polygon is None or not len(region.polygon)) and known:
+        points = np.concatenate(known)
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    return _corners(region.polygon)
+
+
+def _corners(polygon: np.ndarray | None) -> np.ndarray:
+    """Return a polygon of as many points as PAGE wants; one that is nowhere lies in the corner."""
+    return np.zeros((3, 2)) if polygon is None or len(polygon) < 2 else polygon
+
+
+def _points(points: np.ndarray) -> str:
+    return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
+
+
+def _add(parent: Any, tag: str, **attributes: str) -> Any:
+    child = append_child(parent, tag)
+    child.attrib.update(attributes)
+    return child
