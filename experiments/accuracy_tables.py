@@ -187,7 +187,7 @@ def same_text(at_angles: Sequence[Sequence[ScoredLine]]) -> float:
 
 def way_up(records: Sequence[ScoredLine]) -> float:
     """Return the share of lines whose orientation was said right."""
-    return sum(record.is_way_up_right for record in records) / max(1, len(records))
+    return sum(record.is_orientation_correct for record in records) / max(1, len(records))
 
 
 def percent(rate: float) -> str:

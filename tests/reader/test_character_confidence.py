@@ -99,7 +99,7 @@ def test_a_reader_that_computes_no_numbers_is_not_evaluated(damaged, monkeypatch
     output = tmp_path / "numbers.json"
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--angles", "0", "--json", str(output)])
     assert result.exit_code == 2
-    assert "error: `model`: it computes no finite number for 1 of 1 lines" in result.stderr
+    assert "error: `model`: its output is not finite for 1 of 1 lines" in result.stderr
     assert not output.exists()
 
 

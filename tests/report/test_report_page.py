@@ -143,7 +143,7 @@ def test_pictures_are_small_upright_and_end_where_the_page_is_full():
     two = make_reading([("abc", "x"), ("abc", "y")])
     room = len(worst_lines([two], PictureBudget())[0].picture)
     assert [each.picture is None for each in worst_lines([two], PictureBudget(room))] == [False, True]
-    assert "this page holds no more" not in page(two).text
+    assert "The image is left out" not in page(two).text
     assert len(worst_lines([make_reading([("abc", "x")] * 40)], PictureBudget())) == 30
 
 

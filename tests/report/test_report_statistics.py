@@ -14,7 +14,7 @@ def test_a_set_is_summed_up_over_its_angles():
     summary = summarise_readings(reading.by_angle, POSES)
     assert (summary.lines, summary.cer.value, summary.wer.value, summary.right) == (2, 0.25, 0.5, 0.5)
     assert (summary.cer.low, summary.cer.high) == (0.0, 0.5)
-    assert (summary.way_up, summary.way_up_long, summary.long_lines) == (1.0, None, 0)
+    assert (summary.orientation, summary.orientation_long, summary.long_lines) == (1.0, None, 0)
 
 
 def test_reading_a_line_at_more_angles_makes_no_interval_narrower():
@@ -31,14 +31,14 @@ def test_one_line_has_a_rate_and_no_interval():
 def test_the_way_up_of_long_lines_is_told_apart():
     pairs = [("0123456789", "0123456789"), ("short", "short")]
     summary = summarise_readings(make_reading(pairs, orientations=[0.0, 180.0]).by_angle, POSES)
-    assert (summary.way_up, summary.way_up_long, summary.long_lines) == (0.5, 1.0, 1)
+    assert (summary.orientation, summary.orientation_long, summary.long_lines) == (0.5, 1.0, 1)
 
 
 def test_an_angle_that_the_reader_cannot_say_is_not_held_against_it():
     summary = summarise_readings(make_reading([("a", "a")], angles=(45.0,), orientations=[0.0]).by_angle, POSES)
-    assert summary.way_up is None
+    assert summary.orientation is None
     mixed = make_reading([("a", "a")], angles=(0.0, 45.0), orientations=[0.0])
-    assert summarise_readings(mixed.by_angle, POSES).way_up == 1.0
+    assert summarise_readings(mixed.by_angle, POSES).orientation == 1.0
 
 
 def test_documents_come_the_worst_first():
@@ -72,28 +72,28 @@ def test_two_readers_are_compared_line_by_line():
 def test_letters_are_counted_as_they_are_taken_left_out_and_put_in():
     pairs = [("ſein ſo", "fein fo"), ("Wort", "Wrt"), ("da", "daa"), ("ſ", "ſ")]
     found = count_confusions(make_reading(pairs, angles=(0.0, 90.0)).readings)
-    (taken,), (left_out,), (put_in,) = found.taken, found.left_out, found.put_in
-    assert (taken.stands, taken.read, taken.count, taken.share) == ("ſ", "f", 4, pytest.approx(2 / 3))
-    assert (left_out.stands, left_out.read, left_out.count) == ("o", "", 2)
+    (taken,), (left_out,), (put_in,) = found.substitutions, found.deletions, found.insertions
+    assert (taken.reference, taken.prediction, taken.count, taken.share) == ("ſ", "f", 4, pytest.approx(2 / 3))
+    assert (left_out.reference, left_out.prediction, left_out.count) == ("o", "", 2)
     assert left_out.share == 0.5
-    assert (put_in.stands, put_in.read, put_in.count, put_in.share) == ("", "a", 2, None)
+    assert (put_in.reference, put_in.prediction, put_in.count, put_in.share) == ("", "a", 2, None)
     assert found.totals == (4, 2, 2)
 
 
 def test_an_example_shows_where_it_happened_in_the_line_otherwise_read_best():
     text = "a rather long line in which one letter was misread"
     pairs = [("x", "y"), (text.replace("one", "xne"), text.replace("one", "yne"))]
-    (taken,) = count_confusions(make_reading(pairs).readings).taken
+    (taken,) = count_confusions(make_reading(pairs).readings).substitutions
     assert (taken.count, taken.example.line) == (2, "line 1.png")
     assert (taken.example.before, taken.example.after) == ("…g line in which ", "ne letter was mi…")
 
 
 def test_only_the_most_frequent_are_listed_but_all_are_counted():
     found = count_confusions(make_reading([("abc", "xyz"), ("a", "x")]).readings, most=1)
-    assert [(each.stands, each.count) for each in found.taken] == [("a", 2)]
+    assert [(each.reference, each.count) for each in found.substitutions] == [("a", 2)]
     assert found.totals == (4, 0, 0)
 
 
 def test_without_errors_there_is_nothing_to_list():
     found = count_confusions(make_reading([("abc", "abc"), ("", "")]).readings)
-    assert (found.taken, found.left_out, found.put_in, found.totals) == ([], [], [], (0, 0, 0))
+    assert (found.substitutions, found.deletions, found.insertions, found.totals) == ([], [], [], (0, 0, 0))

@@ -1,1 +1,1 @@
-"""Reading labelled lines and telling how well: `evaluate`, and the report."""
+"""Evaluation on labelled lines: `evaluate`, and the report."""

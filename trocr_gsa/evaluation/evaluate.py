@@ -1,7 +1,7 @@
-"""Reading labelled lines at several angles, and the table that sums it up.
+"""Reads labelled lines at several angles, and summarises the results in a table.
 
-What is unusual: the same lines are turned and read again at every angle, by exact pixel moves at multiples of 90°; and
-intervals resample documents.
+What is unusual: the same lines are rotated and read at every angle; rotations by multiples of 90° are exact
+permutations of pixels. Intervals resample documents.
 """
 
 import math
@@ -31,7 +31,7 @@ QUARTER_TURNS = {
 
 
 def rotate_image(image: Image.Image, angle: float) -> Image.Image:
-    """Turn an image counter-clockwise by `angle` degrees; the page grows and is filled with its own paper."""
+    """Rotate an image counter-clockwise by `angle` degrees; the image is enlarged and filled with its paper colour."""
     turn = angle % 360
     if turn == 0:
         return image
@@ -49,18 +49,18 @@ def read_lines(
     num_beams: int = 1,
     with_ctc_text: bool = False,
 ) -> list[ScoredLine]:
-    """Turn every line by `angle` degrees and read it.
+    """Rotate every line by `angle` degrees and read it.
 
     Args:
-        model: the reader, in evaluation mode, with or without an adapter inside.
+        model: the reader, in evaluation mode, with or without an adapter.
         processor: its processor.
-        lines: upright lines with their text.
-        angle: degrees counter-clockwise, on top of the line's own.
-        batch_patches: patches in a batch, padding included.
-        num_beams: 1 reads greedily.
-        with_ctc_text: have the CTC head read the lines too, for `Line.ctc_text`.
+        lines: lines with their texts.
+        angle: degrees counter-clockwise, in addition to each line's own angle.
+        batch_patches: number of patches in a batch, padding included.
+        num_beams: number of beams; 1 is greedy decoding.
+        with_ctc_text: also read the lines with the CTC head, for `Line.ctc_text`.
 
-    Returns: one scored line for each, in their order; their angles are the lines' own and `angle` together.
+    Returns: one scored line per line, in the same order; its angle is the sum of the line's own and `angle`.
     """
     images = [rotate_image(line.image, angle) for line in lines]
     read = read_images(
@@ -73,12 +73,12 @@ def read_lines(
 
 
 def summarise(name: str, lines: Sequence[ScoredLine], seconds: float, translation: bool = False) -> SummaryRow:
-    """Sum up one set, read at one angle.
+    """Summarise one set, read at one angle.
 
     Args:
-        name: of the set.
-        lines: at least one, all at the same angle.
-        seconds: that reading them took.
+        name: name of the set.
+        lines: at least one line, all at the same angle.
+        seconds: time for reading them.
         translation: add chrF and BLEU, for targets that are translations.
 
     Raises:
@@ -101,7 +101,7 @@ def summarise(name: str, lines: Sequence[ScoredLine], seconds: float, translatio
         wer=metrics.error_rate(words),
         wer_low=wer_low,
         wer_high=wer_high,
-        orientation_accuracy=float(np.mean([line.is_way_up_right for line in lines])),
+        orientation_accuracy=float(np.mean([line.is_orientation_correct for line in lines])),
         lines_per_second=len(lines) / max(seconds, 1e-9),
         chrf=metrics.chrf(references, predictions) if translation else None,
         bleu=metrics.bleu(references, predictions) if translation else None,
@@ -118,20 +118,20 @@ def evaluate(
     translation: bool = False,
     normalize: Normalization = "none",
 ) -> Iterator[tuple[SummaryRow, list[ScoredLine]]]:
-    """Read one set at each angle; yield the summary and the scored lines of each as soon as they are there.
+    """Read one set at each angle; yield the summary and the scored lines of each angle as soon as it is finished.
 
     Args:
-        model: the reader, in evaluation mode, with or without an adapter inside.
+        model: the reader, in evaluation mode, with or without an adapter.
         processor: its processor.
-        name: of the set.
-        lines: at least one, with text.
+        name: name of the set.
+        lines: at least one line, with text.
         angles: degrees counter-clockwise.
-        num_beams: 1 reads greedily.
+        num_beams: number of beams; 1 is greedy decoding.
         translation: add chrF and BLEU.
-        normalize: how texts are folded before they are compared, as `normalize_text` does it.
+        normalize: normalization of the texts before they are compared, see `normalize_text`.
 
     Raises:
-        ValueError: if there is no line, or a line for which the model computes no finite number.
+        ValueError: if there is no line, or the model's output for a line is not finite.
     """
     for angle in angles:
         start = time.perf_counter()
@@ -140,8 +140,8 @@ def evaluate(
         unread = [each.line.source for each in read if not math.isfinite(each.line.confidence)]
         if unread:
             raise ValueError(
-                f"`model`: it computes no finite number for {len(unread)} of {len(lines)} lines of {name}, first for "
-                f"{unread[0]}: its weights or its adapter's are damaged. Evaluate another."
+                f"`model`: its output is not finite for {len(unread)} of {len(lines)} lines of {name}, first for "
+                f"{unread[0]}: its weights or those of its adapter are damaged. Evaluate another model."
             )
         scored = [replace(line, normalize=normalize) for line in read]
         yield replace(summarise(name, scored, seconds, translation), normalize=normalize), scored

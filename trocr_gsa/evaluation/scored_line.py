@@ -1,7 +1,7 @@
-"""A line that was read, beside what stands there: the one type of evaluation and report.
+"""A line that was read, with its reference: the one type for evaluation and report.
 
-What is unusual: nothing about the errors is stored. Alignment and counts follow from the sample, the line and the
-normalization when they are first asked for, and are then kept.
+What is unusual: the errors are not stored. Alignment and counts are computed from the sample, the line and the
+normalization when they are first used, and are then cached.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.transcription import Normalization, normalize_text
 from trocr_gsa.metrics.error_rates import Edit, ErrorCount, align_characters, count_word_errors, error_rate
 
-WAY_UP_WITHIN = 22.5  # degrees by which an orientation may be off and still be right
+ORIENTATION_TOLERANCE = 22.5  # degrees
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class ScoredLine:
     """One line, read once and compared with its reference.
 
     Attributes:
-        sample: the line with its reference text, as the data set gives it.
-        angle: degrees by which the picture that was read is turned counter-clockwise from upright, in [0, 360).
-        line: what was read.
-        normalize: how both texts are folded before they are compared, as `normalize_text` does it.
+        sample: the line with its reference text, from the data set.
+        angle: angle in degrees by which the image that was read is rotated counter-clockwise from upright, in [0, 360).
+        line: the reading.
+        normalize: normalization of both texts before they are compared, see `normalize_text`.
 
     Example:
         >>> from PIL import Image
@@ -32,7 +32,7 @@ class ScoredLine:
         >>> scored = ScoredLine(sample, 90.0, Line("Anno 1734", 0.9, 90.0))
         >>> scored.character_errors
         ErrorCount(errors=1, length=9)
-        >>> scored.is_way_up_right
+        >>> scored.is_orientation_correct
         True
     """
 
@@ -43,22 +43,22 @@ class ScoredLine:
 
     @property
     def document(self) -> str:
-        """The book or hand that the line is from; the line's own name where none is known."""
+        """The document of the line; if it is unknown, the line's own name."""
         return self.sample.document or self.sample.name
 
     @cached_property
     def reference(self) -> str:
-        """What stands there, normalized."""
+        """The reference text, normalized."""
         return normalize_text(self.sample.text, self.normalize)
 
     @cached_property
     def prediction(self) -> str:
-        """What was read, normalized."""
+        """The text that was read, normalized."""
         return normalize_text(self.line.text, self.normalize)
 
     @cached_property
     def edits(self) -> Sequence[Edit]:
-        """The fewest edits from the reference to the prediction."""
+        """The alignment of reference and prediction with the fewest edits."""
         return align_characters(self.reference, self.prediction)
 
     @cached_property
@@ -74,10 +74,10 @@ class ScoredLine:
 
     @property
     def cer(self) -> float:
-        """The line's own character error rate, 0 or more."""
+        """The character error rate of this line, 0 or more."""
         return error_rate([self.character_errors])
 
     @property
-    def is_way_up_right(self) -> bool:
-        """Whether the orientation is right to within `WAY_UP_WITHIN` degrees."""
-        return abs((self.line.orientation - self.angle + 180) % 360 - 180) < WAY_UP_WITHIN
+    def is_orientation_correct(self) -> bool:
+        """Whether the orientation is correct to within `ORIENTATION_TOLERANCE` degrees."""
+        return abs((self.line.orientation - self.angle + 180) % 360 - 180) < ORIENTATION_TOLERANCE

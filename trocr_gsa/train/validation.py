@@ -76,7 +76,7 @@ def _scores(sets: Mapping[str, Sequence[ScoredLine]]) -> dict[str, float]:
     scores = {"cer": _cer(everything), "wer": metrics.error_rate([line.word_errors for line in everything])}
     if len(sets) > 1:
         scores |= {f"cer/{name}": _cer(lines) for name, lines in sets.items()}
-    right = sum(line.is_way_up_right for line in everything)
+    right = sum(line.is_orientation_correct for line in everything)
     scores["orientation_accuracy"] = right / len(everything)
     ctc_texts = [line.line.ctc_text for line in everything if line.line.ctc_text is not None]
     if ctc_texts:

@@ -1,4 +1,4 @@
-"""What was measured, as one page to look at: a single HTML file without scripts, which needs no network."""
+"""The evaluation report: a single HTML file without scripts, which needs no network."""
 
 from .aligned import SetReading
 from .html import About, write_report

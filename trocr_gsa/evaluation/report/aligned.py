@@ -1,4 +1,4 @@
-"""A set of lines as one reader read it at each angle."""
+"""The readings of a set of lines by one reader at each angle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from trocr_gsa.metrics.summary_row import SummaryRow
 
 @dataclass(frozen=True)
 class SetReading:
-    """One set as one reader read it.
+    """The readings of one set by one reader.
 
     Attributes:
-        name: of the set.
-        runs: for each angle the summary and the scored lines, at least one and the same at every angle.
+        name: name of the set.
+        runs: summary and scored lines for each angle; the lines are the same at every angle, at least one.
     """
 
     name: str
@@ -27,20 +27,20 @@ class SetReading:
 
     @property
     def by_angle(self) -> list[Sequence[ScoredLine]]:
-        """The lines as read, a list for each angle."""
+        """The scored lines, one list per angle."""
         return [lines for _, lines in self.runs]
 
     @property
     def readings(self) -> list[ScoredLine]:
-        """The lines as read, angle after angle."""
+        """The scored lines of all angles, one angle after the other."""
         return [line for lines in self.by_angle for line in lines]
 
     @property
     def documents(self) -> list[str]:
-        """The document of each line; the line's own name where none is known."""
+        """The document of each line; if it is unknown, the line's own name."""
         return [line.document for line in self.by_angle[0]]
 
     @property
     def names_documents(self) -> bool:
-        """Whether any line says which document it is of."""
+        """Whether the document of any line is known."""
         return any(sample.document for sample in self.samples)

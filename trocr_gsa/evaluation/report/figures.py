@@ -1,6 +1,7 @@
-"""The page's figures: error rate around the circle, what confidence is worth, intervals beside numbers.
+"""Figures of the report: error rate by angle, calibration, error rate when lines are set aside, intervals.
 
-What is unusual: 0° is up, and degrees run counter-clockwise: a direction is where the tops of a line's letters point.
+What is unusual: in the polar plot 0° is up and degrees run counter-clockwise, so a direction is where the tops of the
+letters point.
 """
 
 import math
@@ -12,23 +13,23 @@ from markupsafe import Markup
 from .statistics import Rate, Trust
 from .svg import element, figure, legend, marker, points, round_up
 
-LETTERS_AROUND = 12  # more angles than these get no letter each
+MAX_LABELLED_ANGLES = 12  # with more angles, not every angle is labelled
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A named row of (angle in degrees, rate)."""
+    """A curve with a label: pairs of (angle in degrees, rate)."""
 
     label: str
     rates: Sequence[tuple[float, Rate]]
 
 
 def polar(title: str, curves: Sequence[Curve]) -> Markup:
-    """Draw error rates over angles: the centre is no error, the rim the worst.
+    """Draw error rates by angle as a polar plot; the error rate is 0 at the centre and largest at the rim.
 
     Args:
-        title: of the figure.
-        curves: at least one, each with at least one angle.
+        title: title of the figure.
+        curves: at least one curve, each with at least one angle.
     """
     centre, radius = 180.0, 115.0
     highest = round_up(max(rate.top for curve in curves for _, rate in curve.rates))
@@ -39,7 +40,7 @@ def polar(title: str, curves: Sequence[Curve]) -> Markup:
         return centre - distance * math.sin(turn), centre - distance * math.cos(turn)
 
     drawn = [element("circle", cx=centre, cy=centre, r=radius * part / 4, class_="grid") for part in range(1, 5)]
-    for angle in angles if len(angles) <= LETTERS_AROUND else range(0, 360, 30):
+    for angle in angles if len(angles) <= MAX_LABELLED_ANGLES else range(0, 360, 30):
         x, y = place(angle, highest)
         drawn.append(element("line", x1=centre, y1=centre, x2=x, y2=y, class_="grid"))
         drawn.append(_turned_letter(angle, centre, radius + 16))
@@ -49,15 +50,15 @@ def polar(title: str, curves: Sequence[Curve]) -> Markup:
         y = centre - radius * part / 4 + 11
         drawn.append(element("text", f"{100 * highest * part / 4:.3g} %", x=centre + 4, y=y, class_="tick"))
     drawn.append(legend([curve.label for curve in curves], 20, 380))
-    said = "; ".join(
+    text = "; ".join(
         f"{curve.label}: " + ", ".join(f"{100 * rate.value:.1f} % at {angle:g}°" for angle, rate in curve.rates)
         for curve in curves
     )
-    return figure(2 * centre, 372 + 18 * len(curves), title, said, *drawn)
+    return figure(2 * centre, 372 + 18 * len(curves), title, text, *drawn)
 
 
 def calibration(title: str, trust: Trust) -> Markup:
-    """Draw, for readings of like confidence, the share read right and the share of letters right."""
+    """Draw a calibration plot: the share of correct lines and of correct characters by confidence."""
     left, top, width, height = 46.0, 12.0, 270.0, 230.0
     start = min(0.9, math.floor(10 * trust.bins[0].confidence) / 10)
 
@@ -77,13 +78,15 @@ def calibration(title: str, trust: Trust) -> Markup:
         places = [place(each.confidence, share) for each, share in zip(trust.bins, shares, strict=True)]
         drawn.append(element("polyline", points=points(places), class_=f"line l{number}"))
         drawn += [marker(x, y, number) for x, y in places]
-    drawn.append(legend(["lines read without an error", "letters right (1 − CER)"], left + 4, top + height + 58))
-    said = ", ".join(f"of lines {100 * e.confidence:.0f} % sure {100 * e.right:.0f} % are right" for e in trust.bins)
-    return figure(340, 330, title, said, *drawn)
+    drawn.append(legend(["lines without errors", "correct characters (1 − CER)"], left + 4, top + height + 58))
+    text = ", ".join(
+        f"of lines with confidence {100 * e.confidence:.0f} % {100 * e.right:.0f} % are correct" for e in trust.bins
+    )
+    return figure(340, 330, title, text, *drawn)
 
 
 def set_aside(title: str, curves: Sequence[tuple[str, Trust]]) -> Markup:
-    """Draw the error rate that is left when the least sure lines are set aside, one curve a set."""
+    """Draw the error rate of the other lines when the least confident lines are set aside, one curve per set."""
     left, top, width, height = 46.0, 12.0, 270.0, 230.0
     highest = round_up(max(rate for _, trust in curves for _, rate in trust.left))
     most = max(aside for _, trust in curves for aside, _ in trust.left)
@@ -95,22 +98,22 @@ def set_aside(title: str, curves: Sequence[tuple[str, Trust]]) -> Markup:
     for step in range(6):
         x, _ = place(most * step / 5, 0)
         drawn.append(element("text", f"{100 * most * step / 5:.3g} %", x=x, y=top + height + 16, class_="tick middle"))
-    words = "lines set aside, the least sure first"
+    words = "lines set aside, the least confident first"
     drawn.append(element("text", words, x=left + width / 2, y=top + height + 34, class_="tick middle"))
     for number, (_, trust) in enumerate(curves):
         places = [place(*pair) for pair in trust.left]
         drawn.append(element("polyline", points=points(places), class_=f"line l{number % 6}"))
         drawn += [marker(x, y, number, 3) for x, y in places]
     drawn.append(legend([name for name, _ in curves], left + 4, top + height + 58))
-    said = "; ".join(
+    text = "; ".join(
         f"{name}: " + ", ".join(f"{100 * rate:.1f} % with {100 * aside:.0f} % set aside" for aside, rate in trust.left)
         for name, trust in curves
     )
-    return figure(340, 294 + 18 * len(curves), title, said, *drawn)
+    return figure(340, 294 + 18 * len(curves), title, text, *drawn)
 
 
 def bar(rate: Rate, highest: float, lowest: float = 0.0) -> Markup:
-    """Draw a rate and its interval on a line from `lowest` to `highest`; the numbers stand beside it."""
+    """Draw a rate and its interval on a scale from `lowest` to `highest`; the table has the numbers."""
     width, span = 120.0, max(highest - lowest, 1e-9)
 
     def place(value: float) -> float:
@@ -125,7 +128,7 @@ def bar(rate: Rate, highest: float, lowest: float = 0.0) -> Markup:
 
 
 def _around(number: int, curve: Curve, place: Callable[[float, float], tuple[float, float]]) -> list[Markup]:
-    """Return one curve: its outline from three angles on, an interval and a mark at each."""
+    """Return one curve: its outline if it has at least three angles, with an interval and a marker at each angle."""
     rates = sorted(curve.rates, key=lambda pair: pair[0] % 360)
     places = [place(angle, rate.value) for angle, rate in rates]
     drawn = [element("polygon", points=points(places), class_=f"line l{number % 6}")] if len(places) > 2 else []
@@ -138,7 +141,7 @@ def _around(number: int, curve: Curve, place: Callable[[float, float], tuple[flo
 
 
 def _turned_letter(angle: float, centre: float, distance: float) -> Markup:
-    """Return the letter R as it lies in a line turned by `angle`, and the angle in figures beyond it."""
+    """Return the letter R rotated by `angle`, and the angle in degrees outside of it."""
     turn = math.radians(angle)
     x, y = centre - distance * math.sin(turn), centre - distance * math.cos(turn)
     far = distance + 28
@@ -153,7 +156,7 @@ def _frame(left: float, top: float, width: float, height: float) -> Markup:
 
 
 def _shares(left: float, top: float, width: float, height: float, highest: float = 1.0) -> list[Markup]:
-    """Return level lines from 0 to `highest`, with their per cent."""
+    """Return horizontal grid lines from 0 to `highest`, labelled in per cent."""
     drawn = []
     for step in range(5):
         y = top + height * (1 - step / 4)

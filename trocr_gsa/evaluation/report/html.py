@@ -1,6 +1,6 @@
-"""The page: everything put into one HTML file that carries its figures and pictures inside itself.
+"""Writes the report: one HTML file that contains its figures and images.
 
-What is unusual: the page has no script and forbids any, so that nothing in a text or a name can run when it is opened.
+What is unusual: the page has no scripts and forbids them, so that nothing in a text or name can run when it is opened.
 """
 
 import platform
@@ -24,23 +24,23 @@ from .statistics import KEPT, LONG, Rate
 from .worst import PictureBudget, worst_lines
 
 PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "jiwer")
-LONGEST_TEXT = 600  # letters of a line that are shown
+MAX_TEXT = 600  # characters of a line that are shown
 
 
 @dataclass(frozen=True)
 class About:
-    """What was done, for the head of the page.
+    """Information about the evaluation, for the head of the page.
 
     Attributes:
         model: name or folder of the model.
-        adapters: folder of each adapter by the name that its readings go by.
-        command: that made the page.
+        adapters: folder of each adapter, by the name used in the report.
+        command: the command that made the page.
         group: name of the model's group.
-        poses: degrees that the model can say.
-        temperature: of its confidence.
-        settings: what else was chosen, as words.
-        left_out: why lines could not be read, a line each.
-        written: when.
+        poses: orientations in degrees that the model can predict.
+        temperature: temperature of its confidence.
+        settings: other settings, by name.
+        left_out: messages about lines that could not be read.
+        written: date of the page.
     """
 
     model: str
@@ -58,16 +58,16 @@ def write_report(path: Path, readings: Mapping[str, Sequence[SetReading]], about
     """Write the page.
 
     Args:
-        path: of the HTML file.
-        readings: of each reader, by its name, the same sets at the same angles in the same order; the first reader is
-            the one that others are compared with.
-        about: what was done.
+        path: path of the HTML file.
+        readings: the sets of each reader, by its name; sets and angles are the same and in the same order for all. The
+            other readers are compared with the first one.
+        about: information about the evaluation.
 
     Raises:
         ValueError: if there is no reading.
         OSError: if the file cannot be written.
     """
-    # A file's name can hold what is no letter in any encoding: written as an escape, it spoils no page.
+    # a file name may contain bytes that are not UTF-8, which are written as escapes
     write_text(path, render_report(readings, about), errors="backslashreplace")
 
 
@@ -94,12 +94,12 @@ def render_report(readings: Mapping[str, Sequence[SetReading]], about: About) ->
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a fraction as per cent; a dash for None."""
+    """Format a fraction in per cent; a dash for None."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def interval(rate: Rate, signed: bool = False) -> str:
-    """Return an interval in per cent; nothing where there is none."""
+    """Format an interval in per cent; empty if there is none."""
     if rate.low is None or rate.high is None:
         return ""
     sign = "+" if signed else ""
@@ -107,7 +107,7 @@ def interval(rate: Rate, signed: bool = False) -> str:
 
 
 def letter(text: str) -> str:
-    """Return a letter so that it can be seen: ␣ for a space, ◌ under a lone mark, its number where it has no form."""
+    """Return a visible form of a character: ␣ for a space, ◌ with a combining mark, U+… for an invisible character."""
     if text == " ":
         return "␣"
     kind = unicodedata.category(text) if text else ""
@@ -117,18 +117,18 @@ def letter(text: str) -> str:
 
 
 def letter_name(text: str) -> str:
-    """Return a letter's name in Unicode."""
+    """Return the Unicode name of a character."""
     return unicodedata.name(text, f"U+{ord(text):04X}").lower() if text else ""
 
 
 def shown(edits: Sequence[Edit], side: str) -> Iterator[tuple[str, str]]:
-    """Yield (kind, text) of one side of an alignment: what stands there, or what was read; at most `LONGEST_TEXT`.
+    """Yield (kind, text) of one side of an alignment, reference or prediction, at most `MAX_TEXT` characters.
 
     Args:
         edits: the alignment.
         side: "reference" or "prediction".
     """
-    room = LONGEST_TEXT
+    room = MAX_TEXT
     for edit in edits:
         text = getattr(edit, side)
         changed = "sub" if edit.reference and edit.prediction else "del" if edit.reference else "ins"
@@ -143,11 +143,11 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "from its sources"
+        return "not installed"
 
 
 def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budget: PictureBudget) -> dict[str, Any]:
-    """Return what the page says of one reader."""
+    """Return the template's data for one reader."""
     every = [line for each in sets for line in each.readings]
     described = [_set(each, poses) for each in sets]
     curves = [
@@ -157,7 +157,7 @@ def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budge
         "name": name,
         "sets": described,
         "polar": figures.polar("CER over the angle of the line", curves),
-        "aside": figures.set_aside("CER left when lines are set aside", [(e["name"], e["trust"]) for e in described]),
+        "aside": figures.set_aside("CER when lines are set aside", [(e["name"], e["trust"]) for e in described]),
         "confusions": count_confusions(every),
         "readings": len(every),
         "worst": worst_lines(sets, budget),
@@ -166,7 +166,7 @@ def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budge
 
 
 def _set(reading: SetReading, poses: Sequence[float]) -> dict[str, Any]:
-    """Return what the page says of one set as one reader read it."""
+    """Return the template's data for one set of one reader."""
     trust = statistics.trust(reading.readings)
     angles = [
         (row, statistics.summarise_readings([lines], poses))
@@ -186,7 +186,7 @@ def _set(reading: SetReading, poses: Sequence[float]) -> dict[str, Any]:
 
 
 def _comparison(readings: Mapping[str, Sequence[SetReading]]) -> list[dict[str, Any]]:
-    """Return, for each set, every reader beside the first."""
+    """Return, for each set, the comparison of every reader with the first one."""
     found = []
     for sides in zip(*readings.values(), strict=True):
         named = dict(zip(readings, sides, strict=True))

@@ -1,7 +1,7 @@
-"""The numbers of the page: of sets, angles, documents, and of one reader beside another.
+"""The numbers of the report: for sets, angles and documents, and comparisons of readers.
 
-What is unusual: a line that was read at four angles is one line. Its errors are summed over the angles before documents
-are drawn, so that reading a line again makes no interval narrower.
+What is unusual: a line that was read at four angles counts as one line. Its errors are summed over the angles before
+documents are drawn, so that reading a line at more angles does not make the interval narrower.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,14 +13,14 @@ from trocr_gsa.metrics.error_rates import ErrorCount, bootstrap_interval, error_
 
 from .aligned import SetReading
 
-LONG = 10  # letters: a line of which one can tell which way up it is
-KEPT = 0.9  # of the lines, when the least sure are set aside
+LONG = 10  # characters of a line that is long enough to recognise its orientation
+KEPT = 0.9  # share of the lines that is kept when the least confident ones are set aside
 SHARES_SET_ASIDE = tuple(step / 20 for step in range(11))  # 0 … 50 %
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate, and the interval that holds 95 % of resampled sets; None where there was one thing to draw from."""
+    """A rate with its 95 % bootstrap interval; None if there is only one line or document."""
 
     value: float
     low: float | None = None
@@ -28,42 +28,42 @@ class Rate:
 
     @property
     def top(self) -> float:
-        """The largest number in it."""
+        """The upper end of the interval, or the rate."""
         return self.value if self.high is None else max(self.value, self.high)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How lines were read.
+    """Summary of the readings of some lines.
 
     Attributes:
-        lines: how many, each counted once.
-        cer: of their characters.
-        wer: of their words.
+        lines: number of lines, each counted once.
+        cer: character error rate.
+        wer: word error rate.
         right: share of readings without an error.
-        way_up: share of readings whose orientation is right; None at angles that the reader has no pose for.
-        way_up_long: the same on lines of `LONG` letters or more; None where there are none.
-        long_lines: how many these are.
+        orientation: share of readings with the correct orientation; None for angles that the reader cannot predict.
+        orientation_long: the same for lines with `LONG` characters or more; None if there are none.
+        long_lines: number of these lines.
     """
 
     lines: int
     cer: Rate
     wer: Rate
     right: float
-    way_up: float | None
-    way_up_long: float | None
+    orientation: float | None
+    orientation_long: float | None
     long_lines: int
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What confidence is worth on a set.
+    """Quality of the confidence on a set.
 
     Attributes:
-        bins: of readings of like confidence, the least sure first.
-        calibration_error: expected, in [0, 1].
-        cer_kept: error rate of the surest `KEPT` of the readings.
-        left: (share set aside, error rate of the others).
+        bins: bins of readings with similar confidence, the least confident first.
+        calibration_error: expected calibration error, in [0, 1].
+        cer_kept: error rate of the most confident `KEPT` of the readings.
+        left: pairs of (share set aside, error rate of the others).
     """
 
     bins: Sequence[Bin]
@@ -73,29 +73,29 @@ class Trust:
 
 
 def summarise_readings(by_angle: Sequence[Sequence[ScoredLine]], poses: Sequence[float]) -> Summary:
-    """Sum up the same lines, read at one or several angles.
+    """Summarise the readings of lines at one or several angles.
 
     Args:
         by_angle: for each angle the same lines in the same order, at least one.
-        poses: degrees that the reader can say.
+        poses: orientations in degrees that the reader can predict.
     """
     readings = [line for lines in by_angle for line in lines]
     documents = [line.document for line in by_angle[0]]
-    told = [line for line in readings if line.angle in poses]
-    long = [line for line in told if line.character_errors.length >= LONG]
+    predictable = [line for line in readings if line.angle in poses]
+    long = [line for line in predictable if line.character_errors.length >= LONG]
     return Summary(
         lines=len(by_angle[0]),
         cer=_rate([[line.character_errors for line in lines] for lines in by_angle], documents),
         wer=_rate([[line.word_errors for line in lines] for lines in by_angle], documents),
         right=sum(line.character_errors.errors == 0 for line in readings) / len(readings),
-        way_up=_way_up(told),
-        way_up_long=_way_up(long),
+        orientation=_orientation_accuracy(predictable),
+        orientation_long=_orientation_accuracy(long),
         long_lines=sum(line.character_errors.length >= LONG for line in by_angle[0]),
     )
 
 
 def summarise_documents(reading: SetReading, poses: Sequence[float]) -> list[tuple[str, Summary]]:
-    """Return each document of a set with its summary, the worst first; intervals draw the document's lines."""
+    """Return the summary of each document of a set, the worst first; intervals resample the document's lines."""
     places: dict[str, list[int]] = {}
     for place, document in enumerate(reading.documents):
         places.setdefault(document, []).append(place)
@@ -107,7 +107,7 @@ def summarise_documents(reading: SetReading, poses: Sequence[float]) -> list[tup
 
 
 def trust(readings: Sequence[ScoredLine]) -> Trust:
-    """Say what confidence is worth on at least one reading."""
+    """Compute the quality of the confidence on at least one reading."""
     confidences, counts = [line.line.confidence for line in readings], [line.character_errors for line in readings]
     bins = confidence_bins(confidences, counts)
     left = [(aside, cer_of_surest(confidences, counts, 1 - aside)) for aside in SHARES_SET_ASIDE]
@@ -115,7 +115,7 @@ def trust(readings: Sequence[ScoredLine]) -> Trust:
 
 
 def difference(base: Sequence[Sequence[ScoredLine]], other: Sequence[Sequence[ScoredLine]]) -> Rate:
-    """Return the error rate of another reader of the same lines less that of the first, with its paired interval."""
+    """Return the difference of two readers' error rates on the same lines, other − base, with its paired interval."""
     documents = [line.document for line in base[0]]
     first, second = (_pooled([[line.character_errors for line in lines] for lines in each]) for each in (base, other))
     value = error_rate(second) - error_rate(first)
@@ -130,14 +130,14 @@ def _rate(counts_by_angle: Sequence[Sequence[ErrorCount]], documents: Sequence[H
 
 
 def _pooled(counts_by_angle: Sequence[Sequence[ErrorCount]]) -> list[ErrorCount]:
-    """Return each line's errors at all angles together."""
+    """Return the sum of each line's errors over all angles."""
     return [
         ErrorCount(sum(count.errors for count in line), sum(count.length for count in line))
         for line in zip(*counts_by_angle, strict=True)
     ]
 
 
-def _way_up(readings: Sequence[ScoredLine]) -> float | None:
+def _orientation_accuracy(readings: Sequence[ScoredLine]) -> float | None:
     if not readings:
         return None
-    return sum(line.is_way_up_right for line in readings) / len(readings)
+    return sum(line.is_orientation_correct for line in readings) / len(readings)

@@ -1,4 +1,4 @@
-"""SVG by elements: everything that is written into one is escaped."""
+"""Builds SVG from elements; all texts and attributes are escaped."""
 
 from markupsafe import Markup, escape
 
@@ -15,19 +15,19 @@ def element(tag: str, *children: str | Markup, **attributes: str | float | None)
 
 
 def figure(width: float, height: float, title: str, description: str, *children: Markup) -> Markup:
-    """Return an SVG picture with words for those who cannot see it."""
+    """Return an SVG image with a text alternative."""
     words, box = f"{title}. {description}", f"0 0 {width:g} {height:g}"
     inside = (element("title", title), *children)
     return element("svg", *inside, viewBox=box, width=width, height=height, role="img", aria_label=words)
 
 
 def points(places: list[tuple[float, float]]) -> str:
-    """Return places as the points of a polygon or polyline."""
+    """Format coordinates as the points of a polygon or polyline."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
 def marker(x: float, y: float, number: int, radius: float = 4) -> Markup:
-    """Return a mark in the style of the curve of that number: colour and shape both tell curves apart."""
+    """Return a marker for the curve with this number; curves differ in colour and shape."""
     style = f"curve c{number % 6}"
     shape = number % 3
     if shape == 0:
@@ -39,7 +39,7 @@ def marker(x: float, y: float, number: int, radius: float = 4) -> Markup:
 
 
 def legend(labels: list[str], left: float, top: float) -> Markup:
-    """Return the names of curves below each other, each with its mark."""
+    """Return a legend: the labels of the curves, each with its marker."""
     rows = [
         marker(left, top + 18 * number - 4, number) + element("text", label, x=left + 12, y=top + 18 * number)
         for number, label in enumerate(labels)
@@ -48,7 +48,7 @@ def legend(labels: list[str], left: float, top: float) -> Markup:
 
 
 def round_up(value: float) -> float:
-    """Return the least of 1, 2, 2.5, 5 times a power of ten that is not below `value`; a hundredth for 0."""
+    """Round up to 1, 2, 2.5 or 5 times a power of ten, at least 0.01."""
     step = 0.01
     while True:
         for factor in (1, 2, 2.5, 5):

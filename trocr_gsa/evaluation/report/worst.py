@@ -1,4 +1,4 @@
-"""The lines that cost most, as small pictures inside the page."""
+"""The lines with the most errors, with small images inside the page."""
 
 import base64
 import io
@@ -13,21 +13,21 @@ from trocr_gsa.evaluation.scored_line import ScoredLine
 
 from .aligned import SetReading
 
-MOST_LINES = 30  # of a reader
-LARGEST = (1200, 96)  # pixels: what is larger is made smaller
+MAX_LINES = 30  # for each reader
+MAX_SIZE = (1200, 96)  # pixels; larger images are scaled down
 QUALITY = 70  # of JPEG
 
 
 @dataclass(frozen=True)
 class WorstLine:
-    """A line that was read badly.
+    """A line with many errors.
 
     Attributes:
-        line: at the angle at which it was read worst.
-        set_name: of its set.
-        angles: at which it was read just so.
-        picture: the line upright, as a data URI; None where the page has no room for more.
-        size: (width, height) of the picture in pixels.
+        line: its reading at the angle with the most errors.
+        set_name: name of its set.
+        angles: all angles with the same reading.
+        picture: image of the upright line, as a data URI; None if the page has reached its size limit.
+        size: (width, height) of the image in pixels.
     """
 
     line: ScoredLine
@@ -38,19 +38,19 @@ class WorstLine:
 
 
 class PictureBudget:
-    """Room for pictures in a page.
+    """Limits the size of all images in a page.
 
     Args:
-        size: bytes of all data URIs together.
+        size: maximum number of bytes of all data URIs together.
     """
 
     def __init__(self, size: int = 4_000_000) -> None:
         self.left = size
 
     def embed(self, sample: LineSample) -> tuple[str | None, tuple[int, int]]:
-        """Return the line upright and small as a data URI, or None where there is no room, and its size in pixels."""
+        """Return a small image of the upright line as a data URI, or None if the limit is reached, and its size."""
         image = rotate_image(sample.image, -sample.angle).convert("L" if sample.image.mode == "L" else "RGB")
-        image.thumbnail(LARGEST, Image.Resampling.LANCZOS)
+        image.thumbnail(MAX_SIZE, Image.Resampling.LANCZOS)
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=QUALITY)
         uri = "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
@@ -60,13 +60,13 @@ class PictureBudget:
         return uri, image.size
 
 
-def worst_lines(readings: Sequence[SetReading], budget: PictureBudget, most: int = MOST_LINES) -> list[WorstLine]:
-    """Return the lines with most errors, each once, at the angle at which it has most.
+def worst_lines(readings: Sequence[SetReading], budget: PictureBudget, most: int = MAX_LINES) -> list[WorstLine]:
+    """Return the lines with the most errors, each once, at the angle at which it has the most.
 
     Args:
         readings: the sets of one reader.
-        budget: for their pictures.
-        most: at most so many lines.
+        budget: limit of the images' size.
+        most: maximum number of lines.
     """
     found: list[tuple[ScoredLine, str, list[float]]] = []
     for reading in readings:
