@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from stock_processors import make_stock_processor
 from stock_trocr import load_stock, make_stock_model
 from transformers import TrOCRProcessor
@@ -30,10 +30,13 @@ def converted(stock):
 
 
 def lines():
-    """Pictures of coarse blocks, which no squashing levels out."""
-    generator = np.random.default_rng(1)
-    blocks = [Image.fromarray(generator.integers(0, 256, (3, 6, 3), dtype=np.uint8)) for _ in SIZES]
-    return [block.resize(size, Image.Resampling.NEAREST) for block, size in zip(blocks, SIZES, strict=True)]
+    """Words on paper of different colours, which no squashing levels out."""
+    lines = []
+    for size, word, paper in zip(SIZES, ("whale", "of", "Nantucket"), ("#e8d8a0", "#a8c8f0", "#f0b0b0"), strict=True):
+        line = Image.new("RGB", size, paper)
+        ImageDraw.Draw(line).text((6, 4), word, fill="black", font=ImageFont.load_default(18))
+        lines.append(line)
+    return lines
 
 
 def texts(read):

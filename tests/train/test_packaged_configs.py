@@ -61,6 +61,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, near):
 
 
 def test_paths_in_a_packaged_configuration_start_where_the_command_does():
-    """`output: runs/lora_hand` and `train: prepared/…` were never meant beside the file."""
-    assert TrainingArguments.from_command_line(["reader_hands"]).train[0].startswith("prepared/")
+    """`output: runs/lora_hand` and `validation: prepared/…` were never meant beside the file."""
+    assert TrainingArguments.from_command_line(["reader_hands"]).validation[0].startswith("prepared/")
     assert TrainingArguments.from_command_line(["lora_hand", *LINES]).output == "runs/lora_hand"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .numbers import significant
 
+if TYPE_CHECKING:  # the command's help needs this file, but no positions
+    import numpy as np
+
 Points = tuple[tuple[float, float], ...]
-Mapped = Callable[[np.ndarray], np.ndarray]  # points (point, 2) → the same points on another image
+Mapped = Callable[["np.ndarray"], "np.ndarray"]  # points (point, 2) → the same points on another image
 DECIMALS = 1  # of coordinates in files
 
 
@@ -38,7 +39,7 @@ class Character:
 
     def moved(self, to_other: Mapped) -> Character:
         """Return the character with its position on another image."""
-        return replace(self, polygon=_as_points(to_other(np.array(self.polygon))))
+        return replace(self, polygon=_moved(self.polygon, to_other))
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields for output files, with rounded numbers."""
@@ -66,7 +67,7 @@ class Word(Character):
     def moved(self, to_other: Mapped) -> Word:
         """Return the word and its characters with their positions on another image."""
         characters = tuple(character.moved(to_other) for character in self.characters)
-        return replace(self, polygon=_as_points(to_other(np.array(self.polygon))), characters=characters)
+        return replace(self, polygon=_moved(self.polygon, to_other), characters=characters)
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields for output files, including characters if there are any, with rounded numbers."""
@@ -89,5 +90,7 @@ def _common(fields: Mapping[str, Any]) -> tuple[str, float, Points]:
     return fields["text"], fields["confidence"], tuple((x, y) for x, y in fields["polygon"])
 
 
-def _as_points(values: np.ndarray) -> Points:
-    return tuple((x, y) for x, y in values.tolist())
+def _moved(points: Points, to_other: Mapped) -> Points:
+    import numpy as np
+
+    return tuple((x, y) for x, y in to_other(np.array(points)).tolist())
