@@ -64,6 +64,7 @@ def test_one_process_keeps_what_two_read_before_one_was_killed(call, pictures, c
     assert output.read_text(encoding="utf-8") == call(*words[:-2]).stdout
 
 
+@pytest.mark.slow
 def test_two_processes_keep_what_one_read_before_it_was_stopped(call, pictures, checkpoint, tmp_path, monkeypatch):
     output = tmp_path / "out.csv"
     words = ["read", pictures, "--model", checkpoint, "--format", "csv", "--output", output]

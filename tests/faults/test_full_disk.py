@@ -71,8 +71,14 @@ def test_numbers_that_do_not_fit_leave_the_earlier_ones(checkpoint, lines_folder
     assert unfinished(tmp_path) == []
 
 
-@pytest.mark.parametrize("words", [["compile", "LINES", "OUT.parquet"], ["export", "MODEL", "OUT"],
-                                   ["push", "MODEL", "owner/name", "--dry-run", "OUT"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compile", "LINES", "OUT.parquet"],
+        pytest.param(["export", "MODEL", "OUT"], marks=pytest.mark.slow),
+        ["push", "MODEL", "owner/name", "--dry-run", "OUT"],
+    ],
+)
 def test_what_does_not_fit_does_not_appear(checkpoint, lines_folder, tmp_path, words):
     if words[0] == "export":
         pytest.importorskip("onnxscript")

@@ -61,6 +61,7 @@ def launch(config: str, *words: object) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_the_file_for_one_machine_says(tmp_path, source, checkpoint):
     values = {"train": source, "model": checkpoint, "max_steps": 1, "device": "cpu", "output": tmp_path / "run"}
     words = [f"{key}={value}" for key, value in values.items()]
@@ -70,6 +71,7 @@ def test_two_processes_train_as_the_file_for_one_machine_says(tmp_path, source, 
     assert printed.count("1 steps in") == 2
 
 
+@pytest.mark.slow
 def test_two_launchers_read_as_the_file_for_two_machines_says(tmp_path, source, checkpoint, unused_port):
     output = tmp_path / "read.jsonl"
     words = ["-m", "trocr_gsa", "read", source, "--model", checkpoint, "--format", "jsonl", "--output", output]
