@@ -5,7 +5,14 @@ from huggingface_hub.errors import StrictDataclassError
 from tiny_models import decoder_config, encoder_config, reader_config
 from transformers import AutoConfig
 
-from trocr_gsa import GSANetConfig, GSANetModel, TrOCRGSAConfig, TrOCRGSAModel
+from trocr_gsa import (
+    GSANetConfig,
+    GSANetModel,
+    SquareImageProcessor,
+    TrOCRGSAConfig,
+    TrOCRGSAImageProcessor,
+    TrOCRGSAModel,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,28 @@ def test_a_value_of_a_wrong_type_names_its_field(changes, field):
 def test_a_reader_with_a_number_out_of_range_is_refused(field, value):
     with pytest.raises(ValueError, match=f"`{field}` must .*, got {value}"):
         TrOCRGSAConfig(encoder=encoder_config().to_dict(), decoder=decoder_config().to_dict(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        (GSANetConfig, "hiden_size", "hidden_size"),
+        (GSANetConfig, "neighborhood", "neighbourhood"),
+        (TrOCRGSAConfig, "ctc_los_weight", "ctc_loss_weight"),
+        (TrOCRGSAImageProcessor, "line_heigth", "line_height"),
+        (SquareImageProcessor, "image_means", "image_mean"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_is_meant(kind, wrong, right):
+    with pytest.raises(ValueError, match=f"`{wrong}` is not a setting of {kind.__name__}. Did you mean `{right}`?"):
+        kind(**{wrong: 32})
+
+
+@pytest.mark.parametrize("kind", [GSANetConfig, TrOCRGSAConfig, TrOCRGSAImageProcessor, SquareImageProcessor])
+def test_keys_of_other_models_and_of_transformers_itself_are_kept(kind):
+    """The control: a configuration holds what others put there."""
+    kept = kind(author="me", qkv_bias=True, bos_token_id=3, num_labels=4, dtype="float32", processor_class="Mine")
+    assert (kept.author, kept.qkv_bias) == ("me", True)
 
 
 def test_a_decoder_for_another_width_is_refused():

@@ -6,6 +6,7 @@ from transformers.activations import ACT2FN
 
 from .attention import POSE_SUMS
 from .groups import PointGroup
+from .misspelt import refuse_misspelt
 
 COUNTS = (
     "hidden_size",
@@ -93,8 +94,9 @@ class GSANetConfig(PreTrainedConfig):
         """Check the fields.
 
         Raises:
-            ValueError: if a field is out of range or contradicts another one; the field is named.
+            ValueError: if a field is out of range, contradicts another one or is misspelt; the field is named.
         """
+        refuse_misspelt(kwargs, GSANetConfig.__annotations__, GSANetConfig)
         PointGroup.from_name(self.group)
         for field in COUNTS:
             if getattr(self, field) < 1:

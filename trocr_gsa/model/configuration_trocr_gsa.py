@@ -7,6 +7,7 @@ from transformers import AutoConfig, PreTrainedConfig, VisionEncoderDecoderConfi
 from transformers.configuration_utils import SubConfigSpec
 
 from .configuration_gsa_net import GSANetConfig
+from .misspelt import refuse_misspelt
 
 
 @strict
@@ -55,8 +56,11 @@ class TrOCRGSAConfig(VisionEncoderDecoderConfig):
         """Check the fields.
 
         Raises:
-            ValueError: if a number is out of range; the field is named.
+            ValueError: if a number is out of range, or a field is misspelt; the field is named.
         """
+        # transformers has other tokens of similar names, such as `bos_token_id`
+        own = [name for name in TrOCRGSAConfig.__annotations__ if not name.endswith("_token_id")]
+        refuse_misspelt(kwargs, own, TrOCRGSAConfig)
         if self.ctc_steps_per_patch < 0:
             raise ValueError(f"`ctc_steps_per_patch` must be 0 (no CTC head) or more, got {self.ctc_steps_per_patch}.")
         for field in ("ctc_loss_weight", "pose_loss_weight"):

@@ -17,7 +17,8 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_transforms import normalize, rescale
 
-from .picture_batches import as_batch, as_list, with_settings
+from .misspelt import refuse_misspelt
+from .picture_batches import as_batch, as_list, setting_names, with_settings
 from .pictures import as_picture, pixel_levels
 
 SYMMETRIC_FILTERS = ("BILINEAR", "BICUBIC", "HAMMING", "LANCZOS")
@@ -46,7 +47,7 @@ class SquareImageProcessor(BaseImageProcessor):
         patch_size: side of the model's patches, used to count the patches of a batch.
 
     Raises:
-        ValueError: if a setting is out of range, or `size` is not a square.
+        ValueError: if a setting is out of range or misspelt, or `size` is not a square.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
@@ -61,6 +62,7 @@ class SquareImageProcessor(BaseImageProcessor):
         patch_size: int = 16,
         **kwargs: Any,
     ) -> None:
+        refuse_misspelt(kwargs, setting_names(SquareImageProcessor), SquareImageProcessor)
         super().__init__(**kwargs)
         side = _side(size)
         if patch_size < 1 or side % patch_size:

@@ -13,8 +13,9 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
+from .misspelt import refuse_misspelt
 from .patches import append_shape, cut_patches
-from .picture_batches import as_batch, as_list, with_settings
+from .picture_batches import as_batch, as_list, setting_names, with_settings
 from .pictures import as_picture, pixel_levels
 
 MAX_HEIGHT = 4096  # pixels: more than any line of text needs; a larger value in a file would fill the memory
@@ -32,7 +33,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
 
     Raises:
         ValueError: if `line_height` is too large or not a multiple of `patch_size`, `patch_size` is odd (then both ends
-            could not be padded equally), or `num_channels` is neither 1 nor 3.
+            could not be padded equally), `num_channels` is neither 1 nor 3, or a setting is misspelt.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
@@ -46,6 +47,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         pad_to_max_patches: bool = False,
         **kwargs: Any,
     ) -> None:
+        refuse_misspelt(kwargs, setting_names(TrOCRGSAImageProcessor), TrOCRGSAImageProcessor)
         super().__init__(**kwargs)
         if patch_size < 2 or patch_size % 2:
             raise ValueError(
