@@ -31,7 +31,7 @@ class LiteralGroupAttention:
     def __call__(self, features: Tensor) -> Tensor:
         """Attend; features (batch, pose, position, hidden) to the same."""
         attn = self.attn
-        query, key, value = attn._project(features)  # (b, pose, position, head, d)
+        query, key, value = attn._project(features, features)  # (b, pose, position, head, d)
         own = attn.pose_sum == "none"
         content = torch.einsum("bqnad,bkmad->baqnmk", query, key)  # ⟨q f(i,h₁), k f(j,h₂)⟩
         content = content + self._pose_scores(query)[..., None, :]

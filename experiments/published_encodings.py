@@ -62,7 +62,7 @@ def written_out(attn: GroupSelfAttention, field: Tensor, positions: Tensor, inde
 
     Returns: (1, pose, position, hidden).
     """
-    query, _, value = attn._project(field)
+    query, _, value = attn._project(field, field)
     seen = seen_from_poses(positions[None] - positions[:, None], attn.group)  # h⁻¹(x(j) − x(i)), (n, h, m, 2)
     summed = []
     for h in range(attn.group.order):
