@@ -75,7 +75,7 @@ def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before(start, wh
     path.unlink() if how == "missing" else path.write_bytes(damaged[how])
     start(cut, resume=True)
     assert f"{path} is" in caplog.text
-    assert "goes on from the checkpoint before it, step 2" in caplog.text
+    assert "continues from the checkpoint before it, step 2" in caplog.text
     assert_same(cut, whole)
     assert len({(entry["step"], "cer" in entry) for entry in log(cut)}) == len(log(cut))
 
@@ -83,7 +83,7 @@ def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before(start, wh
 def test_a_run_that_has_no_other_checkpoint_says_so(start, cut):
     (cut / "last" / STATE_FILE).write_bytes(b"")
     shutil.rmtree(cut / ".last.previous")
-    with pytest.raises(ValueError, match=r"`resume`: .*training_state.pt is damaged.* There is none before it"):
+    with pytest.raises(ValueError, match=r"`resume`: .*training_state.pt is damaged.* There is no earlier one"):
         start(cut, resume=True)
 
 

@@ -130,7 +130,7 @@ def test_a_path_or_word_in_a_file_stays_as_it_is_written(tmp_path, word):
 def test_a_list_of_words_is_read_as_it_is_written():
     arguments = TrainingArguments.from_command_line(['train=["vol #3", 0123, a/b:0.25]', "validation="])
     assert (arguments.train, arguments.validation) == (["vol #3", "0123", "a/b:0.25"], [])
-    with pytest.raises(ValueError, match=r"`train`: cannot read .* goes in quotes"):
+    with pytest.raises(ValueError, match=r"`train`: cannot read .* in quotes"):
         TrainingArguments.from_command_line(["train=[vol #3, b]"])
 
 

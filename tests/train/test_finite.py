@@ -16,7 +16,7 @@ from trocr_gsa.reader import load_reader
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune, make_accelerator
-from trocr_gsa.train.finite import MOST_IN_A_ROW, FiniteSteps, TrainingStoppedError, lines_at_fault
+from trocr_gsa.train.finite import MAX_IN_A_ROW, FiniteSteps, TrainingStoppedError, lines_at_fault
 from trocr_gsa.train.loop import TrainingLoop
 
 SHORT = {"max_steps": 4, "eval_every": 1, "log_every": 1, "warmup_steps": 0, "batch_patches": 80, "device": "cpu"}
@@ -70,8 +70,8 @@ def test_a_step_that_is_not_finite_changes_neither_weights_nor_average(
         monkeypatch.setattr(TrainingLoop, "_backward", spoilt_backward({2}))
     seen, save = [], TrainingLoop._save
 
-    def watched(loop, gained):
-        save(loop, gained)
+    def watched(loop, is_best):
+        save(loop, is_best)
         seen.append(adapter(loop.folder.last))
 
     monkeypatch.setattr(TrainingLoop, "_save", watched)
@@ -97,7 +97,7 @@ def test_a_run_that_does_not_recover_stops_and_keeps_its_weights(
     result = CliRunner().invoke(app, ["finetune", *words])
     assert result.exit_code == 1
     said = next(line for line in result.stderr.splitlines() if line.startswith("error: "))
-    assert f"step {min(steps, from_step + MOST_IN_A_ROW)}" in said
+    assert f"step {min(steps, from_step + MAX_IN_A_ROW)}" in said
     assert f"kept in {tmp_path / 'run'}" in said
     assert "lower `learning_rate` (it is 0.001)" in said
     assert "precision=fp32" not in said
@@ -127,7 +127,7 @@ def test_large_losses_are_numbers_all_the_same(tmp_path, numbers, expected):
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_weights_that_overflow_in_the_first_step_leave_those_that_were(tmp_path, source, checkpoint, method):
     values = SHORT | {"train": source, "model": checkpoint, "output": str(tmp_path / "run"), "method": method}
-    with pytest.raises(TrainingStoppedError, match="at step 0: its weights became too large"):
+    with pytest.raises(TrainingStoppedError, match="at step 0: its weights are no longer finite"):
         finetune(TrainingArguments.from_dict(values | {"learning_rate": 3e38, "ema": 0.9}))
     for name in ("best", "last"):
         weights = load_file(next((tmp_path / "run" / name).glob("*model.safetensors")))

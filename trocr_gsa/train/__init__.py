@@ -1,1 +1,1 @@
-"""Fine-tuning and training: arguments, LoRA, metrics, evaluation, checkpoints and the accelerate loop."""
+"""Training and fine-tuning: arguments, LoRA, data, validation, checkpoints and the training loop."""

@@ -1,8 +1,8 @@
-"""What a training run is told: one flat set of keys, from a YAML file and `key=value` overrides.
+"""The arguments of a training run: a flat set of keys, from a YAML file and `key=value` overrides.
 
 What is unusual:
-- keys that begin with `encoder_` or `decoder_` describe a new model and are checked by the model's own configuration;
-- sources carry their weight in a mixture as `path:weight`.
+- keys that begin with `encoder_` or `decoder_` describe a new model, and the model's configuration checks them;
+- a source can have a weight in the mixture, as `path:weight`.
 """
 
 import math
@@ -22,7 +22,7 @@ from trocr_gsa.train.packaged_configs import find_config
 from trocr_gsa.train.parsing import argument, brief, coerce, is_text, read_mapping, read_overrides, refuse_unknown
 
 ARCHITECTURE_PREFIXES = ("encoder_", "decoder_")
-MOST_LETTERS = 100_000  # of a configuration
+MAX_CHARACTERS = 100_000  # of a configuration file
 FOLDERS = ("model", "pretrained_decoder", "output")
 FOLDER_LISTS = ("warm_start",)
 SOURCES = ("train", "first_train", "validation")
@@ -31,7 +31,7 @@ SECTIONS = {"train": "Data", "model": "Model", "max_steps": "Optimisation", "out
 
 @dataclass(kw_only=True)
 class TrainingArguments:
-    """Every setting of a training run; `trocr_gsa/configs/` has tested sets of them, `finetune --help` lists all.
+    """All settings of a training run. `finetune --help` lists them; `trocr_gsa/configs/` has tested configurations.
 
     Example:
         >>> arguments = TrainingArguments(train=["my_lines/:2"], validation=["other_lines/"], rank=16)
@@ -51,20 +51,20 @@ class TrainingArguments:
     mixture_power: float | None = argument(
         None,
         "sources are sampled in proportion to their size to this power: 1 by size, 0.5 by its square root, 0 equally; "
-        "a source's weight is a factor on top. Unset: by size where no source has a weight, else by the weights alone",
+        "weights of sources are additional factors. Unset: by size if no source has a weight, else by the weights only",
         0,
         1,
     )
     train_lines: int | None = argument(None, "learn from at most this many lines of each training source", 1)
-    validation: list[str] = argument(list, "sources by which the best checkpoint is chosen")
+    validation: list[str] = argument(list, "sources for choosing the best checkpoint")
     validation_lines: int | None = argument(None, "read at most this many lines of each validation source", 1)
-    angles: list[float] = argument(lambda: [0.0], "degrees by which validation lines are turned before they are read")
-    image_column: str = argument("image", "column of the pictures in data sets")
+    angles: list[float] = argument(lambda: [0.0], "degrees by which validation lines are rotated before they are read")
+    image_column: str = argument("image", "column of the images in data sets")
     text_column: str = argument("text", "column of the texts in data sets")
     normalize: Literal["none", "policy", "letters"] | None = argument(
-        None, "how texts are normalised for training and scoring (docs/transcription.md). Unset: not at all"
+        None, "normalization of texts for training and scoring (docs/transcription.md). Unset: none"
     )
-    augment: bool = argument(False, "vary surroundings, shape, ink and noise of the lines, anew in every epoch")
+    augment: bool = argument(False, "augment the lines: random surroundings, shape, ink and noise in every epoch")
     batch_patches: int = argument(4096, "patches in one process's batch, padding included", 1, 10**8)
     num_workers: int = argument(0, "processes that prepare batches", 0, 512)
 
@@ -73,69 +73,69 @@ class TrainingArguments:
         None, "folder or Hub id to start from. Unset: the packaged checkpoint, or a new model from encoder_* keys"
     )
     warm_start: list[str] = argument(
-        list, "folders whose weights a new model takes where name and shape agree; later ones win"
+        list, "folders from which a new model takes all weights of the same name and shape; later ones win"
     )
-    pretrained_decoder: str | None = argument(None, "folder or Hub id of a TrOCR whose decoder a new encoder gets")
+    pretrained_decoder: str | None = argument(None, "folder or Hub id of a TrOCR whose decoder the new model takes")
     method: Literal["lora", "full"] = argument("lora", "train an adapter, or all weights")
     targets: Literal["encoder", "decoder", "both", "behind_pose"] = argument(
-        "both", "the halves that are trained; behind_pose: both, without the layers that process every pose"
+        "both", "the parts that are trained; behind_pose: both, without the layers that process every pose"
     )
     projections: Literal["qv", "qkvo", "all"] = argument(
         "qkvo", "attention projections that get an adapter; all: the layers of the MLPs too"
     )
-    rank: int = argument(8, "of the adapter; a higher rank fits more and forgets more", 1, 4096)
+    rank: int = argument(8, "rank of the adapter; a higher rank fits more and forgets more", 1, 4096)
     alpha: float | None = argument(None, "the adapter's scale is alpha / rank. Unset: 2 · rank", 0)
     lora_dropout: float = argument(0.0, "dropout of the adapter's inputs", 0, 1)
     rslora: bool = argument(False, "scale by alpha / sqrt(rank), which keeps high ranks stable")
     dora: bool = argument(False, "learn magnitude and direction of the weights separately (DoRA)")
     train_pose: bool = argument(False, "with an adapter, also train the pose head and the gates between poses")
-    attn_implementation: Literal["sdpa", "eager"] = argument("sdpa", "the encoder's attention")
-    gradient_checkpointing: bool = argument(False, "less memory, a third more time")
-    line_height: int = argument(48, "of a new model, in pixels", 1, 4096)
-    max_patches: int = argument(768, "of a new model, for one line", 1, 10**6)
+    attn_implementation: Literal["sdpa", "eager"] = argument("sdpa", "implementation of the encoder's attention")
+    gradient_checkpointing: bool = argument(False, "use less memory, but a third more time")
+    line_height: int = argument(48, "line height of a new model, in pixels", 1, 4096)
+    max_patches: int = argument(768, "maximum number of patches of a line, for a new model", 1, 10**6)
     ctc_steps_per_patch: int = argument(4, "CTC frames per patch of a new model; 0: no CTC head", 0, 256)
-    architecture: dict[str, Any] = argument(dict, "encoder_* and decoder_* keys, together: they describe a new model")
+    architecture: dict[str, Any] = argument(dict, "the encoder_* and decoder_* keys, which describe a new model")
 
     # Optimisation
-    max_steps: int | None = argument(1000, "optimizer steps at most", 1)
-    max_minutes: float | None = argument(None, "minutes at most; the learning rate's schedule ends then too", 0)
+    max_steps: int | None = argument(1000, "maximum number of optimizer steps", 1)
+    max_minutes: float | None = argument(None, "maximum duration in minutes, at which the schedule ends too", 0)
     warmup_steps: int = argument(20, "steps over which the learning rate rises", 0)
     cooldown: float = argument(
         1.0, "last share of the run, over which the learning rate falls to 0; below 1 a run can be extended", 0.001, 1
     )
     learning_rate: float = argument(1e-3, "peak learning rate of AdamW", 0)
-    weight_decay: float = argument(0.0, "of AdamW", 0)
-    adam_beta2: float = argument(0.98, "of AdamW", 0, 1)
-    clip_norm: float = argument(1.0, "largest norm of the gradient", 0)
+    weight_decay: float = argument(0.0, "weight decay of AdamW", 0)
+    adam_beta2: float = argument(0.98, "beta2 of AdamW", 0, 1)
+    clip_norm: float = argument(1.0, "maximum norm of the gradient", 0)
     gradient_accumulation: int = argument(1, "batches per optimizer step", 1, 10**6)
-    label_smoothing: float = argument(0.0, "of the decoder's loss", 0, 1)
-    ctc_loss_weight: float | None = argument(None, "Unset: what the model was configured with", 0)
-    pose_loss_weight: float | None = argument(None, "Unset: what the model was configured with", 0)
+    label_smoothing: float = argument(0.0, "label smoothing of the decoder's loss", 0, 1)
+    ctc_loss_weight: float | None = argument(None, "weight of the CTC loss. Unset: as in the model's config", 0)
+    pose_loss_weight: float | None = argument(None, "weight of the pose loss. Unset: as in the model's config", 0)
     input_noise: float = argument(0.0, "share of the decoder's input tokens that are replaced at random", 0, 1)
     ema: float = argument(0.0, "decay of the averaged weights that are evaluated and saved; 0: no average", 0, 1)
-    precision: Literal["auto", "fp32", "bf16"] = argument("fp32", "auto: bf16 where the hardware multiplies in it")
-    device: Literal["auto", "cpu", "cuda"] = argument("auto", "where to train")
-    seed: int = argument(0, "of everything that is random", 0, 2**32 - 1)
+    precision: Literal["auto", "fp32", "bf16"] = argument("fp32", "auto: bf16 if the hardware multiplies fast in it")
+    device: Literal["auto", "cpu", "cuda"] = argument("auto", "device for training")
+    seed: int = argument(0, "random seed", 0, 2**32 - 1)
 
     # Run
     output: str = argument("runs/latest", "folder of the run: best/, last/, log.jsonl, config.yaml")
     resume: bool = argument(False, "continue the run in `output` exactly where it stopped")
     eval_every: int = argument(200, "steps between two evaluations, each followed by a checkpoint", 1)
-    save_minutes: float | None = argument(None, "also save this often, without evaluating", 0)
+    save_minutes: float | None = argument(None, "also save after this many minutes, without evaluation", 0)
     patience: int | None = argument(None, "evaluations without a better CER after which the run stops", 1)
     log_every: int = argument(20, "steps between two lines of log.jsonl", 1)
-    tensorboard: bool = argument(False, "write TensorBoard events too")
-    trust_remote_code: bool = argument(False, "run Python code that comes with the model, where its processor needs it")
+    tensorboard: bool = argument(False, "also write TensorBoard events")
+    trust_remote_code: bool = argument(False, "run Python code that comes with the model, if its processor needs it")
 
     def __post_init__(self) -> None:
-        """Check every value, on its own and beside the others."""
+        """Check every value, and combinations of values."""
         for key, value in plain_places(vars(self)).items():
             setattr(self, key, value)
         check_arguments(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from plain values, as YAML gives them, each converted to its field's type."""
+        """Build from plain values, as in a YAML file, each converted to its field's type."""
         plain = {key: value for key, value in values.items() if not _is_architecture(key)}
         architecture = _architecture(plain.pop("architecture", None))
         architecture |= _architecture({key: value for key, value in values.items() if _is_architecture(key)})
@@ -149,7 +149,7 @@ class TrainingArguments:
         """Read `[config] key=value … [--resume] [--max-minutes 5]`; later values win.
 
         Raises:
-            ValueError: if the file is no mapping, a key is unknown (the nearest known one is named) or a value wrong.
+            ValueError: if the file is not a mapping, a key is unknown (a similar one is named), or a value is wrong.
         """
         values: dict[str, Any] = {}
         if words and not words[0].startswith("--") and "=" not in words[0]:
@@ -158,7 +158,7 @@ class TrainingArguments:
         return cls.from_dict(values | read_overrides(words, _kinds()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the flat keys that `from_dict` reads back."""
+        """Return the flat keys, for `from_dict`."""
         values = asdict(self)
         return values | values.pop("architecture")
 
@@ -173,14 +173,14 @@ def describe_arguments() -> dict[str, list[tuple[str, str, str]]]:
         kinds = [kind for kind in (spec.type, *get_args(spec.type)) if get_origin(kind) is Literal]
         words = [word for kind in kinds for word in get_args(kind)]
         choices = f" One of {', '.join(words)}." if words else ""
-        told = "" if default in (None, [], {}) else str(default)
-        told = told.lower() if isinstance(default, bool) else told
-        rows.append((spec.name, told, f"{spec.metadata['help']}.{choices}"))
+        shown_default = "" if default in (None, [], {}) else str(default)
+        shown_default = shown_default.lower() if isinstance(default, bool) else shown_default
+        rows.append((spec.name, shown_default, f"{spec.metadata['help']}.{choices}"))
     return sections
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read one YAML mapping of keys; paths and words are taken as they are written.
+    """Read a YAML mapping of keys; paths and words are taken literally.
 
     Args:
         path: a file, or the name of a packaged configuration (`find_config`).
@@ -190,7 +190,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     name, file, kinds = shown(str(path)), find_config(path), _kinds()
     try:
-        content = read_text(file, MOST_LETTERS)
+        content = read_text(file, MAX_CHARACTERS)
         values = read_mapping(content, lambda key: is_text(kinds.get(key)))
     except OSError as error:
         raise ValueError(f"`config`: {name} cannot be read ({error.strerror or error}).") from error
@@ -200,12 +200,12 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 
 def _kinds() -> dict[str, Any]:
-    """Return the annotated type of every key but those of the architecture."""
+    """Return the annotated type of every key except those of the architecture."""
     return {spec.name: spec.type for spec in fields(TrainingArguments) if spec.name != "architecture"}
 
 
 def _architecture(values: Any) -> dict[str, Any]:
-    """Return the keys of a new model, once they are known to be plain values.
+    """Return the keys of a new model, after checking that their values are plain.
 
     Raises:
         ValueError: if they are not.
@@ -223,7 +223,7 @@ def _is_architecture(key: Any) -> bool:
 
 
 def check_arguments(arguments: "TrainingArguments") -> None:
-    """Raise ValueError for the first impossible value or combination."""
+    """Raise ValueError for the first invalid value or combination."""
     _check_bounds(arguments)
     _check_sources(arguments)
     _check_schedule(arguments)
@@ -304,14 +304,14 @@ def _check_new_model(arguments: "TrainingArguments") -> None:
 
 
 def architecture_keys() -> set[str]:
-    """Return the keys that describe a new model: every setting of the encoder and the decoder, prefixed once."""
+    """Return the keys that describe a new model: every setting of the encoder and the decoder, with its prefix."""
     encoder = {f"encoder_{spec.name}" for spec in fields(GSANetConfig)}
     decoder = {f"decoder_{spec.name.removeprefix('decoder_')}" for spec in fields(TrOCRConfig)}
     return encoder | decoder
 
 
 def split_architecture(architecture: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings of the encoder and those of the decoder, named as their configurations name them."""
+    """Return the settings of the encoder and those of the decoder, by the names in their configurations."""
     encoder = {key.removeprefix("encoder_"): value for key, value in architecture.items() if key.startswith("encoder_")}
     named_with_prefix = {spec.name for spec in fields(TrOCRConfig) if spec.name.startswith("decoder_")}
     decoder = {
@@ -323,7 +323,7 @@ def split_architecture(architecture: dict[str, Any]) -> tuple[dict[str, Any], di
 
 
 def plain_places(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that name folders, each by one name."""
+    """Return the values that are names of folders, in a normal form without trailing slashes."""
     plain: dict[str, Any] = {}
     for key in FOLDERS:
         if isinstance(values.get(key), str):
@@ -341,18 +341,18 @@ def _plain_source(source: str) -> str:
 
 
 def check_places(arguments: "TrainingArguments") -> None:
-    """Refuse folders that are not there.
+    """Check that all folders exist.
 
     Raises:
-        ValueError: for the first; the message names the field.
+        ValueError: for the first one that does not exist; the message names the field.
     """
-    from trocr_gsa.data.sources import check_source  # whoever reads needs no tables
+    from trocr_gsa.data.sources import check_source  # imports pyarrow, which is only needed for training
 
     for key in SOURCES:
         for source in getattr(arguments, key):
             try:
                 check_source(split_source(source)[0], key)
-            except ValueError:  # what looks like a weight may be part of the name: 12:30
+            except ValueError:  # what looks like a weight may be part of the name, as in 12:30
                 check_source(source, key)
     for key in ("model", "pretrained_decoder"):
         check_folder(key, getattr(arguments, key), "a checkpoint's folder")

@@ -1,4 +1,4 @@
-"""From arguments to the model, the processor and, with LoRA, the adapter around the model."""
+"""Builds the model, the processor and, with LoRA, the adapter from the arguments."""
 
 import logging
 from pathlib import Path
@@ -31,17 +31,17 @@ Config = TypeVar("Config", GSANetConfig, TrOCRConfig)
 
 
 def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCRGSAProcessor]:
-    """Return what to train (the reader, or its adapter around it), the reader itself, and its processor.
+    """Return the model to train (the reader, or PEFT's model around it), the reader itself, and its processor.
 
     Raises:
-        ValueError: if the checkpoint cannot be loaded, or the settings of a new model are impossible.
+        ValueError: if the checkpoint cannot be loaded, or the settings of a new model are invalid.
     """
     reader, processor = (
         new_model(arguments) if arguments.architecture else load_model(arguments.model, arguments.trust_remote_code)
     )
     reader.encoder.set_attn_implementation(arguments.attn_implementation)
     if arguments.gradient_checkpointing:
-        # transformers renamed it on the way from 5.17 to 5.23
+        # transformers renamed it between 5.17 and 5.23
         getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
     if arguments.method == "full":
         for part in frozen_parts(reader, arguments.targets):
@@ -64,14 +64,14 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
 
 
 def frozen_parts(reader: TrOCRGSAModel, targets: str) -> list[nn.Module]:
-    """Return the parts that keep their weights where the `targets` learn whole."""
+    """Return the parts that are frozen when all weights of the `targets` are trained."""
     encoder = reader.encoder
     frozen = {"encoder": [reader.decoder], "decoder": [encoder], "both": [], "behind_pose": encoder.before_pose}
     return frozen[targets]
 
 
 def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProcessor]:
-    """Return an untrained encoder from the `encoder_*` keys, before a pretrained decoder or a new one.
+    """Return a reader with a new encoder from the `encoder_*` keys, and a pretrained or a new decoder.
 
     A new decoder is built from the `decoder_*` keys and has a byte-level vocabulary.
     """
@@ -100,10 +100,10 @@ def new_model(arguments: TrainingArguments) -> tuple[TrOCRGSAModel, TrOCRGSAProc
 
 
 def take_weights(model: nn.Module, folder: str) -> None:
-    """Give a new model every weight of a checkpoint whose name and shape agree; the log says how many they are.
+    """Copy all weights of a checkpoint with the same name and shape into a new model, and log their number.
 
     Raises:
-        ValueError: if the folder holds no weights, damaged ones, or none that agree.
+        ValueError: if the folder has no weights, damaged weights, or none with the same name and shape.
     """
     path = Path(folder) / SAFE_WEIGHTS_NAME
     if not path.is_file():
@@ -113,13 +113,13 @@ def take_weights(model: nn.Module, folder: str) -> None:
     refuse_not_finite(found.items(), path, "warm_start")
     agreeing = {name: weight for name, weight in found.items() if name in own and weight.shape == own[name].shape}
     if not agreeing:
-        raise ValueError(f"`warm_start`: no weight in {path} has the name and shape of one of the new model's.")
+        raise ValueError(f"`warm_start`: no weight in {path} has the name and shape of a weight of the new model.")
     model.load_state_dict(agreeing, strict=False)
     logger.warning("%s: %d of %d weights of the new model start from here", folder, len(agreeing), len(own))
 
 
 def _configured(kind: type[Config], settings: dict[str, Any], field: str) -> Config:
-    """Return a configuration; what its own check of the types says becomes a ValueError."""
+    """Return a configuration; an error of its own type check becomes a ValueError."""
     try:
         return kind(**settings)
     except StrictDataclassError as error:
@@ -143,5 +143,5 @@ def _new_reader(
         raise ValueError(f"`decoder_vocab_size` must be at least {len(tokenizer)}, got {decoder.vocab_size}.")
     joint = TrOCRGSAConfig.from_encoder_decoder_configs(encoder, decoder, ctc_steps_per_patch=steps)
     model = TrOCRGSAModel(cast(TrOCRGSAConfig, joint))
-    cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # by default 20 letters
+    cast(Any, model.generation_config).max_length = decoder.max_position_embeddings  # the default is 20 tokens
     return model

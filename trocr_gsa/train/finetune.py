@@ -1,4 +1,4 @@
-"""From arguments to a finished run: what `scripts/` and `trocr-gsa finetune` call."""
+"""Runs a training from its arguments; called by `trocr-gsa finetune` and `scripts/`."""
 
 import torch
 from accelerate import Accelerator
@@ -20,21 +20,21 @@ OTHER_SHARDS = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 def finetune(arguments: TrainingArguments, left_out: list[str] | None = None) -> RunState:
-    """Train an adapter or a whole model as the arguments say.
+    """Train an adapter or a whole model.
 
     Args:
-        arguments: of the run.
-        left_out: takes up, a line each, the rows of the sources that cannot be used.
+        arguments: arguments of the run.
+        left_out: a list to which messages about unusable rows of the sources are appended.
 
-    Returns: where the run ended: steps, seconds, best CER. `<output>/best` holds the best checkpoint, `<output>/last`
-        the last one with all that is needed to continue.
+    Returns: the state at the end of the run: steps, seconds, best CER. `<output>/best` has the best checkpoint, and
+        `<output>/last` the last one with everything needed to continue.
 
     Raises:
-        ValueError: if arguments, sources or checkpoint do not fit; the message names the field.
-        OSError: if a checkpoint cannot be written; the previous one is still whole.
-        TrainingStoppedError: if steps cannot be taken any more, since nothing finite comes of them.
+        ValueError: if arguments, sources or checkpoint are not valid; the message names the field.
+        OSError: if a checkpoint cannot be written; the previous one is still complete.
+        TrainingStoppedError: if the training diverged, so that losses or gradients are no longer finite.
     """
-    logging.disable_progress_bar()  # one bar is enough
+    logging.disable_progress_bar()  # only the progress bar of the training is shown
     check_places(arguments)
     folder = RunFolder(arguments)
     accelerator = make_accelerator(arguments)
@@ -42,7 +42,7 @@ def finetune(arguments: TrainingArguments, left_out: list[str] | None = None) ->
         return _run(arguments, accelerator, folder, left_out)
     finally:
         accelerator.end_training()
-        AcceleratorState._reset_state(reset_partial_state=True)  # the next run may have another precision
+        AcceleratorState._reset_state(reset_partial_state=True)  # the next run may use another precision
 
 
 def _run(
@@ -52,7 +52,7 @@ def _run(
     model, reader, processor = build(arguments)
     sets = validation_sets(arguments, left_out)
     validation = Validation(processor, sets, arguments.angles) if sets else None
-    accelerator.wait_for_everyone()  # every process must have looked at the folder before one writes there
+    accelerator.wait_for_everyone()  # every process must have checked the folder before one writes there
     if accelerator.is_main_process:
         folder.open(arguments)
     if arguments.tensorboard:
@@ -60,7 +60,7 @@ def _run(
     loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
     accelerator.wait_for_everyone()  # every process must have read the state before one changes the folder
     if accelerator.is_main_process:
-        folder.go_on_from(loop.state.step)
+        folder.rewind(loop.state.step)
     return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step, left_out))
 
 
@@ -68,7 +68,7 @@ def make_accelerator(arguments: TrainingArguments) -> Accelerator:
     """Return the accelerator for the arguments' device, precision and trackers.
 
     Raises:
-        ValueError: if the launcher is to shard the model in a way that is not FSDP's second.
+        ValueError: if the launcher shards the model in another way than FSDP version 2.
     """
     on_cpu = arguments.device == "cpu" or not torch.cuda.is_available()
     half = multiplies_in_bf16(on_cpu) if arguments.precision == "auto" else arguments.precision == "bf16"
@@ -81,7 +81,7 @@ def make_accelerator(arguments: TrainingArguments) -> Accelerator:
     sharding = accelerator.distributed_type
     if sharding in OTHER_SHARDS or (sharding == DistributedType.FSDP and not accelerator.is_fsdp2):
         raise ValueError(
-            f"`distributed_type` {sharding.value} must be MULTI_GPU, or FSDP with `fsdp_version` 2: other shards are "
-            "not put together here to read the validation lines. trocr_gsa/configs/accelerate/ has files for both."
+            f"`distributed_type` {sharding.value} must be MULTI_GPU, or FSDP with `fsdp_version` 2, because other "
+            "shards cannot be assembled for validation. trocr_gsa/configs/accelerate/ has files for both."
         )
     return accelerator

@@ -1,7 +1,7 @@
-"""Steps whose loss or gradient is no finite number: skipped, counted, and the end of a run that has no others.
+"""Handles steps whose loss or gradient is not finite: they are skipped and counted, and too many of them end the run.
 
-What is unusual: a step is skipped by all processes or by none, since they would drift apart otherwise; and the lines
-that are to blame are looked for one by one, with the weights as they are.
+What is unusual: a step is skipped by all processes or by none, because otherwise their weights would differ. The lines
+that cause the problem are searched one by one, with the current weights.
 """
 
 import logging
@@ -20,23 +20,23 @@ from .run_folder import RunState
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_A_ROW = 10  # skipped steps after which a run is given up
-MOST_AT_THE_END = 1  # skipped steps with which a run may end and still have recovered
-SHOWN_LINES, SHOWN_LETTERS = 5, 60
+MAX_IN_A_ROW = 10  # skipped steps after which a run stops
+MAX_AT_THE_END = 1  # skipped steps at the end of a run that still counts as successful
+SHOWN_LINES, SHOWN_CHARACTERS = 5, 60
 
 
 class TrainingStoppedError(RuntimeError):
-    """A run that computes no finite numbers any more; the message says what is kept and what to change."""
+    """A training that diverged; the message says what was saved and what to change."""
 
 
 class FiniteSteps:
-    """Keeps account of steps that cannot be taken.
+    """Counts the steps that are skipped because they are not finite.
 
     Args:
-        arguments: of the run.
+        arguments: arguments of the run.
         accelerator: its processes.
-        model: what is trained; None where it is in shards, and no process can look for lines alone.
-        processor: of the reader.
+        model: the trained model; None if it is sharded, so that a process cannot search for lines alone.
+        processor: processor of the reader.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class FiniteSteps:
         self.blamed: list[str] = []  # texts of lines without a finite loss
 
     def are_finite(self, tensors: Iterable[Tensor]) -> bool:
-        """Return whether all numbers of all processes are finite; every process has to ask.
+        """Return whether all numbers of all processes are finite; every process must call this.
 
-        Asked is the root of the sum of their squares, which a processor computes several times faster than the largest
-        of them; of matrices, numbers beyond 1e19 therefore count as infinite.
+        This tests the root of the sum of squares, which is several times faster on a CPU than the maximum. So numbers
+        above 1e19 in a matrix count as infinite.
         """
         own = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
         own = [tensor.detach() if tensor.dim() else tensor.detach().double() for tensor in own if tensor.numel()]
@@ -57,7 +57,7 @@ class FiniteSteps:
         return not float(cast(Tensor, self.accelerator.reduce(bad, reduction="sum")))
 
     def skip(self, state: RunState, batches: Sequence[Mapping[str, Tensor]]) -> None:
-        """Count a step that is not taken, and say so, with the lines that are to blame where there are any."""
+        """Count a skipped step, and log it together with the lines that caused it, if they are found."""
         state.skipped += 1
         state.skipped_in_a_row += 1
         lines = [] if self.model is None else lines_at_fault(self.model, batches, self.processor)
@@ -66,38 +66,38 @@ class FiniteSteps:
         logger.warning("Skipped step %d: its loss or gradient is not finite.%s", state.step, named)
 
     def has_given_up(self, state: RunState, is_over: bool) -> bool:
-        """Return whether a run has not recovered from steps that were skipped."""
+        """Return whether a run has not recovered from skipped steps."""
         if is_over:
-            return state.skipped_in_a_row > MOST_AT_THE_END or state.skipped == state.step > 0
-        return state.skipped_in_a_row >= MOST_IN_A_ROW
+            return state.skipped_in_a_row > MAX_AT_THE_END or state.skipped == state.step > 0
+        return state.skipped_in_a_row >= MAX_IN_A_ROW
 
     def error(self, state: RunState, why: str, folder: Path) -> TrainingStoppedError:
-        """Return what is said of a run that ends so.
+        """Return the error for a run that diverged.
 
         Args:
-            state: of the run.
+            state: state of the run.
             why: what happened.
-            folder: where its checkpoints are.
+            folder: folder of its checkpoints.
         """
         advice = [f"lower `learning_rate` (it is {self.arguments.learning_rate:g})"]
         if self.accelerator.mixed_precision == "bf16":
             advice.append(f"set precision=fp32 (it is {self.arguments.precision})")
         if self.blamed:
-            advice.append(f"look at the pictures and texts of these lines, or leave them out: {_quoted(self.blamed)}")
+            advice.append(f"check the pictures and texts of these lines, or leave them out: {_quoted(self.blamed)}")
         return TrainingStoppedError(
-            f"the training was given up at step {state.step}: {why}. The last finite "
+            f"the training was stopped at step {state.step}: {why}. The last finite "
             f"weights are kept in {folder}. In another run, {', or '.join(advice)}."
         )
 
 
 @torch.no_grad()
 def lines_at_fault(model: nn.Module, batches: Sequence[Mapping[str, Tensor]], processor: Any) -> list[str]:
-    """Return the texts of the lines for which a model computes no finite loss by themselves; none where all are such.
+    """Return the texts of the lines whose own loss is not finite; an empty list if this holds for all lines.
 
     Args:
-        model: the reader, or the reader in its adapter.
-        batches: of a step.
-        processor: of the reader.
+        model: the reader, or PEFT's model around it.
+        batches: batches of a step.
+        processor: processor of the reader.
     """
     found, lines = [], sum(len(batch["labels"]) for batch in batches)
     device = next(model.parameters()).device
@@ -106,11 +106,11 @@ def lines_at_fault(model: nn.Module, batches: Sequence[Mapping[str, Tensor]], pr
             line = {name: tensor[row : row + 1].to(device) for name, tensor in batch.items()}
             if not model(**line).loss.isfinite():
                 found.append(processor.decode(letters[letters >= 0], skip_special_tokens=True))
-    return found if len(found) < max(2, lines) else []  # else it is the weights, or the precision
+    return found if len(found) < max(2, lines) else []  # if all lines fail, the cause is the weights or the precision
 
 
 def _quoted(lines: Sequence[str]) -> str:
-    """Return the beginnings of the first of some texts, for a message."""
-    shown = [repr(line[:SHOWN_LETTERS]) for line in lines[:SHOWN_LINES]]
+    """Quote the beginnings of the first texts, for a message."""
+    shown = [repr(line[:SHOWN_CHARACTERS]) for line in lines[:SHOWN_LINES]]
     more = [f"{len(lines) - SHOWN_LINES} more"] if len(lines) > SHOWN_LINES else []
     return ", ".join([*shown, *more])

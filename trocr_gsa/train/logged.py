@@ -1,4 +1,4 @@
-"""Losses between two lines of the log."""
+"""Mean losses between two lines of the log."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class LoggedLosses:
-    """Sums up losses over steps, and over processes when they are asked for.
+    """Sums losses over steps, and over processes when the means are computed.
 
     Args:
         accelerator: its processes.
@@ -20,24 +20,24 @@ class LoggedLosses:
         self.steps = 0
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Add those of a step, by name."""
+        """Add the losses of a step, by name."""
         self.steps += 1
         for name, loss in losses.items():
             self.totals[name] = self.totals.get(name, 0) + loss
 
     def take_means(self) -> dict[str, float]:
-        """Return the means over the steps since the last call; every process has to ask."""
+        """Return the means over the steps since the last call; every process must call this."""
         means = {f"{name}_loss": float(total) / self.steps for name, total in self._of_all_processes().items()}
         self.totals, self.steps = {}, 0
         return means
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` takes back; every process has to ask."""
+        """Return the state for `load_state_dict`; every process must call this."""
         return {"totals": self._of_all_processes(), "steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Any] | None) -> None:
-        """Take sums back, if there are any; every process has to, and holds its share of them."""
-        if state is None:  # of a checkpoint of version 0.1.0
+        """Restore the sums, if there are any; every process must call this and gets its share of them."""
+        if state is None:  # a checkpoint of version 0.1.0
             return
         share, place = self.accelerator.num_processes, self.accelerator.device
         self.totals = {name: total.to(place) / share for name, total in state["totals"].items()}

@@ -1,8 +1,8 @@
 """The training loop: the same for adapters and whole models, for one process and several.
 
-What is unusual: whatever is random in a step depends only on the seed, the step and the process, so that a run that was
-stopped continues exactly; a step's loss is normalised over all its lines, wherever they are (`step.py`); a step whose
-numbers are not finite is skipped (`finite.py`), and no weights that are not finite are ever written.
+What is unusual: all randomness in a step depends only on the seed, the step and the process, so that a stopped run
+continues exactly; a step's loss is normalised over all its lines in all processes (`step.py`); a step that is not
+finite is skipped (`finite.py`), and weights that are not finite are never saved.
 """
 
 import copy
@@ -41,13 +41,13 @@ class TrainingLoop:
     """Train `model` on `batches` until steps, minutes or patience run out.
 
     Args:
-        arguments: of the run.
+        arguments: arguments of the run.
         accelerator: devices, precision and processes.
-        model: `reader`, or `reader` in its adapter; parameters that are to learn require gradients.
+        model: `reader`, or PEFT's model around it; trainable parameters require gradients.
         reader: the reader itself.
-        processor: saved beside a whole model.
-        validation: reads the validation lines; None: there are none.
-        folder: of the run.
+        processor: its processor, saved together with a whole model.
+        validation: validation on lines, or None.
+        folder: folder of the run.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class TrainingLoop:
     ) -> None:
         self.arguments, self.accelerator, self.processor = arguments, accelerator, processor
         self.validation, self.folder, self.state = validation, folder, RunState()
-        self.rows: list[SummaryRow] = []  # of the present weights
+        self.rows: list[SummaryRow] = []  # results of the current weights
         self.base_sha256 = weights_sha256(reader.name_or_path) if accelerator.is_main_process else None
         config = reader.config
         self.weights = step_loss.loss_weights(config, arguments)
-        learns_to_tell = any(each.requires_grad for part in reader.encoder.before_pose for each in part.parameters())
-        self.pose_is_given = not learns_to_tell and len(reader.encoder.layers) > 0
+        trains_pose = any(each.requires_grad for part in reader.encoder.before_pose for each in part.parameters())
+        self.pose_is_given = not trains_pose and len(reader.encoder.layers) > 0
         self.start_token, self.vocabulary = config.decoder_start_token_id, reader.decoder.config.vocab_size
         optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.adam_beta2)
         self.trained = model.to(accelerator.device)
         self.is_sharded = accelerator.distributed_type == DistributedType.FSDP
-        self.plain: Any  # what is read with and saved: the trained model itself, or a whole copy of one in shards
+        self.plain: Any  # for validation and saving: the trained model itself, or an unsharded copy of a sharded one
         self.plain, self.reader = copy.deepcopy((model, reader)) if self.is_sharded else (model, reader)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         self.optimised = [weight for group in self.optimizer.param_groups for weight in group["params"]]
@@ -86,10 +86,10 @@ class TrainingLoop:
         self.finite = FiniteSteps(arguments, accelerator, None if self.is_sharded else self.trained, processor)
 
     def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
-        """Take steps until the run is over, evaluating and saving on the way; `batches` starts at the present step.
+        """Train until the run is over, with evaluations and saves; `batches` starts at the current step.
 
         Raises:
-            TrainingStoppedError: if steps cannot be taken any more, since nothing finite comes of them.
+            TrainingStoppedError: if the training diverged, so that losses or gradients are no longer finite.
         """
         with tqdm(
             total=self.arguments.max_steps, initial=self.state.step, disable=not sys.stderr.isatty(), unit="step"
@@ -104,8 +104,8 @@ class TrainingLoop:
                 if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
                     self._evaluate_and_save()
                 elif self._is_time_to_save():
-                    self.rows = []  # nothing is measured of these weights
-                    self._save(gained=False)
+                    self.rows = []  # these weights were not evaluated
+                    self._save(is_best=False)
         if self.state.evaluated != self.state.step:
             self._evaluate_and_save()
         if self.finite.has_given_up(self.state, is_over=True):
@@ -130,20 +130,20 @@ class TrainingLoop:
                 self._backward(batch, inputs, totals, losses)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.arguments.clip_norm)
         if self.finite.are_finite([cast(Tensor, norm), *losses.values()]):
-            self._move(losses)
+            self._update_weights(losses)
         else:
             self.finite.skip(self.state, batches)
         self.optimizer.zero_grad()
         self.state.step += 1
         self.state.seconds = self._seconds()
 
-    def _move(self, losses: dict[str, Tensor]) -> None:
+    def _update_weights(self, losses: dict[str, Tensor]) -> None:
         before = [] if self.has_best else [weight.detach().clone() for weight in self.optimised]
         self.optimizer.step()
-        if not self.finite.are_finite(self.optimised):  # nothing of it reaches the average or the disk
+        if not self.finite.are_finite(self.optimised):  # such weights must not reach the average or the disk
             for weight, finite in zip(self.optimised, before, strict=False):
                 weight.data.copy_(finite)
-            raise self._stopped("its weights became too large to be numbers")
+            raise self._stopped("its weights are no longer finite")
         if self.average:
             self.average.update(self.state.step)
         self.state.skipped_in_a_row = 0
@@ -151,7 +151,7 @@ class TrainingLoop:
 
     def _stopped(self, why: str) -> Exception:
         if not self.has_best:
-            self._save(gained=True)
+            self._save(is_best=True)
         return self.finite.error(self.state, why, self.folder.path)
 
     def _backward(
@@ -159,14 +159,14 @@ class TrainingLoop:
     ) -> None:
         output = self.model(**(batch | inputs), label_smoothing=self.arguments.label_smoothing)
         if self.pose_is_given:
-            output.pose_loss = None  # nothing learns from it, and not every process computes it
+            output.pose_loss = None  # no weight is trained by it, and not every process computes it
         loss, parts = step_loss.weighted_loss(output, batch, totals, self.weights)
         self.accelerator.backward(loss * self.accelerator.num_processes)  # data-parallel gradients are averaged
         for name, part in parts.items():
             losses[name] = losses.get(name, 0) + part
 
     def _orientation(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Tell the model which way up lines are where nothing learns to tell: what would is then not computed."""
+        """Return the model's arguments for upright lines if the pose is not trained, which saves the other poses."""
         if not self.pose_is_given or batch["pose_labels"].any():
             return {}
         return {"orientation": "upright", "pose_labels": None}
@@ -191,11 +191,11 @@ class TrainingLoop:
 
     def _seconds(self) -> float:
         seconds = time.monotonic() - self.started
-        is_clock_asked = self.arguments.max_minutes is not None or self.arguments.save_minutes is not None
-        if not is_clock_asked or self.accelerator.num_processes == 1:
+        uses_clock = self.arguments.max_minutes is not None or self.arguments.save_minutes is not None
+        if not uses_clock or self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor(seconds, device=self.accelerator.device)
-        # one clock for all processes, or they would stop at different steps
+        # all processes need the same time, because otherwise they would stop at different steps
         return float(cast(Tensor, self.accelerator.reduce(clock, reduction="mean")))
 
     def _is_over(self) -> bool:
@@ -215,25 +215,25 @@ class TrainingLoop:
         self.accelerator.log(numbers, step=self.state.step)
 
     def _is_time_to_save(self) -> bool:
-        """Whether the last save is `save_minutes` ago; all processes share one clock."""
+        """Whether the last save is at least `save_minutes` ago, by the common time of all processes."""
         every = self.arguments.save_minutes
         return every is not None and self.state.seconds - self.saved >= 60 * every
 
     def _evaluate_and_save(self) -> None:
         self._save(self._evaluate())
 
-    def _save(self, gained: bool) -> None:
-        self.saved, self.has_best = self.state.seconds, self.has_best or gained
+    def _save(self, is_best: bool) -> None:
+        self.saved, self.has_best = self.state.seconds, self.has_best or is_best
         state = self._state()
         with self._averaged():
             if self.accelerator.is_main_process:
-                if gained:
+                if is_best:
                     write_folder(self.folder.best, self._write_model)
                 write_folder(self.folder.last, partial(self._write_model, state=state), keep_previous=True)
         self.accelerator.wait_for_everyone()
 
     def _state(self) -> dict[str, Any]:
-        """Return what a run needs to continue: copies, since the average takes the weights' place while it writes."""
+        """Return a copy of the state for continuing; while saving, the weights are replaced by their average."""
         state = {
             "run": asdict(self.state),
             "weights": trainable_state(self.trained),
@@ -244,7 +244,7 @@ class TrainingLoop:
         return cast(dict[str, Any], recursively_apply(lambda tensor: tensor.to("cpu", copy=True), state))
 
     def _evaluate(self) -> bool:
-        """Return whether the present weights are the best so far."""
+        """Evaluate, and return whether the current weights are the best so far."""
         self.state.evaluated = self.state.step
         if self.validation is None:
             return True
@@ -253,14 +253,14 @@ class TrainingLoop:
         scores, self.rows = measured.scores, measured.rows
         self.state.seconds = self._seconds()
         self._log({"step": self.state.step, "minutes": self.state.seconds / 60} | scores)
-        gained = self.state.best_cer is None or scores["cer"] < self.state.best_cer
-        self.state.best_cer = scores["cer"] if gained else self.state.best_cer
-        self.state.evaluations_without_gain = 0 if gained else self.state.evaluations_without_gain + 1
-        return gained
+        is_best = self.state.best_cer is None or scores["cer"] < self.state.best_cer
+        self.state.best_cer = scores["cer"] if is_best else self.state.best_cer
+        self.state.evaluations_without_gain = 0 if is_best else self.state.evaluations_without_gain + 1
+        return is_best
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Have `plain` and `reader` hold the average inside of a `with` block, or the weights if there is none."""
+        """Context manager in which `plain` and `reader` have the averaged weights, or the weights without EMA."""
         with self.average.applied() if self.average else nullcontext():
             if self.is_sharded:
                 load_trainable_state(self.plain, trainable_state(self.trained))

@@ -1,8 +1,8 @@
-"""LoRA on the linear layers of both halves: by default on every projection of their attention.
+"""LoRA on the linear layers of encoder and decoder; by default on all projections of their attention.
 
-Adapters keep the symmetry exactly: a linear layer acts on the feature of every (position, pose) alike, and so does the
-low-rank update beside it; the encoder's key module also projects the relative encoding, which the update then
-bends too. Source: Hu et al., 2106.09685; Schreiber 2023, eq. 10.
+Adapters keep the symmetry exactly: a linear layer applies the same function to every (position, pose), and so does its
+low-rank update. The encoder's key projection also projects the relative encoding, so the update acts on it too. Source:
+Hu et al., 2106.09685; Schreiber 2023, eq. 10.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 from trocr_gsa.checkpoints.lora_targets import ENCODER_LAYERS, TARGETS, target_pattern
 
-POSE_MODULES = ["pose_head", "gate"]  # what a model taken over from a stock TrOCR has no weights for
+POSE_MODULES = ["pose_head", "gate"]  # modules that are untrained in a model taken over from a stock TrOCR
 
 
 def lora_config(
@@ -30,25 +30,25 @@ def lora_config(
     """Return the adapter ΔW = (alpha / rank) · B A on linear layers of the encoder, the decoder or both.
 
     Args:
-        targets: the half, or halves, that get an adapter; `"behind_pose"`: both, without the encoder's first layers,
-            which work on every pose and take most of a step.
+        targets: the parts that get an adapter; `"behind_pose"`: both, without the encoder's layers that work on every
+            pose, which need most of the time of a step.
         rank: inner size of B A, at least 1.
-        alpha: scale before the division by `rank` (by its root with `use_rslora`); nothing: 2 · rank.
-        dropout: probability in [0, 1) with which an adapter's input is dropped.
+        alpha: scale before the division by `rank` (by its square root with `use_rslora`); None: 2 · rank.
+        dropout: probability in [0, 1) with which an input of the adapter is dropped.
         use_rslora: scale by alpha / √rank.
-        use_dora: learn magnitude and direction of the weights apart.
-        model: where given, its name is written into the adapter, so that the adapter names its base.
-        train_pose: learn the pose head and the gates between poses too, whole; the adapter then holds a copy of them.
-        projections: the layers that get an adapter: query and value of every attention layer (`"qv"`), key and output
-            too (`"qkvo"`), or these and both layers of every MLP (`"all"`).
+        use_dora: learn magnitude and direction of the weights separately.
+        model: if given, its name is stored in the adapter as the base model.
+        train_pose: also train all weights of the pose head and the gates between poses; the adapter contains them.
+        projections: the layers that get an adapter: query and value of every attention layer (`"qv"`), also key and
+            output (`"qkvo"`), or also both layers of every MLP (`"all"`).
 
-    Returns: a `peft.LoraConfig` for `get_peft_model`; it has no task type, PEFT knows none from image to text.
+    Returns: a `peft.LoraConfig` for `get_peft_model`; it has no task type, because PEFT has none for image to text.
 
     Raises:
         ValueError: if `targets` or `projections` is none of the presets, `rank` is below 1, or `dropout` is outside
             [0, 1).
     """
-    from peft import LoraConfig  # whoever reads needs none of it
+    from peft import LoraConfig  # imported here because reading does not need it
 
     if targets not in TARGETS:
         raise ValueError(f"`targets` must be one of {', '.join(TARGETS)}, got {targets!r}.")
@@ -68,7 +68,3 @@ def lora_config(
         base_model_name_or_path=getattr(model, "name_or_path", None) or None,
         **options,
     )
-
-
-
-

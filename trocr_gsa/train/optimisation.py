@@ -1,7 +1,8 @@
-"""AdamW, a learning rate that is a function of progress, and averaged weights.
+"""AdamW, the learning rate as a function of progress, and averaged weights (EMA).
 
-What is unusual: progress is the larger of steps done and minutes spent, so that a run cut by the clock still ends its
-cosine; nothing here has hidden state beside the optimizer's moments, so a run resumes from its step and its clock.
+What is unusual: progress is the larger of the shares of steps and of minutes, so that a run with a time limit also
+finishes its cosine schedule. There is no hidden state except the optimizer's moments, so a run resumes from its step
+and time.
 """
 
 import math
@@ -15,7 +16,7 @@ from trocr_gsa.train.sharding import in_shards_like, whole
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:
-    """Return AdamW over the trainable parameters; matrices decay, vectors (biases, norms, gates) do not."""
+    """Return AdamW for the trainable parameters; weight decay applies to matrices, not to biases, norms and gates."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in trainable if parameter.ndim > 1], "weight_decay": weight_decay},
@@ -26,7 +27,7 @@ def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, 
 
 
 def progress(step: int, minutes: float, max_steps: int | None, max_minutes: float | None) -> float:
-    """Return how much of the run is over, in [0, 1]: the larger of the share of steps and the share of time."""
+    """Return the progress of the run in [0, 1]: the larger of the share of steps and the share of time."""
     steps = step / max_steps if max_steps else 0.0
     time = minutes / max_minutes if max_minutes else 0.0
     return min(max(steps, time), 1.0)
@@ -39,7 +40,7 @@ def learning_rate_factor(step: int, warmup_steps: int, done: float, cooldown: fl
         step: optimizer steps already taken.
         warmup_steps: steps of the linear warm-up.
         done: `progress` of the run, in [0, 1].
-        cooldown: share of the run, at its end, that the cosine takes, in (0, 1].
+        cooldown: last share of the run, in which the learning rate follows the cosine, in (0, 1].
     """
     warmup = min(1.0, (step + 1) / (warmup_steps + 1))
     cooled = max(0.0, done - (1 - cooldown)) / cooldown
@@ -50,7 +51,7 @@ class AveragedWeights:
     """An exponential moving average of the trainable weights: a ← d·a + (1−d)·w, d = min(decay, (1+t)/(10+t)).
 
     Args:
-        model: the model whose trainable weights are followed.
+        model: the model whose trainable weights are averaged.
         decay: d after many steps, in [0, 1).
     """
 
@@ -61,14 +62,14 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the present weights; `step` counts from 0."""
+        """Update the average with the current weights; `step` counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for average, weight in zip(self.average, self.weights, strict=True):
             average.lerp_(weight, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the average in the weights' place for the length of a `with` block."""
+        """Context manager that replaces the weights by their average."""
         self._swap()
         try:
             yield
@@ -76,12 +77,12 @@ class AveragedWeights:
             self._swap()
 
     def state_dict(self) -> dict[str, list[Tensor]]:
-        """Return what `load_state_dict` takes back."""
+        """Return the state for `load_state_dict`."""
         return {"average": [whole(average) for average in self.average]}
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
-        """Take an average back."""
+        """Restore the average."""
         for average, saved in zip(self.average, state["average"], strict=True):
             average.copy_(in_shards_like(saved, average))
 

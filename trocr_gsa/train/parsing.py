@@ -1,10 +1,10 @@
-"""From words and YAML values to typed fields, with errors that name the field.
+"""Parses command-line words and YAML values into typed fields, with errors that name the field.
 
 What is unusual:
-- a field that holds text takes it as it is written: a folder may be called 0123, 12:30, yes or 2024-01-05;
-- a file is read node by node, and holds no more than values and lists of values: what its aliases would unfold to, or
-  nest, is refused before it is built;
-- numbers are decimal: YAML's other ways of writing them (0123 is 83, 12:30 is 750) are refused, not followed.
+- text fields are taken literally: a folder may be called 0123, 12:30, yes or 2024-01-05;
+- a file is read node by node, and may only have values and lists of values: aliases that would expand to large or
+  nested values are an error before they are expanded;
+- numbers are decimal: YAML's other notations (0123 is 83, 12:30 is 750) are an error.
 """
 
 import difflib
@@ -22,24 +22,24 @@ import yaml
 from trocr_gsa.data.names import shown
 
 NULLS = ("", "null", "~")
-MOST = {int: 2**63 - 1, float: sys.float_info.max}  # that torch and numpy hold
-SHOWN_LETTERS = 200  # of what YAML says is wrong
-SHOWN_KEYS = 1000  # letters
+MAX = {int: 2**63 - 1, float: sys.float_info.max}  # largest numbers of torch and numpy
+SHOWN_CHARACTERS = 200  # of YAML's error message
+SHOWN_KEYS = 1000  # characters
 NULL_TAG = "tag:yaml.org,2002:null"
 _NAMES = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a word or path"}
 _brief = reprlib.Repr()
 _brief.maxlevel, _brief.maxlist, _brief.maxdict, _brief.maxstring, _brief.maxother = 2, 4, 4, 80, 80
-brief = _brief.repr  # a value as an error shows it, however long or deep it is
+brief = _brief.repr  # a short form of any value, for error messages
 
 
 def argument(default: Any, help: str, low: float | None = None, high: float | None = None) -> Any:
-    """Return a dataclass field that carries its help text.
+    """Return a dataclass field with its help text.
 
     Args:
-        default: the value, or a function that returns a fresh one.
+        default: the default value, or a function that returns it.
         help: one line for `finetune --help`.
-        low: the least value of a number; None: there is none.
-        high: the greatest value of a number; None: there is none.
+        low: minimum of a number, or None.
+        high: maximum of a number, or None.
     """
     metadata = {"help": help, "low": low, "high": high}
     if callable(default):
@@ -48,7 +48,7 @@ def argument(default: Any, help: str, low: float | None = None, high: float | No
 
 
 def refuse_unknown(values: Mapping[Any, Any], known: set[str]) -> None:
-    """Raise ValueError for the first key that is not known, naming the nearest known one."""
+    """Raise ValueError for the first unknown key; the message names the most similar known key."""
     for key in values:
         if key not in known:
             word = shown(str(key))
@@ -59,7 +59,7 @@ def refuse_unknown(values: Mapping[Any, Any], known: set[str]) -> None:
 
 
 def is_text(kind: Any) -> bool:
-    """Whether a field of this annotated type holds words or paths, alone or as a list."""
+    """Whether a field of this annotated type is a word or path, or a list of them."""
     if get_origin(kind) in (Union, types.UnionType, list):
         return any(is_text(option) for option in get_args(kind) if option is not type(None))
     return kind is str or get_origin(kind) is Literal
@@ -69,11 +69,11 @@ def read_overrides(words: list[str], kinds: Mapping[str, Any]) -> dict[str, Any]
     """Read `key=value`, `--key value`, `--key=value` and `--switch`.
 
     Args:
-        words: of the command line.
-        kinds: annotated type by key; values of keys that are not among them are parsed as YAML.
+        words: words of the command line.
+        kinds: annotated type by key; values of other keys are parsed as YAML.
 
     Raises:
-        ValueError: if a word is none of these.
+        ValueError: if a word has none of these forms.
     """
     values: dict[str, Any] = {}
     rest = list(words)
@@ -98,20 +98,20 @@ def _read_word(key: str, word: str, kind: Any) -> Any:
     try:
         node = yaml.compose(word, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        quote = ' A word in a list that holds # or a comma goes in quotes: ["a, b", c].' if text else ""
+        quote = ' Put a word with # or a comma in a list in quotes: ["a, b", c].' if text else ""
         raise ValueError(f"`{shown(key)}`: cannot read the value {brief(word)}: {_reason(error)}.{quote}") from error
     return None if node is None else _value(key, node, text)
 
 
 def read_mapping(content: str, is_text_key: Callable[[str], bool]) -> dict[str, Any]:
-    """Read YAML that holds `key: value` lines, in which a value is a word, a number, a list of these, or a mapping.
+    """Read YAML with `key: value` lines, in which a value is a word, a number, a list of these, or a mapping.
 
     Args:
-        content: of a file.
-        is_text_key: whether a key's value is taken as it is written.
+        content: content of a file.
+        is_text_key: whether the value of a key is taken literally.
 
     Raises:
-        ValueError: if it is something else, or a key is given twice.
+        ValueError: if it has another form, or a key is given twice.
     """
     try:
         root = yaml.compose(content, Loader=yaml.SafeLoader)
@@ -127,7 +127,7 @@ def _mapping(node: yaml.MappingNode, is_text_key: Callable[[str], bool], nested:
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else "?"
         if name in values:
-            raise ValueError(f"`{shown(name)}` is given twice. Leave one of them.")
+            raise ValueError(f"`{shown(name)}` is given twice. Remove one of them.")
         if nested and isinstance(value, yaml.MappingNode):
             values[name] = _mapping(value, is_text_key, nested=False)
         else:
@@ -136,7 +136,7 @@ def _mapping(node: yaml.MappingNode, is_text_key: Callable[[str], bool], nested:
 
 
 def _value(key: str, node: yaml.Node, as_text: bool) -> Any:
-    """Return what a node holds: a scalar, or a list of scalars."""
+    """Return the value of a node: a scalar, or a list of scalars."""
     if isinstance(node, yaml.ScalarNode):
         return _scalar(key, node, as_text)
     if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
@@ -154,26 +154,26 @@ def _scalar(key: str, node: yaml.ScalarNode, as_text: bool) -> Any:
             raise ValueError("write it as a plain decimal number")
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"`{shown(key)}`: cannot read the value {brief(node.value)}: {_reason(error)}.") from error
-    return number if isinstance(value, str) and number is not None else value  # YAML reads 1e-3 as a word
+    return number if isinstance(value, str) and number is not None else value  # YAML reads 1e-3 as a string
 
 
 def _decimal(word: str) -> float | None:
-    """Return a finite number that is written in decimals; None for another word."""
+    """Parse a finite decimal number; None for other words."""
     for kind in (int, float):
         with suppress(ValueError):
             number = kind(word)
-            return number if abs(number) <= MOST[float] else None
+            return number if abs(number) <= MAX[float] else None
     return None
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
-    return shorten(str(error), SHOWN_LETTERS).rstrip(".")
+    return shorten(str(error), SHOWN_CHARACTERS).rstrip(".")
 
 
 def coerce(name: str, value: Any, kind: Any) -> Any:
-    """Convert `value` to the annotated type `kind`; `name` is the field named in errors.
+    """Convert `value` to the annotated type `kind`; `name` is the name of the field for errors.
 
     Raises:
         ValueError: if the value cannot be read as that type.
@@ -207,8 +207,8 @@ def _convert(name: str, value: Any, kind: type) -> Any:
 
 
 def _number(value: float | str, kind: type) -> float | None:
-    """Return a number of that kind; None where there is none."""
+    """Return a number of this type, or None."""
     number = _decimal(value) if isinstance(value, str) else value
-    if number is None or not abs(number) <= MOST[kind]:
+    if number is None or not abs(number) <= MAX[kind]:
         return None
     return kind(number) if kind is float or number == int(number) else None

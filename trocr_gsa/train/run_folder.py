@@ -1,6 +1,7 @@
-"""What a run leaves behind: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json.
+"""The folder of a run: config.yaml, versions.json, log.jsonl, best/ and last/, each with its results.json.
 
-What is unusual: beside last/ stands, hidden, the one before it. A run whose last state is damaged goes on from there.
+What is unusual: the checkpoint before last/ is kept in a hidden folder. If the last state is damaged, the run continues
+from there.
 """
 
 import json
@@ -30,16 +31,16 @@ RECORDED_PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "accelerate",
 
 @dataclass
 class RunState:
-    """With the weights and the optimizer's moments, all that a run needs to continue.
+    """The state of a run, which together with the weights and the optimizer's moments is enough to continue.
 
     Attributes:
-        step: taken or skipped.
-        seconds: that these took.
-        best_cer: of all evaluations.
-        evaluations_without_gain: since that one.
-        skipped: steps whose loss or gradient was not finite.
-        skipped_in_a_row: how many of them were the last steps.
-        evaluated: the step that was evaluated last.
+        step: number of steps, including skipped ones.
+        seconds: duration of these steps.
+        best_cer: lowest CER of all evaluations.
+        evaluations_without_gain: number of evaluations since the best one.
+        skipped: number of steps whose loss or gradient was not finite.
+        skipped_in_a_row: number of skipped steps at the end.
+        evaluated: the step of the last evaluation.
     """
 
     step: int = 0
@@ -51,7 +52,7 @@ class RunState:
     evaluated: int = -1
 
     def summary(self) -> str:
-        """Return the run in a few words."""
+        """Return a short summary of the run."""
         cer = "" if self.best_cer is None else f", best CER {self.best_cer:.2%}"
         skipped = f", {self.skipped} skipped as not finite" if self.skipped else ""
         return f"{self.step} steps in {self.seconds / 60:.1f} minutes{skipped}{cer}"
@@ -61,10 +62,10 @@ class RunFolder:
     """The folder of one run.
 
     Args:
-        arguments: of the run; its `output` is the folder.
+        arguments: arguments of the run; `output` is the folder.
 
     Raises:
-        ValueError: if the folder holds another run already, or, with `resume`, a run of other settings or none.
+        ValueError: if the folder already has a run, or, with `resume`, no run or a run with other settings.
     """
 
     def __init__(self, arguments: TrainingArguments) -> None:
@@ -81,30 +82,30 @@ class RunFolder:
             )
 
     def open(self, arguments: TrainingArguments) -> None:
-        """Write what is known before the first step."""
+        """Write the files that are known before the first step."""
         remove_leftovers(self.path)
         settings = yaml.safe_dump(arguments.to_dict(), sort_keys=False, allow_unicode=True)
         write_text(self.path / "config.yaml", settings)
         write_json(self.path / "versions.json", _versions())
 
     def load_state(self) -> dict[str, Any]:
-        """Read the state of the run: the last one, or, if that is damaged, the one before it; a warning says so.
+        """Read the last state of the run; if it is damaged, log a warning and read the one before it.
 
         Raises:
-            ValueError: if there is none to continue from.
+            ValueError: if there is no state from which the run can continue.
         """
         try:
             return load_state(self.last)
         except DamagedStateError as damage:
             if not previous(self.last).exists():
-                raise ValueError(f"{damage} There is none before it: start anew with another `output`.") from None
+                raise ValueError(f"{damage} There is no earlier one: start again with another `output`.") from None
             state = load_state(previous(self.last))
             self._last_is_damaged = True
-            logger.warning("%s The run goes on from the checkpoint before it, step %d.", damage, state["run"]["step"])
+            logger.warning("%s The run continues from the checkpoint before it, step %d.", damage, state["run"]["step"])
             return state
 
-    def go_on_from(self, step: int) -> None:
-        """Have the folder say what it said at a step: what was logged or saved later is taken, and logged, again."""
+    def rewind(self, step: int) -> None:
+        """Restore the folder to its state at a step: later log entries and checkpoints are removed."""
         if self._last_is_damaged:
             shutil.rmtree(self.last)
             recover(self.last)
@@ -123,7 +124,7 @@ class RunFolder:
             raise ValueError(f"`resume`: there is no run to continue in {self.path}. Leave it out to start one.")
         written = read_config(self.path / "config.yaml")
         settings = {key: value for key, value in written.items() if key not in FREE_ON_RESUME}
-        # what the run's version had no key for is as it is by default
+        # keys that did not exist in the version of the run have their defaults
         now, before = arguments.to_dict(), TrainingArguments.from_dict(settings).to_dict()
         for key in sorted((now.keys() | before.keys()) - FREE_ON_RESUME):
             if now.get(key) != before.get(key):
@@ -136,7 +137,7 @@ class RunFolder:
 def _is_logged_until(line: str, step: int) -> bool:
     try:
         return json.loads(line)["step"] <= step
-    except (ValueError, KeyError, TypeError):  # torn by what ended the run
+    except (ValueError, KeyError, TypeError):  # incomplete, because the run was killed
         return False
 
 

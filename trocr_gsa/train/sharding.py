@@ -1,8 +1,8 @@
-"""Weights that lie in shards on several processes: put together to be read with and saved, and taken apart again.
+"""Conversion between full tensors and the shards of FSDP, for reading, saving and loading.
 
-What is unusual: whatever reads or writes sees no shard. Beside a model that FSDP has cut stands a whole copy of it, and
-takes over the trained weights before lines are read or a checkpoint is written; so checkpoints are the same however
-many processes wrote them, and a run goes on with another number of them.
+What is unusual: code that reads lines or writes checkpoints never sees shards. There is an unsharded copy of a sharded
+model, which gets the trained weights before lines are read or a checkpoint is written. So checkpoints do not depend on
+the number of processes, and a run can continue with another number of processes.
 """
 
 from typing import Any
@@ -13,28 +13,28 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor without shards; every process has to ask."""
+    """Return the full tensor of a sharded one; every process must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def in_shards_like(tensor: Tensor, other: Tensor) -> Tensor:
-    """Cut a whole tensor as another of its shape is cut; every process has to."""
+    """Shard a full tensor in the same way as another tensor of its shape; every process must call this."""
     if not isinstance(other, DTensor):
         return tensor
     return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the trainable parameters by name, whole."""
+    """Return the trainable parameters by name, as full tensors."""
     return {name: whole(weight.detach()) for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 @torch.no_grad()
 def load_trainable_state(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put trainable parameters back.
+    """Restore the trainable parameters.
 
     Raises:
-        ValueError: if the model has other trainable parameters than the state.
+        ValueError: if the trainable parameters of model and state differ.
     """
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     if weights.keys() != state.keys():
@@ -45,7 +45,7 @@ def load_trainable_state(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return an optimizer's state, its moments whole."""
+    """Return an optimizer's state, with its moments as full tensors."""
     state = optimizer.state_dict()
     moments = {
         number: {name: whole(value) if isinstance(value, Tensor) else value for name, value in of_one.items()}
@@ -55,7 +55,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Put an optimizer's state back."""
+    """Restore an optimizer's state."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     moments = {
         number: {

@@ -1,11 +1,11 @@
-"""One optimizer step's loss, the same however its lines are split.
+"""The loss of an optimizer step, which does not depend on how its lines are split into batches.
 
 L = Σ_tokens decoder / #tokens + w_ctc · Σ_lines ctc / #tokens + w_pose · Σ_lines pose / #lines
 
-A loss that the model adds to its `LOSSES` is added here in the same way.
+A loss that is added to the model's `LOSSES` is treated in the same way.
 
-The model returns means over the batch it sees; micro-batches and processes hold unlike numbers of tokens and lines, so
-each mean is weighted by its share of the step's total. Then splitting a batch changes nothing but rounding.
+The model returns means over a batch. Micro-batches and processes have different numbers of tokens and lines, so each
+mean is weighted by its share of the step's total. Then splitting a batch changes only the rounding.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ IGNORED = -100
 
 
 def loss_weights(config: Any, arguments: TrainingArguments) -> dict[str, float]:
-    """Return what each of the model's losses counts: as the arguments say, else as the model was configured."""
-    said = {name: getattr(arguments, f"{name}_weight", None) for name in LOSSES}
-    return {name: config.loss_weight(name) if weight is None else weight for name, weight in said.items()}
+    """Return the weights of the model's losses, from the arguments or else from the model's configuration."""
+    given = {name: getattr(arguments, f"{name}_weight", None) for name in LOSSES}
+    return {name: config.loss_weight(name) if weight is None else weight for name, weight in given.items()}
 
 
 def count(batches: list[dict[str, Any]]) -> Tensor:
@@ -43,13 +43,13 @@ def step_totals(batches: list[dict[str, Any]], accelerator: Accelerator) -> Tens
 def weighted_loss(
     output: Any, batch: dict[str, Any], totals: Tensor, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return this batch's part of the step's loss, and the detached parts it is made of.
+    """Return this batch's contribution to the step's loss, and its detached parts.
 
     Args:
-        output: what the model returned for `batch`, with every one of its `LOSSES` (a mean, or None).
-        batch: with `labels`.
+        output: the model's output for `batch`, with all `LOSSES` (a mean, or None).
+        batch: the batch, with `labels`.
         totals: (tokens, lines) of the whole step.
-        weights: of the losses, by their names.
+        weights: weights of the losses, by name.
     """
     tokens, lines = count([batch]).to(totals.device) / totals
     shares = {"tokens": tokens, "lines": lines}
@@ -66,10 +66,10 @@ def noisy_decoder_inputs(
 
     Args:
         labels: (line, token) long, -100 where ignored.
-        start_token: put in front, and in place of -100.
+        start_token: first token, also used in place of -100.
         vocabulary: number of tokens to draw from.
-        noise: probability in [0, 1] that an input is replaced; the start token never is.
-        generator: of the draws.
+        noise: probability in [0, 1] that an input is replaced; the start token is never replaced.
+        generator: random generator.
     """
     inputs = labels.new_full(labels.shape, start_token)
     inputs[:, 1:] = labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, start_token)

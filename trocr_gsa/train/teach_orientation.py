@@ -1,7 +1,7 @@
-"""Teach a reader which way up a line is, from pictures without texts.
+"""Trains the pose head of a reader, from images without texts.
 
-What is unusual: the pictures all lie upright, and are shown only so. One score, the same function for every pose, is
-learned for all of them at once. The reader's other weights are not touched.
+What is unusual: all images are upright, and are never rotated. The score is the same function for every pose, so it is
+learned for all poses at once. The reader's other weights do not change.
 """
 
 import math
@@ -20,21 +20,22 @@ from trocr_gsa.data.images import ImageError, ImageSource, load_image
 from trocr_gsa.data.synthetic.augmentation import LineAugmentation
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
-HELD_OUT = 0.1  # of the pictures: they judge the result
-SMOOTHING = 0.02  # of the labels: a head that is never quite sure keeps a score that ranks
+HELD_OUT = 0.1  # share of the images for measuring the accuracy
+SMOOTHING = 0.02  # of the labels; it keeps the probabilities away from 0 and 1, so that scores can still be compared
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How it went.
+    """The result of training the pose head.
 
     Attributes:
-        lines: pictures learned from.
-        held_out: pictures set aside to judge by.
-        accuracy: share of these whose way up is found, the same at every turn; None where none could be set aside.
-        steps: batches learned from.
-        minutes: what it took.
-        problems: pictures that could not be used, and why.
+        lines: number of images used for training.
+        held_out: number of images used for measuring the accuracy.
+        accuracy: share of these whose orientation is recognised, which is the same for all rotations; None if there are
+            none.
+        steps: number of training steps.
+        minutes: duration.
+        problems: messages about images that could not be used.
     """
 
     lines: int
@@ -55,23 +56,23 @@ def calibrate(
     learning_rate: float = 1e-3,
     seed: int = 0,
 ) -> Calibration:
-    """Train the pose head alone, in place: minimise −log p(upright) on upright lines, lightly changed each time.
+    """Train only the pose head, in place: minimise −log p(upright) on augmented upright lines.
 
     Args:
-        model: the reader; it is in evaluation mode afterwards.
+        model: the reader; afterwards it is in evaluation mode.
         processor: its processor.
-        pictures: upright lines, as pictures or files; a tenth is set aside.
-        max_steps: batches to learn from.
-        max_minutes: end then, however many they were; the learning rate follows whichever comes first.
-        batch_size: pictures in a batch.
-        learning_rate: of AdamW, falling along a cosine.
-        seed: of order and changes.
+        pictures: upright lines, as images or files; a tenth is held out.
+        max_steps: maximum number of steps.
+        max_minutes: maximum duration; the learning rate follows the limit that is reached first.
+        batch_size: number of images in a batch.
+        learning_rate: initial learning rate of AdamW, which follows a cosine.
+        seed: random seed of order and augmentation.
 
     Raises:
-        ValueError: if no picture can be used, or the group has one pose alone.
+        ValueError: if no image can be used, or the group has only one pose.
     """
     if model.encoder.group.order == 1:
-        raise ValueError("`group` must have more than one pose for which way up to be a question, got C1.")
+        raise ValueError("`group` must have more than one pose to predict an orientation, got C1.")
     started = time.monotonic()
     rng = np.random.default_rng(seed)
     usable, problems = _usable(pictures)
@@ -100,7 +101,7 @@ def calibrate(
 
 
 def _usable(pictures: Sequence[ImageSource]) -> tuple[list[ImageSource], list[str]]:
-    """Return the pictures that can be opened, and what is wrong with the others."""
+    """Return the images that can be opened, and messages about the others."""
     usable, problems = [], []
     for picture in pictures:
         try:
@@ -116,7 +117,7 @@ def _usable(pictures: Sequence[ImageSource]) -> tuple[list[ImageSource], list[st
 
 
 def _batches(pictures: list[ImageSource], size: int, rng: np.random.Generator) -> Iterator[list[Image.Image]]:
-    """Yield batches without end, every picture once before any comes again, each lightly changed."""
+    """Yield batches of augmented images endlessly; every image is used once before any is repeated."""
     change = LineAugmentation()
     while True:
         order = rng.permutation(len(pictures))
@@ -125,7 +126,7 @@ def _batches(pictures: list[ImageSource], size: int, rng: np.random.Generator) -
 
 
 def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> Tensor:
-    """Return the pose head's scores (batch, pose); only the head learns from them."""
+    """Return the pose head's scores (batch, pose), with gradients only for the head."""
     with torch.no_grad():
         features, _, mask = model.encoder.see(**processor(images=images).to(model.device))
     return model.encoder.pose_head(features, mask)
@@ -133,7 +134,7 @@ def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> 
 
 @torch.inference_mode()
 def _accuracy(model: TrOCRGSAModel, processor: Any, pictures: list[ImageSource], size: int) -> float | None:
-    """Return the share of upright pictures found upright; None for none."""
+    """Return the share of upright images that are recognised as upright; None if there are no images."""
     if not pictures:
         return None
     right = 0

@@ -1,4 +1,4 @@
-"""From the arguments' sources to training batches and validation lines."""
+"""Builds training batches and validation lines from the sources in the arguments."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -28,22 +28,22 @@ class EpochBatches(Protocol):
     """Batches of indices that change with the epoch."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields."""
+        """Set the epoch of the next iteration."""
         ...
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of that epoch."""
+        """Yield the batches of the epoch."""
         ...
 
 
 class DealtBatches(Sampler[list[int]]):
-    """One process's share of every batch, epoch after epoch without end.
+    """One process's share of every batch, for an endless number of epochs.
 
     Args:
-        batches: of all processes together.
-        rank: this process, from 0.
-        processes: how many share a batch; process r takes every `processes`-th line, from the r-th on.
-        start: batches to skip, because an interrupted run has had them.
+        batches: batches of all processes together.
+        rank: index of this process, from 0.
+        processes: number of processes; process r takes every `processes`-th line, from the r-th on.
+        start: number of batches to skip, which an interrupted run has already used.
     """
 
     def __init__(self, batches: EpochBatches, rank: int, processes: int, start: int = 0) -> None:
@@ -76,7 +76,7 @@ class DealtBatches(Sampler[list[int]]):
 def endless_batches(
     lines: LineDataset, batches: DealtBatches, collate: Callable[[list[LineSample]], dict[str, Any]], num_workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Return an endless iterator over collated batches, prepared ahead by `num_workers` processes."""
+    """Return an endless iterator over collated batches, prepared in advance by `num_workers` processes."""
     loader = DataLoader(
         lines,
         batch_sampler=batches,
@@ -95,19 +95,19 @@ def training_batches(
     step: int,
     left_out: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Return the batches of this process, from optimizer step `step` on: the first stage's, then the others' endlessly.
+    """Return the batches of this process from a step on: those of the first stage, then those of the main stage.
 
     Args:
-        arguments: of the run.
-        processor: of the reader.
-        reader: what is trained.
-        accelerator: knows how many processes share a batch.
-        step: optimizer steps that an interrupted run has taken.
-        left_out: takes up the bad rows of the sources.
+        arguments: arguments of the run.
+        processor: processor of the reader.
+        reader: the reader to train.
+        accelerator: the processes that share a batch.
+        step: number of optimizer steps that an interrupted run has already made.
+        left_out: a list to which messages about unusable rows of the sources are appended.
 
     Raises:
         ValueError: if a source cannot be opened, or has no line that the reader can learn from. The sources of all
-            stages are opened at the start, so that a run does not stop in its middle.
+            stages are opened at the start, so that a run does not fail in the middle.
     """
     longest = reader.decoder.config.max_position_embeddings
     collate = LineCollator(processor, longest, reader.encoder.group)
@@ -135,7 +135,7 @@ def _stages(
     main: LineDataset,
     batches: Callable[[LineDataset, int], Iterator[dict[str, Any]]],
 ) -> Iterator[dict[str, Any]]:
-    """Yield what is left of the first stage's batches at `step`, then those of the main stage without end."""
+    """Yield the remaining batches of the first stage at `step`, then those of the main stage, endlessly."""
     per_step = arguments.gradient_accumulation
     if first is not None:
         yield from islice(batches(first, step * per_step), (arguments.first_steps - step) * per_step)
@@ -143,12 +143,12 @@ def _stages(
 
 
 class TrainingSources:
-    """The sources of a run; one that belongs to both stages is opened once.
+    """The sources of a run; a source that is used in both stages is opened once.
 
     Args:
-        arguments: of the run.
-        fit: what the reader takes; lines that do not fit are logged.
-        left_out: takes up the rows of the sources that cannot be used.
+        arguments: arguments of the run.
+        fit: limits of the reader; lines that do not fit are logged.
+        left_out: a list to which messages about unusable rows of the sources are appended.
     """
 
     def __init__(self, arguments: TrainingArguments, fit: LineFit, left_out: list[str] | None = None) -> None:
@@ -156,10 +156,10 @@ class TrainingSources:
         self.opened: dict[str, LineDataset] = {}
 
     def lines(self, sources: Sequence[str]) -> LineDataset:
-        """Return the lines of the given sources, mixed by weight and, if the run says so, augmented.
+        """Return the lines of the given sources, mixed by weight and, depending on the arguments, augmented.
 
         Args:
-            sources: each a path, or path:weight.
+            sources: sources, as path or path:weight.
 
         Raises:
             ValueError: if a source cannot be opened, or has no line that fits.
@@ -180,7 +180,7 @@ class TrainingSources:
 
 
 def _mixed(datasets: Sequence[LineDataset], weights: Sequence[float | None], power: float | None) -> list[float] | None:
-    """Return the sources' weights in the mixture, or None where they are mixed by their lengths."""
+    """Return the sources' weights in the mixture, or None if they are mixed by their lengths."""
     if power is None:
         if all(weight is None for weight in weights):
             return None
@@ -195,8 +195,8 @@ def validation_sets(arguments: TrainingArguments, left_out: list[str] | None = N
     """Return at most `validation_lines` lines of each validation source, always the same ones, by the source's name.
 
     Args:
-        arguments: of the run.
-        left_out: takes up the rows of the sources that cannot be used.
+        arguments: arguments of the run.
+        left_out: a list to which messages about unusable rows of the sources are appended.
 
     Raises:
         ValueError: if a source cannot be opened.

@@ -1,4 +1,4 @@
-"""What a run measures between its steps: the validation lines, read at the angles asked for."""
+"""Validation during training: reads the validation lines at the given angles."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured.
+    """Results of a validation.
 
     Attributes:
-        scores: the numbers to log, all fractions. `cer` and `wer` over everything, `cer/<set>` for each of several
-            sets, `orientation_accuracy`, and `cer_columns`, what the CTC head reads, which falls long before the
-            decoder's error does.
-        rows: a row for each set and angle, with intervals.
+        scores: the numbers to log, all fractions: `cer` and `wer` over all lines, `cer/<set>` for each of several sets,
+            `orientation_accuracy`, and `cer_columns`, the CER of the CTC head, which falls much earlier in training
+            than the decoder's.
+        rows: one row per set and angle, with intervals.
     """
 
     scores: dict[str, float]
@@ -33,12 +33,12 @@ class Measurement:
 
 
 class Validation:
-    """Reads validation lines, shared out over all processes.
+    """Reads validation lines, distributed over all processes.
 
     Args:
-        processor: of the reader.
+        processor: processor of the reader.
         sets: lines by the name of their set.
-        angles: degrees counter-clockwise at which every line is read.
+        angles: angles in degrees counter-clockwise at which every line is read.
     """
 
     def __init__(self, processor: Any, sets: Mapping[str, Sequence[LineSample]], angles: Sequence[float]) -> None:
@@ -65,7 +65,7 @@ class Validation:
     ) -> list[ScoredLine]:
         shares = [lines[process :: accelerator.num_processes] for process in range(accelerator.num_processes)]
         read = read_lines(model, self.processor, shares[accelerator.process_index], angle, with_ctc_text=True)
-        # what was read travels between processes, the pictures do not
+        # only the readings are sent between processes, not the images
         gathered = gather_object([(scored.angle, scored.line) for scored in read])
         samples = [sample for share in shares for sample in share]
         return [ScoredLine(sample, *found) for sample, found in zip(samples, gathered, strict=True)]
