@@ -264,7 +264,7 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_2(call, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "words", [["--format", "page", "--output-dir", "o"], ["--output-dir", "o"], ["--min-confidence", "1"]]
+    "words", [["--format", "page", "--output-dir", "o"], ["--output-dir", "o"]]
 )
 def test_pictures_of_lines_are_not_pages(call, tmp_path, words):
     draw_page(["one"])[0].save(tmp_path / "a.png")

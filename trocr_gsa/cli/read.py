@@ -11,6 +11,7 @@ from . import options
 from .inputs import PageInputs, find_page_files, find_pictures
 from .messages import silence_libraries, user_errors
 from .options import adapter_of_each
+from .read_details import details_for
 from .read_lines import LineJob, read_lines, weights_asked_for
 from .read_pages import PageOptions, find_scan_files, read_pages
 from .read_places import places_for
@@ -77,8 +78,16 @@ def read(
         bool, typer.Option("--segment", help="Pictures are of pages: find their lines first, with kraken.")
     ] = False,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Of pages: lines less sure keep what they had, and are listed.")
+        float,
+        typer.Option(min=0, max=1, help="Lines less sure are listed and left out; those of pages keep their text."),
     ] = 0.0,
+    alternatives: Annotated[
+        int, typer.Option(min=0, help="The most probable texts of each line, so many, in jsonl and page.")
+    ] = 0,
+    queue: Annotated[
+        int, typer.Option(min=0, help="Write so many of the least certain lines into a folder, to be corrected.")
+    ] = 0,
+    queue_dir: Annotated[Path, typer.Option(help="That folder.", file_okay=False)] = Path("queue"),
     words: Annotated[
         bool, typer.Option("--words", help="Say where each word is, in jsonl and in the formats for pages.")
     ] = False,
@@ -100,7 +109,8 @@ def read(
     if min_confidence:
         settings["least confidence"] = min_confidence
     made_with = provenance_of(model, adapters, settings)
-    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, min_confidence, places, made_with)
+    details = details_for(chosen, alternatives, min_confidence, queue, queue_dir)
+    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with)
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
@@ -116,5 +126,5 @@ def read(
     page_options.refuse()
     files = list(find_pictures(pictures))
     by_file = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
-    job = LineJob(files, by_file, prior, beams, chosen, asked, load, places)
+    job = LineJob(files, by_file, prior, beams, chosen, asked, load, places, details)
     read_lines(job, output, overwrite, device)

@@ -4,7 +4,8 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from rich.progress import track
 
 from .messages import ESCAPE, LEFT_OUT, say
 from .processes import Processes, are_several, joined
+from .read_details import Details, unsure
 from .read_places import Places, as_asked
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from trocr_gsa.data.formats import OutputFormat
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.reader import Line, LineReader
@@ -37,6 +41,7 @@ class LineJob:
         asked: () → what else tells one run from another, by the names of the options.
         load: device → the reader, once it is known to be needed.
         places: what shall have its place on the picture.
+        details: what else is asked for.
     """
 
     files: "Sequence[str | PicturePage]"
@@ -47,6 +52,7 @@ class LineJob:
     asked: Callable[[], dict[str, Any]]
     load: "Callable[[str | None], LineReader]"
     places: Places | None = None
+    details: Details = field(default_factory=Details)
 
     def run(self) -> dict[str, Any]:
         """Return what makes two runs one and the same."""
@@ -55,6 +61,8 @@ class LineJob:
         read_by = sorted({str(name) for name in self.adapters})
         shares = hashlib.sha256("\0".join(map(str, self.adapters)).encode()).hexdigest()[:16]
         where = {} if self.places is None else {"places": self.places}
+        if self.details.alternatives:
+            where = where | {"alternatives": self.details.alternatives}
         return (
             {
                 "pictures": pictures,
@@ -90,16 +98,12 @@ def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str |
 def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> int:
     """Read and write at once; return how many pictures could not be read."""
     reader = job.load(device)
-    left_out = 0
     with output.open("w", encoding="utf-8", errors=ESCAPE) if output else nullcontext(sys.stdout) as stream:
-        write = writer(job.format, stream)
+        written = LineOutput(job, stream)
         for lines in _windows(job, reader, range(len(job.files)), is_shown=False):
             for line in lines.values():
-                if line.error is None:
-                    write(line)
-                else:
-                    left_out += 1
-    return left_out
+                written.add(line)
+    return written.left_out + job.details.write_queue()
 
 
 def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Processes) -> int:
@@ -125,8 +129,14 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
     if not processes.is_first:
         return 0
     parts.look()
-    parts.merge(lambda stream: writer(job.format, stream))
-    return len(parts.problems)
+    outputs: list[LineOutput] = []
+
+    def open_output(stream: Any) -> "Callable[[Line], object]":
+        outputs.append(LineOutput(job, stream))
+        return outputs[0].add
+
+    parts.merge(open_output)
+    return len(parts.problems) + outputs[0].left_out + job.details.write_queue()
 
 
 def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown: bool) -> "Iterator[dict[int, Line]]":
@@ -136,7 +146,14 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
     for start in track(starts, "reading", console=screen, disable=not (is_shown and screen.is_terminal)):
         window = places[start : start + WINDOW]
         files, adapters = [job.files[place] for place in window], [job.adapters[place] for place in window]
-        lines = reader.read(files, job.orientation, job.beams, adapter=adapters, with_words=job.places is not None)
+        lines = reader.read(
+            files,
+            job.orientation,
+            job.beams,
+            adapter=adapters,
+            with_words=job.places is not None,
+            alternatives=job.details.alternatives,
+        )
         for line in lines:
             if line.error is not None:
                 say(f"left out: {line.error}")
@@ -169,12 +186,44 @@ def _weights_of(source: str | Path) -> str | None:
     return found and found[:16]
 
 
-def writer(format: "OutputFormat", stream: Any) -> "Callable[[Line], object]":
-    """Return what writes a line in a format, once it has written what stands above all lines.
+class LineOutput:
+    """Writes lines in a format, once it has written the header.
+
+    Args:
+        job: what is read.
+        stream: where to.
+
+    Attributes:
+        left_out: number of lines that were not written.
 
     Raises:
-        ValueError: if the format is for pages alone.
+        ValueError: if the format is for pages only.
     """
-    write_line = format.line_writer()
-    typer.echo(format.line_header, file=stream, nl=False)
-    return lambda line: typer.echo(write_line(line), file=stream, nl=False)
+
+    def __init__(self, job: LineJob, stream: Any) -> None:
+        from trocr_gsa.data.images import source_name
+
+        self.job, self.stream, self.left_out = job, stream, 0
+        self._write_line = job.format.line_writer()
+        self._files = {source_name(file): file for file in job.files} if job.details.queue else {}
+        typer.echo(job.format.line_header, file=stream, nl=False)
+
+    def add(self, line: "Line") -> None:
+        """Write a line that was read with enough confidence; offer it for correction."""
+        if line.error is not None:
+            self.left_out += 1
+            return
+        queue, least = self.job.details.queue, self.job.details.min_confidence
+        if queue is not None:
+            queue.add(line, partial(_load, self._files[line.source], line.source))
+        if line.confidence < least:
+            say(f"left out: {line.source}: {unsure(line, least)}")
+            self.left_out += 1
+            return
+        typer.echo(self._write_line(line), file=self.stream, nl=False)
+
+
+def _load(file: "str | PicturePage", name: str) -> "Image.Image":
+    from trocr_gsa.data.images import load_image
+
+    return load_image(file, name)

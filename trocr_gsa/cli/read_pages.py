@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from .messages import LEFT_OUT, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
 from .processes import are_several, joined
+from .read_details import Details, unsure
 from .read_lines import LineJob
 from .read_places import Places, as_asked
 
@@ -37,7 +38,7 @@ class PageOptions:
         folder: for a file a page.
         suffix: of these files; None: the format's.
         overwrite: files that are there already.
-        min_confidence: of a line whose text is taken over.
+        details: what is asked for beside the texts.
         places: what shall have its place on the page.
         made_with: the name of the adapter that reads a page → what made its text.
     """
@@ -47,7 +48,7 @@ class PageOptions:
     folder: Path | None = None
     suffix: str | None = None
     overwrite: bool = False
-    min_confidence: float = 0.0
+    details: Details = field(default_factory=Details)
     places: Places | None = None
     made_with: "Callable[[str | None], Provenance | None]" = lambda adapter: None
 
@@ -85,10 +86,10 @@ class PageOptions:
         """
         from trocr_gsa.data.formats import FORMATS
 
-        if self.folder is not None or self.min_confidence or self.format.needs_layout:
+        if self.folder is not None or self.format.needs_layout:
             of_pages = ", ".join(each.name for each in FORMATS.values() if each.needs_layout)
             raise ValueError(
-                "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir, --min-confidence and the "
+                "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir and the "
                 f"formats {of_pages} are for. Give a page's XML file, or a folder of them; or --segment, if "
                 "these are pictures of pages."
             )
@@ -195,8 +196,8 @@ def read_pages(
     parts = None
     if options.output is not None and (options.output.is_file() or not options.output.exists()):
         paths = [str(file.path) for file in files]
-        job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places)
-        run = job.run() | {"min confidence": options.min_confidence}
+        job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places, options.details)
+        run = job.run() | {"min confidence": options.details.min_confidence}
         parts = PageParts(options.output, run, options.format.join)
         parts.begin(options.overwrite)
     with joined(device) as processes:
@@ -212,6 +213,7 @@ def read_pages(
         processes.wait()  # a process that ends with an error has the launcher end the others
     if parts is not None:
         parts.merge(options.format.page_header, len(files))
+    left_out += options.details.write_queue()
     if left_out:
         raise typer.Exit(LEFT_OUT)
 
@@ -273,7 +275,10 @@ def _read_and_write(
         if todo:
             reader, adapters = load(), [page.adapter for page in todo]
             with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
-            pages = read_pages(reader, sources, orientation, beams, adapters, with_words)
+            details = options.details
+            pages = read_pages(
+                reader, sources, orientation, beams, adapters, with_words, details.alternatives, details.see
+            )
         for page in pages:
             while opened[0][1] is not page.file:  # no page, but something that lies beside pages
                 opened.popleft()
@@ -367,22 +372,21 @@ def _as_written(read: "ReadPage", options: PageOptions, adapter: str | None) -> 
         fitting = next(name for name, each in FORMATS.items() if each.kind == page.kind)
         instead = f"which --format {format.name} does not fill in. Use --format {fitting}."
         return None, [f"{page.name}: is {page.kind}, {instead}"]
-    sure, unsure = _judged(read, options.min_confidence)
+    sure, too_unsure = _judged(read, options.details.min_confidence)
     sure = [None if line is None else as_asked(line, options.places) for line in sure]
     try:
         with named_errors(page.name):
             content = format.write_page(page, sure, options.made_with(adapter))
     except PageError as error:
         return None, [*read.problems, str(error)]
-    return content, [*read.problems, *unsure]
+    return content, [*read.problems, *too_unsure]
 
 
 def _judged(read: "ReadPage", least: float) -> "tuple[list[Line | None], list[str]]":
     """Return the readings that are sure enough, and a line for each that is not."""
-    sure, unsure = list(read.readings), []
+    sure, problems = list(read.readings), []
     for place, reading in enumerate(read.readings):
         if reading is not None and read.page is not None and not reading.confidence >= least:
             sure[place] = None
-            name = read.page.line_name(read.page.lines[place])
-            unsure.append(f"{name}: {reading.confidence:.3g} sure, less than {least:g}: {reading.text}")
-    return sure, unsure
+            problems.append(f"{read.page.line_name(read.page.lines[place])}: {unsure(reading, least)}")
+    return sure, problems

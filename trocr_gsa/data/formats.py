@@ -62,6 +62,7 @@ class OutputFormat:
         kind: "PAGE" or "ALTO" if it fills in only files of this kind; None: any page.
         is_appendable: whether one file can contain several pages.
         has_words: whether it contains `Line.words`, if they are given.
+        has_alternatives: whether it holds `Line.alternatives`, where they are given.
         wants_words: whether word positions are computed for it by default, if the reader can.
         join: function that joins files of one page each and writes the result to a stream; None: concatenation.
         holds_pictures: whether its files also contain the images of the pages.
@@ -82,6 +83,7 @@ class OutputFormat:
     kind: str | None = None
     is_appendable: bool = True
     has_words: bool = False
+    has_alternatives: bool = False
     wants_words: bool = False
     join: Callable[[Iterable[Path], IO[bytes]], None] | None = None
     holds_pictures: bool = False
@@ -121,7 +123,7 @@ def row_format(
     suffix: str,
     write_row: Callable[[Mapping[str, Any]], str],
     header: Callable[[Sequence[str]], str] = lambda fields: "",
-    has_words: bool = False,
+    has_details: bool = False,
 ) -> OutputFormat:
     """Return a format with one row per line, for images and for pages.
 
@@ -131,24 +133,32 @@ def row_format(
         suffix: file suffix.
         write_row: function from the fields of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS`, to its row.
         header: function from these names to the header.
-        has_words: whether the fields include `words`, if they are given.
+        has_details: whether the fields include `words` and `alternatives`, if they are given.
     """
 
-    def words_of(line: Line) -> dict[str, Any]:
-        given = line.words is not None and has_words
-        return {"words": [word.as_fields() for word in line.words or ()]} if given else {}
+    def details_of(line: Line) -> dict[str, Any]:
+        given = {"words": line.words, "alternatives": line.alternatives} if has_details else {}
+        return {name: [each.as_fields() for each in value] for name, value in given.items() if value is not None}
 
     def write_page(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
         # in JSON, a name that is not UTF-8 can be recovered from its escape
         read = (line for line in lines_read if line is not None)
         rows = zip(page_rows(page, lines_read), read, strict=True)
-        return "".join(write_row(row | words_of(line)) for row, line in rows).encode(errors="backslashreplace")
+        return "".join(write_row(row | details_of(line)) for row, line in rows).encode(errors="backslashreplace")
 
     def write_line(line: Line) -> str:
-        return write_row(line.as_fields() | words_of(line))
+        return write_row(line.as_fields() | details_of(line))
 
     return OutputFormat(
-        name, summary, suffix, write_page, write_line, header(PAGE_FIELDS), header(LINE_FIELDS), has_words=has_words
+        name,
+        summary,
+        suffix,
+        write_page,
+        write_line,
+        header(PAGE_FIELDS),
+        header(LINE_FIELDS),
+        has_words=has_details,
+        has_alternatives=has_details,
     )
 
 
@@ -236,8 +246,17 @@ def _join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
 
 
 def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
-    """Return a format with one file per page, which includes words."""
-    return OutputFormat(name, summary, suffix, write_page, kind=kind, is_appendable=False, has_words=True)
+    """Return a format with one file per page, which includes words; PAGE alone has room for alternatives."""
+    return OutputFormat(
+        name,
+        summary,
+        suffix,
+        write_page,
+        kind=kind,
+        is_appendable=False,
+        has_words=True,
+        has_alternatives=kind == "PAGE",
+    )
 
 
 FORMATS = {
@@ -249,7 +268,7 @@ FORMATS = {
             "an object for each line, with source, confidence and orientation",
             ".jsonl",
             _json_row,
-            has_words=True,
+            has_details=True,
         ),
         row_format("csv", "the same as a table", ".csv", _csv_row, _csv),
         _page_format("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE"),

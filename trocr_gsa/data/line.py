@@ -5,12 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .numbers import confidence_fields, geometric_mean
+from .numbers import confidence_fields, geometric_mean, significant
 from .words import Mapped, Word
 
 FIELDS = (
     "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences", "note",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A text that a line may have.
+
+    Attributes:
+        text: the text.
+        probability: p(text | image), the product of the probabilities of its tokens and of its end, without T.
+    """
+
+    text: str
+    probability: float
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the fields for output files, with rounded numbers."""
+        return {"text": self.text, "probability": float(significant(self.probability))}
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,7 @@ class Line:
         note: a remark about the reading, for example which pages of the file were not read; None: no remark.
         ctc_text: text of the CTC head; None if it was not computed, or the model has no CTC head.
         words: position of each word in the image, in reading order; None if nobody asked, or it is unknown.
+        alternatives: the most probable texts, the most probable first; None if nobody asked.
 
     Example:
         >>> line = Line("Anno 1784", 0.93, 90.0, "scan.png", character_confidences=(0.99,) * 9)
@@ -50,6 +68,7 @@ class Line:
     note: str | None = None
     ctc_text: str | None = None
     words: tuple[Word, ...] | None = None
+    alternatives: tuple[Alternative, ...] | None = None
 
     @classmethod
     def empty(cls, source: str, with_words: bool = False) -> Line:

@@ -92,6 +92,7 @@ class Backend(Protocol):
         max_length: int,
         return_dict_in_generate: bool,
         output_scores: bool,
+        **settings: Any,
     ) -> Any:
         """Write the texts of encoded lines.
 
@@ -101,6 +102,7 @@ class Backend(Protocol):
             max_length: most tokens, the one that decoding starts from included.
             return_dict_in_generate: True.
             output_scores: True.
+            settings: `num_return_sequences`, of a model that can search with beams.
 
         Returns: `sequences` (batch, token) long and `scores`, a tuple of (batch, vocab), as transformers' `generate`.
         """

@@ -10,7 +10,7 @@ What is unusual:
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.utils.generic import ModelOutput
 
 from trocr_gsa.data.buckets import cut_by_length
-from trocr_gsa.data.line import Line
+from trocr_gsa.data.line import Alternative, Line
 from trocr_gsa.data.words import Word
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
@@ -42,6 +42,21 @@ DOUBT = 0.02  # probability from which on a pose other than the likeliest is loo
 Written = list[tuple[list[int], list[float], float]]  # of each line: tokens, log p of each, log p of the whole
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What `read_images` was asked for, under its names.
+
+    Attributes:
+        is_mixed: whether the lines of a batch may have different adapters.
+    """
+
+    num_beams: int
+    ctc_text: bool
+    words: bool
+    alternatives: int
+    is_mixed: bool
+
+
 def read_images(
     model: Backend,
     processor: TrOCRGSAProcessor,
@@ -52,6 +67,7 @@ def read_images(
     applied: Applied | None = None,
     batch_patches: int = BATCH_PATCHES,
     with_words: bool = False,
+    alternatives: int = 0,
 ) -> list[Line]:
     """Read pictures of one line each, after they were made dark on light, levelled and trimmed.
 
@@ -65,6 +81,7 @@ def read_images(
         applied: places of images → a context manager inside which these are computed, such as one for their adapters.
         batch_patches: most patches of a batch, padding included.
         with_words: say where words are, in `Line.words`.
+        alternatives: number of texts for `Line.alternatives`, which a beam search of that width finds; 0: none.
 
     Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
         without a source.
@@ -75,12 +92,13 @@ def read_images(
     if with_words and not can_draft(model):
         raise ValueError("`with_words`: this reader has no CTC head, which tells where words are. Read without.")
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
+    wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, applied is not None)
     applied = applied or (lambda places: nullcontext())
     encode = partial(model.encode, orientation=orientation)
     lines: dict[int, Line] = {}
     for batch in cut_by_length([line.num_patches for line in prepared], batch_patches):
         pictures, inside = [prepared[place] for place in batch], _those(applied, batch)
-        found = _read_twice_in_doubt(model, processor, encode, pictures, num_beams, with_ctc_text, with_words, inside)
+        found = _read_twice_in_doubt(model, processor, encode, pictures, wanted, inside)
         for place, line in zip(batch, found, strict=True):
             turned = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
             lines[place] = turned.with_words_on(prepared[place].placement, images[place].size)
@@ -98,21 +116,19 @@ def _read_twice_in_doubt(
     processor: TrOCRGSAProcessor,
     encode: Callable[..., ModelOutput],
     pictures: Sequence[PreparedLine],
-    num_beams: int,
-    with_ctc_text: bool,
-    with_words: bool,
+    wanted: _Wanted,
     applied: Applied,
 ) -> list[Line]:
     """Read a batch, and where the pose is in doubt from other poses too."""
     encoded = _encode(encode, model, processor, pictures, applied)
-    lines = _read(model, processor, encoded, num_beams, with_ctc_text, pictures if with_words else None, applied)
+    lines = _read(model, processor, encoded, pictures, wanted, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
     for pose in doubts.any(0).nonzero().flatten().tolist():
         places = doubts[:, pose].nonzero().flatten().tolist()
         some, inside = [pictures[place] for place in places], _those(applied, places)
         encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)
-        others = _read(model, processor, encoded, num_beams, with_ctc_text, some if with_words else None, inside)
+        others = _read(model, processor, encoded, some, wanted, inside)
         for place, other in zip(places, others, strict=True):
             lines[place] = max(lines[place], other, key=lambda line: line.confidence)
     # Not before they were compared: a small temperature makes zeros of all but the surest.
@@ -154,30 +170,34 @@ def _read(
     model: Backend,
     processor: TrOCRGSAProcessor,
     encoded: ModelOutput,
-    num_beams: int,
-    with_ctc_text: bool,
-    pictures: Sequence[PreparedLine] | None,
+    pictures: Sequence[PreparedLine],
+    wanted: _Wanted,
     applied: Applied,
 ) -> list[Line]:
-    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet.
-
-    Where `pictures` are given, their words are found on them.
-    """
+    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     written: Written | None = None
     ctc_texts: Sequence[str | None] = [None] * len(angles)
     if can_draft(model):
-        written, ctc_texts = _read_with_ctc(model, processor, encoded, num_beams, with_ctc_text, applied)
-    elif num_beams == 0:
+        written, ctc_texts = _read_with_ctc(model, processor, encoded, wanted, applied)
+    elif wanted.num_beams == 0:
         raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
     if written is None:
         with applied(range(len(angles))):
-            written = _generate(model, encoded, num_beams)
+            written = _generate(model, encoded, wanted.num_beams)
     texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
     words: Sequence[tuple[Word, ...] | None] = [None] * len(angles)
-    if pictures is not None and can_draft(model):
+    if wanted.words and can_draft(model):
         with applied(range(len(angles))):
             words = place_words(model, processor, encoded, [(each, p) for each, p, _ in written], pictures)
+    others: Sequence[tuple[Alternative, ...] | None] = [None] * len(angles)
+    if wanted.alternatives:
+        # adapters are told for as many texts as are followed when reading, which are others here
+        together = [[line] for line in range(len(angles))] if wanted.is_mixed else [list(range(len(angles)))]
+        others = []
+        for some in together:
+            with applied(some):
+                others += _alternatives(model, processor, _rows(encoded, some), wanted.alternatives)
     lines = [
         Line(
             text=text,
@@ -186,32 +206,32 @@ def _read(
             character_confidences=character_probabilities(processor.tokenizer, tokens, log_p, text),
             ctc_text=ctc_text,
             words=found,
+            alternatives=also,
         )
-        for text, (tokens, log_p, total), angle, ctc_text, found in zip(
-            texts, written, angles, ctc_texts, words, strict=True
+        for text, (tokens, log_p, total), angle, ctc_text, found, also in zip(
+            texts, written, angles, ctc_texts, words, others, strict=True
         )
     ]
-    return [line.noted(UNPLACED) if pictures is not None and line.words is None else line for line in lines]
+    return [line.noted(UNPLACED) if wanted.words and line.words is None else line for line in lines]
 
 
 def _read_with_ctc(
     model: DraftingBackend,
     processor: TrOCRGSAProcessor,
     encoded: ModelOutput,
-    num_beams: int,
-    with_ctc_text: bool,
+    wanted: _Wanted,
     applied: Applied,
 ) -> tuple[Written | None, Sequence[str | None]]:
     """Return what is written with the CTC head, None where `generate` is to write, and what the head reads alone."""
-    head, count = model.ctc_head, len(encoded["pose"])
+    head, count, num_beams = model.ctc_head, len(encoded["pose"]), wanted.num_beams
     nothing = [None] * count
     drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0
-    if not (drafts or with_ctc_text or num_beams == 0):
+    if not (drafts or wanted.ctc_text or num_beams == 0):
         return None, nothing
     with applied(range(count)):
         logits, lengths = head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
     ctc_texts = nothing
-    if with_ctc_text:
+    if wanted.ctc_text:
         ctc_texts = processor.batch_decode(head.read(logits, lengths), skip_special_tokens=True)
     if drafts:
         written = write(model, encoded, (logits, lengths), applied)
@@ -223,7 +243,25 @@ def _read_with_ctc(
     return [(each, p[: len(each)], total) for each, p, total in zip(tokens, log_p, totals, strict=True)], ctc_texts
 
 
-def _generate(model: Backend, encoded: ModelOutput, num_beams: int) -> Written:
+def _rows(encoded: ModelOutput, lines: Sequence[int]) -> GSANetModelOutput:
+    """Return some of the encoded lines."""
+    return GSANetModelOutput(**{name: tensor[list(lines)] for name, tensor in encoded.items()})
+
+
+def _alternatives(
+    model: Backend, processor: TrOCRGSAProcessor, encoded: ModelOutput, count: int
+) -> list[tuple[Alternative, ...]]:
+    """Return the most probable texts of each line that a beam search finds, the most probable first."""
+    written = _generate(model, encoded, count, num_return_sequences=count)
+    texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
+    found = [Alternative(text, math.exp(total)) for text, (_, _, total) in zip(texts, written, strict=True)]
+    return [
+        tuple(sorted(found[start : start + count], key=lambda each: -each.probability))
+        for start in range(0, len(found), count)
+    ]
+
+
+def _generate(model: Backend, encoded: ModelOutput, num_beams: int, **settings: int) -> Written:
     """Write token by token, up to and with the end mark."""
     generated = model.generate(
         encoder_outputs=encoded,
@@ -231,6 +269,7 @@ def _generate(model: Backend, encoded: ModelOutput, num_beams: int) -> Written:
         max_length=model.config.decoder.max_position_embeddings,
         return_dict_in_generate=True,
         output_scores=True,
+        **settings,
     )
     beams = getattr(generated, "beam_indices", None)
     log_p = model.compute_transition_scores(generated.sequences, generated.scores, beams, normalize_logits=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
 BATCH_PIXELS = 32_000_000  # of a batch, as its pictures are kept
 LARGE, _one_large = 8_000_000, Lock()  # pixels of a picture that is decoded while no other thread decodes such a one
+MOST_ALTERNATIVES = 100  # a beam search of that width takes as many times the memory
 OF_CTC_HEAD = 0.5  # share of `empty_paper_confidence` that holds for the CTC head alone, which is less sure
 
 
@@ -184,6 +185,7 @@ class LineReader:
         adapter: str | Sequence[str | None] | None = None,
         are_cut: bool = False,
         with_words: bool = False,
+        alternatives: int = 0,
     ) -> list[Line]:
         """Read pictures of one line each.
 
@@ -199,6 +201,7 @@ class LineReader:
             are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
                 one that looks like several lines is refused.
             with_words: say in `Line.words` where words and characters are, in pixels of the picture as viewers show it.
+            alternatives: how many texts `Line.alternatives` shall hold; 0: none. They are looked for by a beam search.
 
         Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why. One
             without writing gives an empty text, and `note` says so.
@@ -213,6 +216,8 @@ class LineReader:
             raise ValueError(f"`images` must be a list of pictures, got a {type(images).__name__}.")
         if num_beams < 0 or batch_size < 1:
             raise ValueError(f"`num_beams` must be at least 0, `batch_size` 1, got {num_beams} and {batch_size}.")
+        if not 0 <= alternatives <= MOST_ALTERNATIVES:
+            raise ValueError(f"`alternatives` must lie in 0 … {MOST_ALTERNATIVES}, got {alternatives}.")
         images = list(images)
         names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
@@ -244,6 +249,7 @@ class LineReader:
             orientation=orientation,
             num_beams=num_beams,
             with_words=with_words,
+            alternatives=alternatives,
         )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
@@ -324,6 +330,7 @@ class LineReader:
         orientation: Orientation,
         num_beams: int,
         with_words: bool,
+        alternatives: int,
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
         decoded: dict[int, LinePicture] = {}
@@ -348,6 +355,7 @@ class LineReader:
                     num_beams,
                     applied=applied,
                     with_words=with_words,
+                    alternatives=alternatives,
                 )
             for index, line in zip(decoded, found, strict=True):
                 lines[index] = _named(line, names[index], chosen[index] or self.merged_adapter)

@@ -5,20 +5,22 @@ with a page or a line costs itself alone.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from trocr_gsa.data.images import ImageError
-from trocr_gsa.data.line import Line
+from trocr_gsa.data.line import Alternative, Line
 from trocr_gsa.data.pages import LineCut, Page, PageError, PageSource, find_pages, one_of_each, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
 from .line_reader import LineReader
 from .spelling import cleaned
 
+Seen = Callable[[Image.Image, Line], None]
 WINDOW = 256  # lines cut and not yet read
 PIXELS = 100_000_000  # of these lines
 PAGES = 64  # waiting to be handed out
@@ -62,6 +64,8 @@ def read_pages(
     num_beams: int = 1,
     adapters: Iterable[str | None] | None = None,
     with_words: bool = False,
+    alternatives: int = 0,
+    seen: Seen | None = None,
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
@@ -75,6 +79,8 @@ def read_pages(
         num_beams: as in `LineReader.read`.
         adapters: for each file, the name of the adapter that reads it, or None; None: all are read without.
         with_words: say in `Line.words` where words and characters are, in pixels of the page's picture.
+        alternatives: as in `LineReader.read`.
+        seen: called with the image and the reading of each line that was read, for whoever needs both.
 
     Returns: the pages as they are read. What is wrong with a page or a line stands in its `problems`, and costs only
         itself.
@@ -86,16 +92,24 @@ def read_pages(
     """
     if isinstance(files, str | Path):
         files, _ = one_of_each(find_pages(Path(files)))
+    read = partial(
+        reader.read,
+        orientation=orientation,
+        num_beams=num_beams,
+        are_cut=True,
+        with_words=with_words,
+        alternatives=alternatives,
+    )
     window: list[_CutLine] = []
     finished: list[ReadPage] = []
     for page in _cut_pages(files, adapters, window):
         if page is not None:
             finished.append(page)
         if page is None or not window or len(window) >= WINDOW or len(finished) >= PAGES:
-            _read_window(reader, window, orientation, num_beams, with_words)
+            _read_window(read, window, seen)
             yield from finished
             finished.clear()
-    _read_window(reader, window, orientation, num_beams, with_words)
+    _read_window(read, window, seen)
     yield from finished
 
 
@@ -135,20 +149,18 @@ def _cut_pages(
         yield read
 
 
-def _read_window(
-    reader: LineReader, window: list[_CutLine], orientation: Orientation, num_beams: int, with_words: bool
-) -> None:
+def _read_window(read: Callable[..., list[Line]], window: list[_CutLine], seen: Seen | None) -> None:
     """Read what waits, and empty the window."""
     if not window:
         return
-    adapters: Sequence[str | None] = [line.adapter for line in window]
-    images = [line.image for line in window]
-    lines = reader.read(images, orientation, num_beams, adapter=adapters, are_cut=True, with_words=with_words)
+    lines = read([line.image for line in window], adapter=[line.adapter for line in window])
     for waiting, line in zip(window, lines, strict=True):
         if line.error is not None:
             waiting.page.problems.append(line.error)
         else:
-            waiting.page.readings[waiting.place] = _on_page(line, waiting.cut, waiting.page.page)
+            found = waiting.page.readings[waiting.place] = _on_page(line, waiting.cut, waiting.page.page)
+            if seen is not None:
+                seen(waiting.image, found)
             if line.note is not None:
                 waiting.page.notes.append(f"{line.source}: {line.note}")
     window.clear()
@@ -159,6 +171,17 @@ def _on_page(line: Line, cut: LineCut, page: Page | None) -> Line:
     text, of_characters = cleaned(line.text, line.character_confidences)
     orientation = round((line.orientation + cut.skew) % 360, 1) % 360
     found = replace(line, text=text, orientation=orientation, character_confidences=of_characters)
+    if line.alternatives is not None:
+        found = replace(found, alternatives=_cleaned_alternatives(line.alternatives))
     if page is None or page.size is None:
         return found
     return found.with_words_on(cut.to_page, (int(page.size[0]), int(page.size[1])))
+
+
+def _cleaned_alternatives(alternatives: Sequence[Alternative]) -> tuple[Alternative, ...]:
+    """Return the texts as files have them; of those that become one, the probabilities are added."""
+    sums: dict[str, float] = {}
+    for each in alternatives:
+        text, _ = cleaned(each.text, [1.0] * len(each.text))
+        sums[text] = sums.get(text, 0.0) + each.probability
+    return tuple(sorted((Alternative(*item) for item in sums.items()), key=lambda each: -each.probability))

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from trocr_gsa.atomic import naming, open_atomically, remove_leftovers
-from trocr_gsa.data.line import Line
+from trocr_gsa.data.line import Alternative, Line
 from trocr_gsa.data.numbers import round_characters, to_json
 from trocr_gsa.data.words import Word
 
@@ -153,20 +153,22 @@ class Parts:
 
 def _as_kept(line: Line) -> dict[str, Any]:
     """Return all that is known of a line, with rounded numbers, or they would be most of the part."""
-    words = None if line.words is None else [word.as_fields() for word in line.words]
-    return asdict(line) | {"character_confidences": round_characters(line.character_confidences), "words": words}
+    rounded: dict[str, Any] = {"character_confidences": round_characters(line.character_confidences)}
+    for name in ("words", "alternatives"):
+        value = getattr(line, name)
+        rounded[name] = value and [each.as_fields() for each in value]
+    return asdict(line) | rounded
 
 
 def _line(fields: dict[str, Any]) -> Line:
     """Return the line that `_as_kept` described."""
-    words = fields.get("words")
-    return Line(
-        **fields
-        | {
-            "character_confidences": tuple(fields.get("character_confidences", ())),
-            "words": None if words is None else tuple(map(Word.from_fields, words)),
-        }
-    )
+    words, alternatives = fields.get("words"), fields.get("alternatives")
+    read = {
+        "character_confidences": tuple(fields.get("character_confidences", ())),
+        "words": None if words is None else tuple(map(Word.from_fields, words)),
+        "alternatives": None if alternatives is None else tuple(Alternative(**each) for each in alternatives),
+    }
+    return Line(**fields | read)
 
 
 def _write(part: TextIO, fields: dict[str, Any]) -> None:

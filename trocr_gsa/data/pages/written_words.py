@@ -11,11 +11,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..line import Alternative
 from ..numbers import significant
 from ..words import Character, Word
 from .xml_files import add_child, append_child, children, namespace_of, remove
 
 AFTER_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # elements that must follow Word in PAGE
+AFTER_TEXT = AFTER_WORDS - {"TextEquiv"}
+ALTERNATIVE = "alternative"  # @comments of a TextEquiv
 IN_A_NAME = re.compile(r"[^\w.-]")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
 WITH_SHAPES, WITH_GLYPHS = 3, 4  # first versions of ALTO in which strings have shapes and glyphs
@@ -66,6 +69,28 @@ def set_page_words(line: Any, words: Sequence[Word], scale: Scale, ids: NewIds) 
             _add_coords(glyph, character, scale)
             _add_text(glyph, character)
         _add_text(element, word)
+
+
+def set_page_alternatives(line: Any, alternatives: Sequence[Alternative], text: str) -> None:
+    """Replace the alternatives that an earlier reading left in a TextLine of a PAGE file.
+
+    Args:
+        line: with its text filled in.
+        alternatives: of the line; the text itself is none.
+        text: of the line.
+    """
+    equivs = children(line, "TextEquiv")
+    for former in [equiv for equiv in equivs if equiv.get("comments") == ALTERNATIVE]:
+        equivs.remove(former)
+        remove(former)
+    others = [each for each in alternatives if each.text != text]
+    indices = [int(equiv.get("index")) for equiv in equivs if (equiv.get("index") or "").isdecimal()]
+    for index, each in enumerate(others, max(indices, default=0) + 1):
+        equiv = add_child(line, "TextEquiv", AFTER_TEXT)
+        equiv.set("index", str(index))
+        equiv.set("conf", significant(each.probability))
+        equiv.set("comments", ALTERNATIVE)
+        append_child(equiv, "Unicode").text = each.text
 
 
 def set_alto_words(line: Any, words: Sequence[Word], scale: Scale) -> None:

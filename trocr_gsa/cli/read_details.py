@@ -1,0 +1,67 @@
+"""The part of `trocr-gsa read` for how certain lines are: alternatives, the least confidence, lines to correct."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .messages import say
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from trocr_gsa.data.correction_queue import CorrectionQueue
+    from trocr_gsa.data.formats import OutputFormat
+    from trocr_gsa.data.line import Line
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is asked for beside the texts.
+
+    Args:
+        alternatives: number of texts for each line.
+        min_confidence: of a line that is written; for pages, of one whose text is taken over.
+        queue: collects the least certain lines; None: nobody wants them.
+    """
+
+    alternatives: int = 0
+    min_confidence: float = 0.0
+    queue: CorrectionQueue | None = None
+
+    def see(self, image: Image.Image, line: Line) -> None:
+        """Offer a line of a page for correction, with its image."""
+        if self.queue is not None:
+            self.queue.add(line, lambda: image)
+
+    def write_queue(self) -> int:
+        """Write the lines to correct; return how many could not be written."""
+        problems = [] if self.queue is None else self.queue.write()
+        for problem in problems:
+            say(f"left out of the queue: {problem}")
+        return len(problems)
+
+
+def details_for(format: OutputFormat, alternatives: int, min_confidence: float, queue: int, queue_dir: Path) -> Details:
+    """Return what was asked for.
+
+    Raises:
+        ValueError: if the format has no room for alternatives, or lines to correct cannot be written.
+    """
+    from trocr_gsa.data.correction_queue import CorrectionQueue
+    from trocr_gsa.data.formats import FORMATS
+
+    from .processes import are_several
+
+    if alternatives and not format.has_alternatives:
+        others = ", ".join(each.name for each in FORMATS.values() if each.has_alternatives)
+        raise ValueError(f"`--alternatives`: --format {format.name} has no room for them. Choose one of {others}.")
+    if queue and are_several():
+        raise ValueError("`--queue`: several processes cannot write one queue. Use one process.")
+    return Details(alternatives, min_confidence, CorrectionQueue(queue, queue_dir) if queue else None)
+
+
+def unsure(line: Line, least: float) -> str:
+    """Say that a line is not certain enough."""
+    return f"{line.confidence:.3g} sure, less than {least:g}: {line.text}"
