@@ -38,6 +38,14 @@ def test_an_imagefolder_gives_its_lines(imagefolder):
     np.testing.assert_array_equal(np.asarray(lines[3].image), np.asarray(picture(seed=3)))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", ""])
+def test_the_end_of_a_text_file_is_no_character_of_its_line(tmp_path, end):
+    folder = write_pairs(tmp_path / "pairs", one=f"first{end}", two=f"second{end}")
+    lines = open_source(folder)
+    assert lines.texts() == ["first", "second"]
+    assert list(lines.notes) == []
+
+
 def test_an_index_runs_on_into_the_next_epoch(imagefolder):
     lines = open_source(imagefolder)
     assert lines[6 + 2].name == lines[2].name

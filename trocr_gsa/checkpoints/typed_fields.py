@@ -37,7 +37,10 @@ def _readings(value: Any) -> list[Any]:
     """Return a number as int and as float, because JSON does not distinguish 1 and 1.0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [value]
-    return [value, float(value), *([int(value)] if value == value and abs(value) < float("inf") else [])]
+    try:
+        return [value, float(value), int(value)]
+    except (OverflowError, ValueError):  # an integer that no float holds; infinity and NaN
+        return [value]
 
 
 def _fits(name: str, value: Any, hint: Any) -> bool:

@@ -142,7 +142,7 @@ def _truth(path: Path, names: FolderNames) -> str:
     if not names.holds(path):
         raise NameProblem("is a link that leads outside of the folder, and is not followed. Put the file itself there.")
     try:
-        return read_text(path)
+        return read_text(path).strip("\r\n")  # the newline at the end of a file is not part of its line
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or error}).") from error
 

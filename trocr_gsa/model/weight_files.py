@@ -6,7 +6,7 @@ and says what to do.
 """
 
 import json
-import math
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,7 +172,7 @@ def check_numbers(
     for key, value in _numbers(settings, ""):
         limit = len(shapes) if "layer" in key else largest
         is_count = isinstance(value, int) and not any(part in key.lower() for part in ignored)
-        if not math.isfinite(value) or (is_count and abs(value) > limit):
+        if not abs(value) <= sys.float_info.max or (is_count and abs(value) > limit):  # also NaN
             raise ValueError(
                 f"`{field}`: `{key}` in {path} must be at most {limit} to fit the weights beside it, got "
                 f"{str(value)[:20]}. {FETCH_AGAIN}"
