@@ -50,7 +50,7 @@ def test_the_package_as_it_is_is_well(call):
 def test_it_tells_versions_device_threads_and_extras(call):
     told = dict(line.split(maxsplit=1) for line in call("doctor", "--device", "cpu").stdout.splitlines())
     assert told["transformers"].startswith(transformers.__version__)
-    assert told["torch"].startswith(torch.__version__)
+    assert told["torch"].startswith(torch.__version__.split("+")[0])  # a CUDA build says so in one place only
     assert told["device"] == "cpu"
     assert told["threads"].startswith(str(torch.get_num_threads()))
     assert {"trocr-gsa", "Python", "peft", "Pillow", "extras"} <= told.keys()
