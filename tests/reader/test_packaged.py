@@ -14,7 +14,7 @@ from trocr_gsa.equivariance import report
 from trocr_gsa.reader import LineReader, list_adapters, load_reader
 from trocr_gsa.reader.preparation.writing import Writing, find_writing
 
-DOUBTFUL = [("rules and grain", 1033), ("rules", 1129), ("dust", 1134), ("clouds", 1160)]  # kinds and seeds of papers
+DOUBTFUL = [("rules and grain", 1134), ("rules", 1129), ("dust", 1134), ("clouds", 1160)]  # kinds and seeds of papers
 ADAPTERS = ["de-fraktur-19", "fr-hand-19", "peraire"]
 
 
