@@ -47,7 +47,7 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
     result = run()
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "error: the page needs gradio, which is not here: pip install 'trocr-gsa[demo]'"
+        "error: the page needs gradio, which is not installed: pip install 'trocr-gsa[demo]'"
     ]
 
 

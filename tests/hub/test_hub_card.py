@@ -170,9 +170,9 @@ def test_an_evaluation_of_something_else_is_refused(write, checkpoint, adapter, 
     (other / "model.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"`evaluation`.*other weights"):
         write(checkpoint, evaluations=[evaluation(model=str(other), adapter=None)])
-    with pytest.raises(ValueError, match=r"`evaluation`.*a model alone, not the adapter"):
+    with pytest.raises(ValueError, match=r"`evaluation`.*a model without the adapter"):
         write(adapter, base="owner/base", evaluations=[evaluation(model=str(checkpoint), adapter=None)])
-    with pytest.raises(ValueError, match=r"`evaluation`.*an adapter on its model, not the model"):
+    with pytest.raises(ValueError, match=r"`evaluation`.*an adapter with its model, not the model"):
         write(checkpoint, evaluations=[evaluation(model=str(checkpoint), adapter=str(adapter))])
     write(checkpoint, evaluations=[evaluation(model=str(checkpoint), adapter=None)])
 

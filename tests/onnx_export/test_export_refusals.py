@@ -106,12 +106,12 @@ def test_reading_without_onnxruntime_says_what_to_install(export_folder, monkeyp
 
 def test_adapters_side_by_side_are_refused(onnx, model_folder, adapter_folder, tmp_path):
     reader = LineReader.from_pretrained(model_folder, {"fr": adapter_folder}, "cpu")
-    with pytest.raises(ValueError, match=r"`adapter`: one adapter .* got fr"):
+    with pytest.raises(ValueError, match=r"`adapter`: only one adapter .* got fr"):
         export_reader(reader, tmp_path / "out")
 
 
 def test_an_export_is_not_exported_again(onnx_reader, export_folder, tmp_path):
-    with pytest.raises(ValueError, match=r"`model`: .*out is an export already"):
+    with pytest.raises(ValueError, match=r"`model`: .*out is already an export"):
         export_reader(onnx_reader, tmp_path / "out")
     with pytest.raises(ValueError, match=r"`model`: .* is an export, which is only for reading"):
         load_model(str(export_folder))

@@ -1,4 +1,4 @@
-"""A page to try the reader on: needs the extra `demo`."""
+"""A web page for trying the reader; needs the extra `demo`."""
 
 from .desk import Desk
 from .web_page import build_page, serve

@@ -1,4 +1,4 @@
-"""What happens when a picture is laid on the page's desk: it is turned, read, and what came of it is drawn."""
+"""Rotates and reads an image for the page, and draws the result."""
 
 import base64
 import html
@@ -17,10 +17,10 @@ EMPTY = '<div class="stage"></div>'
 
 
 class Desk:
-    """Reads what is laid before it; of several people's pictures, one at a time.
+    """Reads images for the page, one at a time.
 
     Args:
-        reader: with the adapters that may be chosen, if any.
+        reader: the reader, with the adapters that can be chosen.
     """
 
     def __init__(self, reader: LineReader) -> None:
@@ -28,18 +28,18 @@ class Desk:
 
     @property
     def choices(self) -> list[str]:
-        """What may read: nothing but the model, or an adapter."""
+        """The choices of adapters: none, or one of the reader's."""
         return [NO_ADAPTER, *self.reader.adapters]
 
     def read(self, file: str | None, turn: float, adapter: str = NO_ADAPTER) -> tuple[str, str, str]:
-        """Turn a picture and read it.
+        """Rotate an image and read it.
 
         Args:
-            file: its path; None: nothing lies there.
+            file: path of the image, or None.
             turn: degrees counter-clockwise.
             adapter: one of `choices`.
 
-        Returns: the text; what is known of it, and the picture with the places of its letters, as HTML.
+        Returns: the text; confidence and other facts, and the image with the positions of its letters, as HTML.
         """
         if file is None:
             return "", "", EMPTY
@@ -48,7 +48,7 @@ class Desk:
             picture = rotate_image(load_image(file, name), turn)
         except ImageError as error:
             return "", _problem(str(error)), EMPTY
-        picture.filename = name  # pyright: ignore[reportAttributeAccessIssue] as Pillow's own files have it
+        picture.filename = name  # pyright: ignore[reportAttributeAccessIssue] as for files that Pillow opened
         chosen = None if adapter == NO_ADAPTER else adapter
         started = time.perf_counter()
         try:
@@ -62,13 +62,13 @@ class Desk:
             return "", _problem(line.note), draw_stage(picture)
         try:
             places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
-        except ValueError:  # an exported reader does not know them
+        except ValueError:  # an exported reader has no cross-attention weights
             return line.text, _facts(line, seconds), draw_stage(picture)
         return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
 
 
 def as_json(line: Line) -> str:
-    """Return a line as the object that `trocr-gsa read --format jsonl` writes."""
+    """Return a line as JSON, as written by `trocr-gsa read --format jsonl`."""
     return to_json(line.as_fields(), ensure_ascii=False)
 
 

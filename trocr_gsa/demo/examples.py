@@ -1,4 +1,4 @@
-"""Lines to try the reader on, drawn when the page starts: the same on every machine."""
+"""Example lines for the page, drawn when the page starts; they are the same on every machine."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ PAPER = PageStyle(binarised=0, paper=(225, 250), ink=(0.1, 0.3), noise=8, bleed=
 
 
 def draw_examples(folder: Path) -> list[Path]:
-    """Draw the lines into a folder, some of them turned, and return their files."""
+    """Draw the lines into a folder, some of them rotated, and return their files."""
     font = Font("", BUILTIN_FAMILY)
     files = []
     for index, (text, angle) in enumerate(LINES):

@@ -1,7 +1,7 @@
-"""What the page shows of a reading, as HTML that needs no script: a letter under the mouse lights its patches up.
+"""Draws a reading as HTML without scripts: pointing at a letter highlights its patches.
 
-What is unusual: the picture lies as it was turned, the strip below it as it is read, so that turning moves the patches
-and leaves the strip as it was.
+What is unusual: the image is shown with its rotation, and the strip below it upright, so that a rotation moves the
+patches but does not change the strip.
 """
 
 import base64
@@ -18,18 +18,18 @@ from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import LetterPlaces
 
 SHOWN_SIDE = 1600  # pixels of the longer side that the browser gets
-FAINT = 0.12  # of a letter's largest weight; patches below it are not drawn
-STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 150.0  # of the picture in the strip, at most, in its own units
-THREADS, FOOT = 46.0, 34.0  # heights between picture and letters, and of the letters
+MIN_WEIGHT = 0.12  # of a letter's largest weight; patches below it are not drawn
+STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 150.0  # maximum size of the image in the strip, in its own units
+LINES_HEIGHT, TEXT_HEIGHT = 46.0, 34.0  # of the lines between image and letters, and of the letters
 
 
 def draw_looking(picture: Image.Image, places: LetterPlaces, orientation: float) -> str:
-    """Return the picture with the patches of each letter, and the strip that spells them out.
+    """Return the image with the patches of each letter, and the strip with the letters.
 
     Args:
-        picture: as it was read.
-        places: of its letters.
-        orientation: degrees by which it is turned counter-clockwise from upright.
+        picture: the image that was read.
+        places: positions of its letters.
+        orientation: angle in degrees by which it is rotated counter-clockwise from upright.
     """
     count = len(places.letters)
     lit = "".join(
@@ -43,7 +43,7 @@ def draw_looking(picture: Image.Image, places: LetterPlaces, orientation: float)
 
 
 def draw_stage(picture: Image.Image, places: LetterPlaces | None = None) -> str:
-    """Return the picture on its desk, with patches or, where nothing was read, without."""
+    """Return the image, with patches if a text was read."""
     patches = "".join(_patches(places)) if places else ""
     return (
         f'<div class="stage"><svg viewBox="0 0 {picture.width} {picture.height}" role="img" '
@@ -52,7 +52,7 @@ def draw_stage(picture: Image.Image, places: LetterPlaces | None = None) -> str:
 
 
 def hue(index: int, count: int) -> str:
-    """Return the colour of a letter: from blue over red to orange along the line."""
+    """Return the colour of a letter, from blue to red to orange along the line."""
     return f"hsl({(205 + 185 * index / max(count - 1, 1)) % 360:.0f} 60% 45%)"
 
 
@@ -69,7 +69,7 @@ def _image(picture: Image.Image, width: float, height: float) -> str:
 
 
 def _patches(places: LetterPlaces) -> Iterator[str]:
-    """Yield a group of patches a letter, the stronger the more it was looked at."""
+    """Yield a group of patches per letter, with an opacity according to their attention weights."""
     count = len(places.letters)
     boxes = places.boxes.tolist()
     for index, weights in enumerate(places.weights):
@@ -78,13 +78,13 @@ def _patches(places: LetterPlaces) -> Iterator[str]:
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
             f'fill-opacity="{0.6 * share:.2f}"/>'
             for (left, top, right, bottom), share in zip(boxes, strength, strict=True)
-            if share > FAINT
+            if share > MIN_WEIGHT
         )
         yield f'<g class="p p{index}" fill="{hue(index, count)}">{drawn}</g>'
 
 
 def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> str:
-    """Return the line as it is read, with a thread from each place to its letter."""
+    """Return the upright line, with a curve from each position to its letter."""
     upright = rotate_image(picture, -orientation)
     scale = min(STRIP_WIDTH / upright.width, STRIP_HEIGHT / upright.height)
     width, height = upright.width * scale, upright.height * scale
@@ -92,14 +92,14 @@ def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> st
     count = len(places.letters)
     pitch = STRIP_WIDTH / count
     left, size = (STRIP_WIDTH - width) / 2, min(26.0, 1.5 * pitch)
-    total = height + THREADS + FOOT
+    total = height + LINES_HEIGHT + TEXT_HEIGHT
     parts = []
     for index, (letter, (x, y)) in enumerate(zip(places.letters, seen.tolist(), strict=True)):
-        foot, bend = (index + 0.5) * pitch, height + THREADS / 2
+        foot, bend = (index + 0.5) * pitch, height + LINES_HEIGHT / 2
         parts.append(
             f'<g class="t t{index}" tabindex="0" fill="{hue(index, count)}" stroke="{hue(index, count)}">'
             f'<path d="M{left + x:.1f} {height:.1f}C{left + x:.1f} {bend:.1f} {foot:.1f} {bend:.1f} '
-            f'{foot:.1f} {total - FOOT:.1f}"/><circle cx="{left + x:.1f}" cy="{y:.1f}" r="3.5"/>'
+            f'{foot:.1f} {total - TEXT_HEIGHT:.1f}"/><circle cx="{left + x:.1f}" cy="{y:.1f}" r="3.5"/>'
             f'<rect class="hit" x="{foot - pitch / 2:.1f}" y="{height:.1f}" width="{pitch:.1f}" '
             f'height="{total - height:.1f}"/>'
             f'<text x="{foot:.1f}" y="{total - 8:.1f}" font-size="{size:.1f}">'
@@ -113,9 +113,9 @@ def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> st
 
 
 def levelled(points: Tensor, orientation: float, size: tuple[int, int], upright: tuple[int, int]) -> Tensor:
-    """Return points (…, 2) of a picture turned counter-clockwise by `orientation`, on the picture turned back.
+    """Map points (…, 2) of an image rotated counter-clockwise by `orientation` to the upright image.
 
-    Both turn about their middles; y points down, so that turning back is [[cos, −sin], [sin, cos]].
+    Both are rotated about their centres; y points down, so the inverse rotation is [[cos, −sin], [sin, cos]].
     """
     angle = math.radians(orientation)
     turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=points.dtype)

@@ -1,7 +1,7 @@
-"""The page: one column, from the picture down to where its letters were found.
+"""The web page: one column, from the image to the positions of its letters.
 
-What is unusual: it asks nothing of the network, neither fonts nor scripts nor statistics; and whatever is moved, the
-picture is read again, one reading at a time for all who have the page open.
+What is unusual: it loads nothing from the network, neither fonts nor scripts nor statistics. The image is read again
+after every change, one reading at a time for all users.
 """
 
 import tempfile
@@ -16,11 +16,11 @@ from .desk import EMPTY, Desk
 from .examples import draw_examples
 
 CSS = Path(__file__).with_name("page.css")
-LARGEST_FILE = "30mb"
-KEPT_SECONDS = 3600  # of an upload
+MAX_FILE_SIZE = "30mb"
+KEPT_SECONDS = 3600  # for uploaded files
 TITLE = "Read a line, whichever way up"
-LEAD = "Turn the picture: the patches that each letter was found in turn with it, the text stays."
-QUARTERS, ANY = 90, 1  # degrees of a step
+LEAD = "Rotate the picture: the patches of each letter rotate with it, the text stays the same."
+QUARTERS, ANY = 90, 1  # degrees per step of the slider
 
 
 def serve(
@@ -32,20 +32,20 @@ def serve(
     ready: Callable[[str], None] = print,
     trust_remote_code: bool = False,
 ) -> None:
-    """Load a reader and show the page until it is interrupted.
+    """Load a reader and serve the page until it is interrupted.
 
     Args:
-        model: a checkpoint's folder or Hub id; None: the packaged one.
-        adapters: to choose from, by name; or one, merged into the weights.
-        device: where to read; None: CUDA where there is some.
-        host: address to listen on; None: what GRADIO_SERVER_NAME says, as on a Space, else this machine alone.
-        port: None: the first that is free from 7860.
-        ready: called with the page's address.
-        trust_remote_code: run Python code that comes with the model, where its processor needs it.
+        model: folder or Hub id of a checkpoint; None: the packaged one.
+        adapters: adapters to choose from, by name; or one that is merged into the weights.
+        device: device for reading; None: CUDA if it is available, else the CPU.
+        host: address to listen on; None: GRADIO_SERVER_NAME if it is set, as on a Space, else localhost.
+        port: port; None: the first free one from 7860 on.
+        ready: function that is called with the page's address.
+        trust_remote_code: run Python code that comes with the model, if its processor needs it.
 
     Raises:
         ValueError: if gradio is not installed, or the reader's parts do not belong together.
-        OSError: if the port is taken.
+        OSError: if the port is in use.
     """
     import_gradio()
     desk = Desk(LineReader.from_pretrained(model, adapters, device, trust_remote_code=trust_remote_code))
@@ -57,7 +57,7 @@ def serve(
 
 
 def launch(page: Any, host: str | None = None, port: int | None = None) -> tuple[Any, str, str]:
-    """Start a page in the background and return gradio's app, its address, and nothing."""
+    """Start a page in the background, and return gradio's app, its address, and an empty string."""
     gr = import_gradio()
     return page.launch(
         server_name=host,
@@ -67,7 +67,7 @@ def launch(page: Any, host: str | None = None, port: int | None = None) -> tuple
         share=False,
         ssr_mode=False,
         footer_links=[],
-        max_file_size=LARGEST_FILE,
+        max_file_size=MAX_FILE_SIZE,
         css_paths=CSS,
         theme=gr.themes.Base(
             primary_hue="slate",
@@ -79,11 +79,11 @@ def launch(page: Any, host: str | None = None, port: int | None = None) -> tuple
 
 
 def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
-    """Return the page, a gradio.Blocks, not yet shown.
+    """Build the page, a gradio.Blocks, without starting it.
 
     Args:
-        desk: reads.
-        examples: files that may be picked; the first lies there at the start.
+        desk: the desk, which reads the images.
+        examples: example files; the first one is shown at the start.
 
     Raises:
         ValueError: if gradio is not installed.
@@ -101,7 +101,7 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
             elem_id="examples",
         )
         with gr.Row():
-            label = "Turn it by, degrees counter-clockwise"
+            label = "Rotate by, degrees counter-clockwise"
             turn = gr.Slider(0, 360, 0, step=QUARTERS, label=label, elem_id="turn", scale=3)
             free = gr.Checkbox(label="any angle", info="inexact between quarter turns", elem_id="free", min_width=120)
         adapter = gr.Radio(
@@ -134,12 +134,12 @@ def import_gradio() -> ModuleType:
     try:
         import gradio
     except ImportError as error:
-        raise ValueError("the page needs gradio, which is not here: pip install 'trocr-gsa[demo]'") from error
+        raise ValueError("the page needs gradio, which is not installed: pip install 'trocr-gsa[demo]'") from error
     return gradio
 
 
 def _steps(free: bool, turn: float) -> Any:
-    """Let the slider stop anywhere, or put it back to the nearest quarter."""
+    """Set the slider's step: any angle, or quarter turns with the value rounded to the nearest one."""
     if free:
         return import_gradio().update(step=ANY)
     return import_gradio().update(step=QUARTERS, value=QUARTERS * round(turn / QUARTERS))

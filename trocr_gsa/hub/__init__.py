@@ -1,4 +1,4 @@
-"""Publishing on the Hub: the folder that goes there, its model card, and the upload."""
+"""Publishing on the Hub: the published folder, its model card, and the upload."""
 
 from .assembling import Assembled, assemble
 from .statement import Statement

@@ -1,7 +1,7 @@
-"""The folder exactly as it goes to the Hub.
+"""Assembles the folder that is uploaded to the Hub.
 
-What is unusual: weights are copied byte for byte, so that their SHA-256 still names them to adapters; everything else
-is written anew, and says nothing of the machine that it comes from.
+What is unusual: weights are copied byte by byte, so that adapters still recognise them by their SHA-256. All other
+files are written again, without information about the author's machine.
 """
 
 import math
@@ -28,11 +28,11 @@ from .statement import Statement, is_hub_id, public_name
 
 @dataclass(frozen=True)
 class Assembled:
-    """What was assembled.
+    """The result of assembling a folder.
 
     Attributes:
-        kind: of what goes to the Hub.
-        left_out: what of the folder does not, and why, a line each.
+        kind: "model" or "adapter".
+        left_out: one message per file that is not published, with the reason.
     """
 
     kind: Literal["model", "adapter"]
@@ -40,19 +40,19 @@ class Assembled:
 
 
 def assemble(folder: Path, target: Path, statement: Statement, trust_remote_code: bool = False) -> Assembled:
-    """Write the folder that is to be uploaded: weights, configuration, code, model card.
+    """Write the folder for the upload: weights, configuration, code, model card.
 
-    The symmetry is measured meanwhile, of an adapter on its base.
+    This also measures the equivariance of the model, or of the adapter with its base model.
 
     Args:
-        folder: a model's or an adapter's.
+        folder: folder of a model or an adapter.
         target: an empty folder.
-        statement: what cannot be measured.
-        trust_remote_code: run Python code that comes with the model, where its processor needs it.
+        statement: the author's statements.
+        trust_remote_code: run Python code that comes with the model, if its processor needs it.
 
     Raises:
-        ValueError: if the folder holds neither, pickled weights only, an adapter that names no base on the Hub, or a
-            model that does not load; or if an evaluation is of something else.
+        ValueError: if the folder has neither model nor adapter, only pickled weights, an adapter whose base model is
+            not on the Hub, or a model that cannot be loaded; or if an evaluation belongs to another model.
     """
     source = Source.open(folder)
     results = Results.read(str(folder))
@@ -75,7 +75,7 @@ def assemble(folder: Path, target: Path, statement: Statement, trust_remote_code
 
 
 def _load(source: Source, base: str | None, trust: bool) -> tuple[Any, Any]:
-    """Load what is published, an adapter on the base that it was trained on, from here if that is still here."""
+    """Load the model, or the adapter with its base model, which is loaded from a local folder if it still exists."""
     if source.kind == "model":
         return load_reader(source.path, device="cpu", trust_remote_code=trust)
     named = source.config.get("base_model_name_or_path")
@@ -83,15 +83,15 @@ def _load(source: Source, base: str | None, trust: bool) -> tuple[Any, Any]:
 
 
 def _base_of_adapter(source: Source, statement: Statement) -> str:
-    """Return the base's name on the Hub: an adapter that names a folder is of use on one machine alone."""
+    """Return the name of the base model on the Hub; with a local path the adapter would work on one machine only."""
     named = source.config.get("base_model_name_or_path")
     if statement.base is not None:
         return statement.base
     if named and is_hub_id(named):
         return named
     raise ValueError(
-        f"`base`: the adapter in {source.path} was trained on {named or 'a model that it does not name'}, which nobody "
-        "else can load. Push that model, then name it: --base OWNER/NAME."
+        f"`base`: the adapter in {source.path} was trained on {named or 'a model that it does not name'}, which other "
+        "people cannot load. Push that model, then give its name: --base OWNER/NAME."
     )
 
 
@@ -115,7 +115,7 @@ def _without_paths(results: Results, base: str | None) -> Results:
 
 
 def _names_a_folder(value: Any) -> bool:
-    """Whether a setting is, or holds, a path of the author's machine."""
+    """Whether a setting is, or contains, a path on the author's machine."""
     words = [word for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
     return any(("/" in word or Path(word).exists()) and not is_hub_id(word) for word in words)
 

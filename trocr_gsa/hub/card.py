@@ -1,4 +1,4 @@
-"""The model card: what was stated, what was measured, and in plain words what was not."""
+"""Writes the model card: the author's statements, the measurements, and what was not stated or measured."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ HALVES = {
     "encoder": "the encoder",
     "decoder": "the decoder",
     "both": "encoder and decoder",
-    "behind_pose": "the encoder behind its choice of a pose, and of the decoder",
+    "behind_pose": "the encoder's layers after the choice of the pose, and of the decoder",
 }
 PROJECTIONS = {
     "qv": "query and value projections",
@@ -36,18 +36,18 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class CardContents:
-    """What a card is written from.
+    """The data for a model card.
 
     Attributes:
-        statement: of the author.
+        statement: the author's statements.
         source: the folder.
-        reader: the model, or the adapter on its base.
-        parameters: of what is published.
-        base: name of the model that training started from, a Hub id or a word; None: it started from nothing, or
-            nobody wrote it down.
-        results: what training wrote, if it did.
-        measurements: of reading.
-        checks: of the symmetry.
+        reader: the model, or the adapter with its base model.
+        parameters: number of published parameters.
+        base: name of the model from which training started, a Hub id or a description; None: random initialization, or
+            unknown.
+        results: results.json of the training, if it exists.
+        measurements: error rates.
+        checks: measurements of the equivariance.
     """
 
     statement: Statement
@@ -98,7 +98,7 @@ def _summary(contents: CardContents) -> str:
     what = f"A LoRA adapter for `{contents.base}`." if contents.source.kind == "adapter" else "A TrOCR."
     group = contents.reader.encoder.group
     if group.order == 1:
-        return f"{what} It reads single lines of text that lie upright."
+        return f"{what} It reads single upright lines of text."
     turns = ", ".join(f"{angle:g}°" for angle in sorted({angle for angle in group.angles if angle % 90 == 0}))
     mirrored = ", mirrored or not" if group.has_mirrors else ""
     return (
@@ -114,7 +114,7 @@ def _loading(contents: CardContents) -> str:
             "```python\nfrom trocr_gsa import LineReader\n\n"
             f'reader = LineReader.from_pretrained("{base}", adapter="{name}")\n'
             'print(reader.read(["line.png"])[0].text)\n```\n\n'
-            "Without `trocr_gsa` installed, with the code that stands beside the base's weights:\n\n"
+            "Without `trocr_gsa`, with the code that is published with the base model:\n\n"
             "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForImageTextToText\n\n"
             f'model = AutoModelForImageTextToText.from_pretrained("{base}", trust_remote_code=True)\n'
             f'model = PeftModel.from_pretrained(model, "{name}")\n```'
@@ -123,7 +123,7 @@ def _loading(contents: CardContents) -> str:
         "```python\nfrom trocr_gsa import LineReader\n\n"
         f'reader = LineReader.from_pretrained("{name}")\n'
         'print(reader.read(["line.png"])[0].text)\n```\n\n'
-        "Without `trocr_gsa` installed, with the code that stands beside the weights:\n\n"
+        "Without `trocr_gsa`, with the code that is published with the weights:\n\n"
         "```python\nfrom PIL import Image\nfrom transformers import AutoModelForImageTextToText, AutoProcessor\n\n"
         f'model = AutoModelForImageTextToText.from_pretrained("{name}", trust_remote_code=True)\n'
         f'processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)\n'
@@ -172,7 +172,7 @@ def _data(contents: CardContents) -> str:
         return "\n".join(f"- {phrase}" for phrase in contents.statement.data)
     if contents.results and contents.results.train:
         names = ", ".join(f"`{name}`" for name in contents.results.train)
-        return f"Sources named {names}. What they hold, and under which licence, was not stated."
+        return f"Sources named {names}. Their content and licences were not stated."
     return "Not stated."
 
 
@@ -181,7 +181,7 @@ def _training(results: Results | None) -> str:
         return "Not recorded."
     rate = results.settings.get("learning_rate")
     learning = f", learning rate {rate:g}" if isinstance(rate, int | float) else ""
-    return f"{results.steps:,} steps in {results.minutes:.1f} minutes{learning}. `results.json` holds the settings."
+    return f"{results.steps:,} steps in {results.minutes:.1f} minutes{learning}. The settings are in `results.json`."
 
 
 def _accuracy(measurements: Sequence[Measurement]) -> str:
@@ -194,22 +194,22 @@ def _accuracy(measurements: Sequence[Measurement]) -> str:
 def _equivariance(contents: CardContents) -> str:
     group = contents.reader.encoder.group
     if not contents.checks:
-        return f"Group {group.name} has no turns to be equivariant under."
+        return f"Group {group.name} has no rotations or mirrors to be equivariant under."
     double, single = (
         _bound([getattr(check, f"error_{dtype}") for check in contents.checks]) for dtype in ("float64", "float32")
     )
     broken = sorted({check.claim for check in contents.checks if not check.holds})
-    verdict = f"Broken: {'; '.join(broken)}." if broken else "That is rounding: every claim holds."
+    verdict = f"Broken: {'; '.join(broken)}." if broken else "These are rounding errors: every claim holds."
     subject = "adapter and base together" if contents.source.kind == "adapter" else "it"
     return (
-        f"Largest error when a random picture, or a layer's input, is turned by any element of {group.name}, relative "
-        f"to the largest output; measured on {subject} when this card was written: {double} in float64, {single} in "
-        f"float32. {verdict}"
+        f"Largest error when a random image, or a layer's input, is transformed by any element of {group.name}, "
+        f"relative to the largest output; measured on {subject} when this card was written: {double} in float64, "
+        f"{single} in float32. {verdict}"
     )
 
 
 def _bound(errors: Sequence[float]) -> str:
-    """Return the power of ten that no error exceeds."""
+    """Return the smallest power of ten that is an upper bound of the errors."""
     if not all(map(math.isfinite, errors)):
         return "not finite"
     worst = max(errors)

@@ -1,6 +1,7 @@
-"""The folder that is to be published: a model's or an adapter's, and which of its files are weights.
+"""Checks the folder of a model or an adapter that is to be published, and finds its weights.
 
-What is unusual: a pickle can run code where it is loaded, so none is published, and a folder of only such is refused.
+What is unusual: pickles can run code when they are loaded, so they are never published, and a folder with only pickled
+weights is an error.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ class Source:
     """A folder that can be published.
 
     Attributes:
-        path: of the folder.
-        kind: what it holds.
+        path: path of the folder.
+        kind: "model" or "adapter".
         config: its config.json or adapter_config.json.
-        weights: names of its files of weights.
+        weights: names of its weight files.
     """
 
     path: Path
@@ -35,14 +36,14 @@ class Source:
 
     @classmethod
     def open(cls, path: Path) -> "Source":
-        """Look at a folder.
+        """Check a folder.
 
         Raises:
-            ValueError: if it is no folder, holds neither a model nor an adapter, another kind of model, or no weights
-                in safetensors.
+            ValueError: if it is not a folder, has neither a model nor an adapter, another kind of model, or no
+                safetensors weights.
         """
         if not path.is_dir():
-            raise ValueError(f"`folder`: there is no folder {path}. Give a model's or an adapter's.")
+            raise ValueError(f"`folder`: there is no folder {path}. Give the folder of a model or an adapter.")
         if (path / ADAPTER_CONFIG).is_file():
             config = read_json(path / ADAPTER_CONFIG, "folder")
             if not isinstance(config.get("base_model_name_or_path"), str | None):
@@ -52,8 +53,8 @@ class Source:
             config = read_json(path / MODEL_CONFIG, "folder")
             if config.get("model_type") != MODEL_TYPE:
                 raise ValueError(
-                    f"`folder`: {path} holds a model of type {config.get('model_type')}, not {MODEL_TYPE}. A stock "
-                    "TrOCR is taken over by `TrOCRGSAModel.from_trocr` first."
+                    f"`folder`: {path} holds a model of type {config.get('model_type')}, not {MODEL_TYPE}. Convert a "
+                    "stock TrOCR with `TrOCRGSAModel.from_trocr` first."
                 )
             return cls(path, "model", config, _weights(path, MODEL_WEIGHTS))
         run = next((f" Did you mean {path / name}?" for name in ("best", "last") if (path / name).is_dir()), "")
@@ -63,7 +64,7 @@ class Source:
         )
 
     def left_out(self, published: Path) -> list[str]:
-        """Say of every file here that was not published why not."""
+        """Return a message for every file that was not published, with the reason."""
         kept = {path.name for path in published.iterdir()} - {CARD}
         other = [path for path in sorted(self.path.iterdir()) if path.name not in kept]
         return [f"{path.name}: {_reason(path, self.kind)}" for path in other]
@@ -82,11 +83,11 @@ def _reason(path: Path, kind: str) -> str:
     if path.is_dir():
         return "a folder"
     if path.name == CARD:
-        return "replaced by a card of what is known and measured"
+        return "replaced by a new model card"
     if path.name == STATE_FILE:
         return "the state of a run, optimizer included; pickled"
     if path.name == SUM_FILE:
-        return "the sum of the state of a run"
+        return "the checksum of the state of a run"
     if path.suffix in PICKLES:
-        return "pickled, and could run code where it is loaded"
-    return f"no part of a {kind}"
+        return "pickled, and could run code when it is loaded"
+    return f"not part of a {kind}"

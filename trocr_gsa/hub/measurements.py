@@ -1,4 +1,4 @@
-"""Error rates that were measured before: read from files, as a table for people and as metadata for the Hub."""
+"""Reads error rates from files, and formats them as a table and as metadata for the Hub."""
 
 import filecmp
 import re
@@ -23,12 +23,12 @@ NOT_IN_A_DATASET_ID = re.compile(r"[^\w.-]+")
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was read at one occasion.
+    """The error rates of one evaluation.
 
     Attributes:
-        occasion: when and by what, in words.
-        split: of the sets, where it is known.
-        rows: what was measured, one row a set and angle.
+        occasion: description of the evaluation.
+        split: split of the sets, if it is known.
+        rows: error rates, one row per set and angle.
     """
 
     occasion: str
@@ -51,7 +51,7 @@ class Measurement:
         return f"{self.occasion}:\n\n" + "\n".join(lines)
 
     def to_eval_results(self) -> list[EvalResult]:
-        """Return the rows as the Hub's metadata: rates are fractions, a turn is the set's configuration."""
+        """Return the rows as the Hub's metadata; rates are fractions, and the angle is the set's configuration."""
         return [
             EvalResult(
                 task_type=TASK,
@@ -70,10 +70,10 @@ class Measurement:
 
 
 def read_measurements(source: Source, results: Results | None, evaluations: Sequence[Path]) -> list[Measurement]:
-    """Return what training measured and what `trocr-gsa evaluate --json` did.
+    """Return the error rates from training and from files of `trocr-gsa evaluate --json`.
 
     Raises:
-        ValueError: if a file is none of its, or was measured with something else.
+        ValueError: if a file has another content, or belongs to another model.
     """
     found = []
     if results is not None and results.rows:
@@ -92,7 +92,7 @@ def read_measurements(source: Source, results: Results | None, evaluations: Sequ
 
 
 def _folded(rows: Sequence[SummaryRow]) -> str:
-    """Return how texts were folded before they were compared, if they were."""
+    """Return the normalization of the texts before they were compared, if there was one."""
     ways = sorted({row.normalize for row in rows} - {"none"})
     return f", `--normalize {' '.join(ways)}`" if ways else ""
 
@@ -107,13 +107,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _not_an_evaluation(path: Path) -> ValueError:
-    return ValueError(f"`evaluation`: {path} is not what `trocr-gsa evaluate --json` writes. Evaluate anew.")
+    return ValueError(f"`evaluation`: {path} is not what `trocr-gsa evaluate --json` writes. Evaluate again.")
 
 
 def _choose(path: Path, numbers: dict[str, Any], source: Source) -> dict[str, Any]:
-    """Return what was measured of this source: of several adapters' numbers its own.
+    """Return the numbers of this source, for example those of one of several adapters.
 
-    Refused is what certainly belongs to something else; where a folder is gone, or none is named, the author knows.
+    Numbers that certainly belong to another model are an error. If this cannot be checked, because a folder no longer
+    exists or is not named, the author is trusted.
     """
     parts = numbers.get("adapters") or [numbers]
     complaints = [_complaint(numbers.get("model"), part, source) for part in parts]
@@ -121,16 +122,16 @@ def _choose(path: Path, numbers: dict[str, Any], source: Source) -> dict[str, An
     if not fitting:
         raise ValueError(f"`evaluation`: {path} measured {complaints[-1]}. Evaluate {source.path}.")
     if len(fitting) > 1:
-        raise ValueError(f"`evaluation`: {path} measured several adapters, whose folders are gone. Evaluate one alone.")
+        raise ValueError(
+            f"`evaluation`: {path} measured several adapters, whose folders no longer exist. Evaluate only one."
+        )
     return fitting[0]
 
 
 def _complaint(model: Any, part: dict[str, Any], source: Source) -> str | None:
-    """Return why numbers are certainly not of this source, None if they may be."""
+    """Return why numbers certainly do not belong to this source; None if they may."""
     if "adapter" in part and (part["adapter"] is None) != (source.kind == "model"):
-        return (
-            "a model alone, not the adapter" if source.kind == "adapter" else "an adapter on its model, not the model"
-        )
+        return "a model without the adapter" if source.kind == "adapter" else "an adapter with its model, not the model"
     measured = model if source.kind == "model" else part.get("adapter")
     weights = Path(str(measured)) / source.weights[-1]
     if weights.is_file() and not filecmp.cmp(weights, source.path / source.weights[-1], shallow=False):

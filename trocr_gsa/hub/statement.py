@@ -1,4 +1,4 @@
-"""What only its author can say of a model, and which names the public is shown."""
+"""The author's statements about a model, and the names that are shown to the public."""
 
 import re
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of a model, or an adapter, beside what can be measured.
+    """The author's statements about a model or an adapter, which cannot be measured.
 
     Attributes:
         repo_id: OWNER/NAME on the Hub.
-        data: what it learnt from, one phrase a source, with its licence.
-        license: of the weights, as the Hub abbreviates it: apache-2.0, cc-by-4.0 …
+        data: training data, one phrase per source, with its licence.
+        license: licence of the weights, with the Hub's abbreviation: apache-2.0, cc-by-4.0 …
         languages: ISO 639 codes.
-        base: OWNER/NAME of the model that it was trained on.
-        evaluations: files that `trocr-gsa evaluate --json` wrote.
+        base: OWNER/NAME of the base model.
+        evaluations: files written by `trocr-gsa evaluate --json`.
 
     Raises:
-        ValueError: if a name is none, or a language is no code.
+        ValueError: if a name or a language code is not valid.
     """
 
     repo_id: str
@@ -48,21 +48,21 @@ class Statement:
 
 
 def check_repo_id(field: str, name: str) -> None:
-    """Refuse what cannot be a repository on the Hub.
+    """Check that a name can be a repository on the Hub.
 
     Raises:
-        ValueError: naming the field.
+        ValueError: if it cannot; the field is named.
     """
     try:
         validate_repo_id(name)
     except HFValidationError as error:
         raise ValueError(f"`{field}` must be OWNER/NAME as on the Hub, got {name}. {error}") from error
     if name.count("/") != 1:
-        raise ValueError(f"`{field}` must be OWNER/NAME as on the Hub, got {name}. Whose is it?")
+        raise ValueError(f"`{field}` must be OWNER/NAME as on the Hub, got {name}. Add the owner.")
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a source is named as on the Hub, and no folder here."""
+    """Whether a source has the form of a name on the Hub and is not a local folder."""
     try:
         check_repo_id("name", name)
     except ValueError:
@@ -71,7 +71,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def public_name(source: str) -> str:
-    """Return OWNER/NAME as it is, and of a path no more than tells it from others."""
+    """Return OWNER/NAME unchanged, and of a path only the last part, or the last two for a split."""
     if is_hub_id(source):
         return source
     path = Path(source)

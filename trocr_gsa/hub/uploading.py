@@ -1,4 +1,4 @@
-"""The way to the Hub, and what can be in it."""
+"""Uploads a folder to the Hub, with one-line errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,29 +17,29 @@ NOT_ALLOWED = (401, 403)
 
 
 def check_token() -> None:
-    """Refuse to begin without a token: assembling takes longer than asking for one.
+    """Check that there is a token, before the slow assembling of the folder.
 
     Raises:
         ValueError: if there is none.
     """
     if get_token() is None:
-        raise ValueError(f"`token`: there is none, and the Hub takes files only from people it knows. {GET_A_TOKEN}")
+        raise ValueError(f"`token`: there is none, but the Hub accepts files only with a token. {GET_A_TOKEN}")
 
 
 def upload(folder: Path, repo_id: str, private: bool = False, api: HfApi | None = None) -> str:
-    """Upload an assembled folder, all of it in one commit; make the repository if it is not there.
+    """Upload an assembled folder in one commit; create the repository if it does not exist.
 
     Args:
-        folder: what `assemble` wrote.
+        folder: a folder written by `assemble`.
         repo_id: OWNER/NAME.
-        private: keep it from the public.
-        api: of another Hub than huggingface.co, or HF_ENDPOINT where that is set.
+        private: create a private repository.
+        api: API of another Hub than huggingface.co or HF_ENDPOINT.
 
     Returns: the address.
 
     Raises:
-        ValueError: if the Hub cannot be reached, does not let this token write, or does not take the files; or if
-            `private` is asked of a public repository.
+        ValueError: if the Hub cannot be reached, the token has no write access, or the Hub rejects the files; or if
+            `private` is set for a public repository.
     """
     api = api or HfApi()
     with _plain_errors(api.endpoint, repo_id):
@@ -61,13 +61,13 @@ def _plain_errors(endpoint: str, repo_id: str) -> Iterator[None]:
                 f"`token`: the Hub answers {status}: this token may not write to {repo_id}. {GET_A_TOKEN}"
             ) from error
         raise ValueError(
-            f"`repo_id`: the Hub answers {status} for {repo_id}: {error.server_message or 'it says no more'}."
+            f"`repo_id`: the Hub answers {status} for {repo_id}: {error.server_message or 'without a message'}."
         ) from error
     except OfflineModeIsEnabled as error:
         raise ValueError("`repo_id`: HF_HUB_OFFLINE is set, so nothing is uploaded. Unset it.") from error
     except httpx2.HTTPError as error:
         raise ValueError(f"`repo_id`: {endpoint} cannot be reached: {error}. Is there a network?") from error
-    except RuntimeError as error:  # of the threads that send large files
+    except RuntimeError as error:  # raised by the threads that send large files
         if is_out_of_memory(error):
             raise
-        raise ValueError(f"`repo_id`: the upload broke off: {error} Push again.") from error
+        raise ValueError(f"`repo_id`: the upload was interrupted: {error} Push again.") from error

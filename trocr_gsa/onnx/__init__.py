@@ -1,4 +1,4 @@
-"""A reader as ONNX files, computed by onnxruntime: needs the extra `onnx`."""
+"""Export of a reader to ONNX, and reading with onnxruntime; needs the extra `onnx`."""
 
 from .exporting import export_reader, round_weights
 from .onnx_model import OnnxModel, load_export

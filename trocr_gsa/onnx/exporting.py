@@ -1,4 +1,4 @@
-"""From a reader to a folder of ONNX files, checked against the reader before it is kept."""
+"""Exports a reader to a folder of ONNX files, after comparing their outputs with the reader's."""
 
 import copy
 import logging
@@ -22,16 +22,16 @@ from trocr_gsa.checkpoints.results import recorded_name
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.weight_files import is_out_of_memory
 
-from .graphs import DecoderGraph, EncoderGraph, noise_letters, noise_lines
+from .graphs import DecoderGraph, EncoderGraph, noise_lines, noise_tokens
 from .onnx_model import import_onnxruntime
 
 TRACED, CHECKED = [(2, 7), (5, 3), (1, 4)], [(3, 6), (1, 1)]  # rows and columns of patches
-TRACED_LETTERS, CHECKED_LETTERS = 3, 0
-TOLERANCE = 1e-3  # of the largest output; what is computed otherwise than in PyTorch differs by far more
+TRACED_TOKENS, CHECKED_TOKENS = 3, 0  # tokens before the current one
+TOLERANCE = 1e-3  # of the largest output; a graph that computes something else differs by much more
 
 
 class ReaderToExport(Protocol):
-    """What is exported of a LineReader, which lies above this package."""
+    """The parts of a LineReader that are exported; this package cannot import LineReader itself."""
 
     model: Any
     processor: Any
@@ -47,17 +47,18 @@ def export_reader(reader: ReaderToExport, folder: Path, int8: bool = False) -> f
     """Write a reader's encoder and decoder, its processor and its configuration to a folder.
 
     Args:
-        reader: a LineReader; its adapter, if it has one, merged.
-        folder: to write to, as a whole or not at all.
-        int8: round the weights of all matrix products to 8 bits: a third of the size; text may change.
+        reader: a LineReader; its adapter, if it has one, must be merged.
+        folder: output folder, which appears only if it is complete.
+        int8: round the weights of all matrix products to 8 bits: a third of the size, but texts may change.
 
-    Returns: the largest difference from PyTorch on noise, relative to the largest output, before any rounding to int8.
+    Returns: the largest difference from PyTorch on random inputs, relative to the largest output, before rounding to
+        int8.
 
     Raises:
         ValueError: if onnx or onnxruntime is missing, or the reader cannot be exported; the field is named.
     """
     _import_exporters()
-    _refuse_what_reads_otherwise(reader)
+    _check_exportable(reader)
     differences: list[float] = []
 
     def write(fresh: Path) -> None:
@@ -68,53 +69,53 @@ def export_reader(reader: ReaderToExport, folder: Path, int8: bool = False) -> f
         reader.model.config.save_pretrained(fresh)
         reader.model.generation_config.save_pretrained(fresh)
         reader.processor.save_pretrained(fresh)
-        for code in fresh.glob("*.py"):  # travels with models to the Hub, and reads no ONNX
+        for code in fresh.glob("*.py"):  # the code for the Hub, which cannot read ONNX
             code.unlink()
 
     write_folder(folder, write)
     return max(differences)
 
 
-def _refuse_what_reads_otherwise(reader: ReaderToExport) -> None:
+def _check_exportable(reader: ReaderToExport) -> None:
     model: Any = reader.model
     if not isinstance(reader.model, torch.nn.Module):
-        raise ValueError(f"`model`: {model.name_or_path} is an export already. Give the model that it was made from.")
+        raise ValueError(f"`model`: {model.name_or_path} is already an export. Give the model from which it was made.")
     if reader.adapters:
         raise ValueError(
-            f"`adapter`: one adapter can be exported, merged into the weights, got {', '.join(reader.adapters)} side "
-            "by side. Export each to a folder of its own."
+            f"`adapter`: only one adapter can be exported, merged into the weights, got {', '.join(reader.adapters)}. "
+            "Export each to its own folder."
         )
     if not isinstance(model.decoder, TrOCRForCausalLM):
         raise ValueError(f"`decoder` must be a TrOCR's to be exported, got a {type(model.decoder).__name__}.")
     settings = model.generation_config
-    # what transformers' own `generate` would do to the letters' scores; asked of it, as its settings are many
-    if settings.do_sample or (asked := model._get_logits_processor(settings)):
+    # the processors that transformers' own `generate` would apply for these settings
+    if settings.do_sample or (processors := model._get_logits_processor(settings)):
         raise ValueError(
-            f"`generation_config` asks for {'sampling' if settings.do_sample else type(asked[0]).__name__}, and an "
-            "exported reader writes the likeliest letter, nothing else. Remove the setting, or read with PyTorch."
+            f"`generation_config` asks for {'sampling' if settings.do_sample else type(processors[0]).__name__}, but "
+            "an exported reader only supports greedy decoding. Remove the setting, or read with PyTorch."
         )
 
 
 def _on_cpu(model: TrOCRGSAModel) -> TrOCRGSAModel:
-    """Return a copy that may be changed."""
+    """Return a copy on the CPU that may be changed."""
     return cast(TrOCRGSAModel, torch.nn.Module.to(copy.deepcopy(model), "cpu").eval())
 
 
 @torch.no_grad()
 def _write_graphs(model: TrOCRGSAModel, folder: Path) -> Iterator[float]:
-    """Write both graphs; yield how far each is from PyTorch."""
+    """Write both graphs; yield the difference of each from PyTorch."""
     encoder, decoder = EncoderGraph(model), DecoderGraph(model)
     line, patch, token, letter = (torch.export.Dim(name) for name in ("line", "patch", "token", "letter"))
     inputs = noise_lines(model, TRACED)
-    encoded = encoder(*inputs)  # also fills the tables that are kept: tracing must not be the first to
+    encoded = encoder(*inputs)  # also fills cached tables, which must not happen while tracing
     _write_graph(encoder, inputs, ({0: line, 1: patch}, {0: line, 1: patch}, {0: line}, {0: line}), folder / ENCODER)
-    letters = noise_letters(model, encoded, TRACED_LETTERS)
+    letters = noise_tokens(model, encoded, TRACED_TOKENS)
     past, cross = ([{0: line, 2: length}] * 2 * decoder.layers for length in (letter, token))
     _write_graph(decoder, letters, ({0: line}, {0: line, 1: token}, past, cross), folder / DECODER)
     inputs = noise_lines(model, CHECKED)
     encoded = encoder(*inputs)
     yield _difference(folder / ENCODER, inputs, encoded)
-    letters = noise_letters(model, encoded, CHECKED_LETTERS)
+    letters = noise_tokens(model, encoded, CHECKED_TOKENS)
     yield _difference(folder / DECODER, letters, decoder(*letters))
 
 
@@ -135,13 +136,13 @@ def _write_graph(graph: EncoderGraph | DecoderGraph, inputs: tuple, axes: tuple,
         if is_out_of_memory(error):
             raise
         raise ValueError(
-            f"`model` cannot be exported: PyTorch found no ONNX for its {path.stem}: {str(error)[:300]} "
+            f"`model` cannot be exported: PyTorch cannot convert its {path.stem} to ONNX: {str(error)[:300]} "
             "Read it with PyTorch."
         ) from error
 
 
 def _stable_sort(values: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
-    """Sort as ONNX does: of equal values TopK takes the first one first, by definition."""
+    """Translate a stable sort to ONNX: TopK is defined to put the first of equal values first."""
     from onnxscript import opset18 as op
 
     size: Any = op.Shape(values, start=dim, end=dim + 1)
@@ -152,7 +153,7 @@ def _difference(path: Path, inputs: Sequence[Any], wanted: Sequence[Tensor]) -> 
     """Return max |onnxruntime − PyTorch| / max |PyTorch| over all outputs.
 
     Raises:
-        ValueError: if it is so large that the graph computes something else.
+        ValueError: if it is so large that the graph must compute something else.
     """
     session = import_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
     flat = [tensor for part in inputs for tensor in (part if isinstance(part, list) else [part])]
@@ -192,12 +193,12 @@ def _import_exporters() -> None:
         try:
             import_module(name)
         except ImportError as error:
-            raise ValueError(f"exporting needs {name}, which is not here: pip install 'trocr-gsa[onnx]'") from error
+            raise ValueError(f"export needs {name}, which is not installed: pip install 'trocr-gsa[onnx]'") from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' remarks on names and on operators of other packages off the screen."""
+    """Context manager that hides the exporters' warnings, which do not concern the user."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,7 +1,7 @@
-"""A reader cut into two graphs of plain tensors, as ONNX wants them.
+"""A reader as two graphs of plain tensors, for export to ONNX.
 
-What is unusual: the encoder's graph ends with the keys and values that the decoder's cross-attention makes of its
-tokens. They are the same for every letter, so the decoder's graph takes them as they are and computes one letter.
+What is unusual: the encoder's graph also computes the keys and values of the decoder's cross-attention. They are the
+same for every token, so the decoder's graph takes them as inputs and computes one token.
 """
 
 from typing import Any, cast
@@ -20,7 +20,7 @@ CTC_OUTPUTS = ("ctc_logits", "ctc_lengths")
 
 
 class FixedGate(nn.Module):
-    """A gate that is open or closed for good: whether it is cannot be asked while a graph is traced."""
+    """A gate with fixed weights; whether it is closed cannot be decided while a graph is traced."""
 
     def __init__(self, gate: HeadGate) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class EncoderGraph(nn.Module):
     """From patches to poses, CTC logits, and the keys and values of every layer's cross-attention.
 
     Args:
-        model: the reader, on the CPU; its attention is made one that ONNX has.
+        model: the reader, on the CPU; its attention is changed to one that ONNX supports.
     """
 
     def __init__(self, model: TrOCRGSAModel) -> None:
         super().__init__()
         self.model: Any = model
-        self.model.encoder.set_attn_implementation("eager")  # two products and a softmax are what ONNX has
+        self.model.encoder.set_attn_implementation("eager")  # ONNX has matrix products and softmax
         for module in self.model.modules():
             if isinstance(module, GatedGroupSelfAttention):
                 module.gate = FixedGate(module.gate)  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,10 +63,10 @@ class EncoderGraph(nn.Module):
             pixel_values: (batch, patch, channel · p · p).
             pixel_attention_mask: (batch, patch) bool, False at padding.
             spatial_shapes: (batch, 2) long, rows and columns of patches.
-            pose_bias: (batch, pose), log of a prior over poses, 0 for none.
+            pose_bias: (batch, pose), log of a prior over poses; 0 without a prior.
 
         Returns: the additive mask (batch, token); log p(h) (batch, pose); the pose (batch,); with a CTC head its logits
-            (batch, step, vocab) and lengths (batch,); keys and values of each layer, (batch, head, token, d).
+            (batch, frame, vocab) and lengths (batch,); keys and values of each layer, (batch, head, token, d).
         """
         encoded = self.model.encoder(
             pixel_values=pixel_values,
@@ -88,7 +88,7 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """One letter more, from the letters before as keys and values.
+    """Computes the next token from the keys and values of the previous tokens.
 
     Args:
         model: the reader, on the CPU.
@@ -107,22 +107,22 @@ class DecoderGraph(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, past: list[Tensor], cross: list[Tensor]
     ) -> tuple[Tensor, ...]:
-        """Weigh the next letters.
+        """Compute the logits of the next token.
 
         Args:
-            input_ids: (batch, 1) long, the last letter.
-            attention_mask: (batch, token), added to the cross-attention's logits.
-            past: keys and values of each layer, (batch, head, letter before, d).
-            cross: keys and values of each layer, (batch, head, token, d).
+            input_ids: (batch, 1) long, the last token.
+            attention_mask: (batch, position), added to the cross-attention's logits.
+            past: keys and values of the previous tokens in each layer, (batch, head, token, d).
+            cross: keys and values of the encoder's output in each layer, (batch, head, position, d).
 
-        Returns: logits (batch, vocab), then `past` with the last letter in it.
+        Returns: logits (batch, vocab), then `past` including the last token.
         """
         caches = (DynamicCache(list(zip(pairs[::2], pairs[1::2], strict=True))) for pairs in (past, cross))
         output = decode(
             self.decoder,
             EncoderDecoderCache(*caches),
             input_ids=input_ids,
-            encoder_hidden_states=cross[0],  # only says that there is something to attend to: the cache holds it
+            encoder_hidden_states=cross[0],  # must not be None, but keys and values come from the cache
             encoder_attention_mask=attention_mask[:, None, None],
             use_cache=True,
             return_dict=True,
@@ -132,7 +132,7 @@ class DecoderGraph(nn.Module):
 
 
 def noise_lines(model: TrOCRGSAModel, shapes: list[tuple[int, int]]) -> tuple[Tensor, ...]:
-    """Return inputs of an `EncoderGraph`: lines of noise of so many rows and columns of patches."""
+    """Return random inputs of an `EncoderGraph`: lines with the given numbers of rows and columns of patches."""
     config = model.encoder.config
     rows_columns = torch.tensor(shapes)
     counts = rows_columns.prod(-1)
@@ -141,8 +141,8 @@ def noise_lines(model: TrOCRGSAModel, shapes: list[tuple[int, int]]) -> tuple[Te
     return pixels * mask[..., None], mask, rows_columns, torch.zeros(len(shapes), model.encoder.group.order)
 
 
-def noise_letters(model: TrOCRGSAModel, encoded: tuple[Tensor, ...], letters: int) -> tuple:
-    """Return inputs of a `DecoderGraph` behind what an `EncoderGraph` returned, after some letters of noise."""
+def noise_tokens(model: TrOCRGSAModel, encoded: tuple[Tensor, ...], letters: int) -> tuple:
+    """Return inputs of a `DecoderGraph` for the output of an `EncoderGraph`, with random previous tokens."""
     config: Any = model.config
     cross = list(encoded[-2 * config.decoder.num_hidden_layers :])
     lines, heads, _, size = cross[0].shape

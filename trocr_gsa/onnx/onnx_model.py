@@ -1,7 +1,7 @@
-"""An exported reader, with the members that reading needs of a model (`trocr_gsa.reader.backend.Backend`).
+"""An exported reader with the interface of a model for reading (`trocr_gsa.reader.backend.Backend`).
 
-What is unusual: encoder and decoder run in onnxruntime, and their keys and values stay there from token to token. The
-rest is the same PyTorch code as for any reader: preparing pictures, CTC scores, confidence.
+What is unusual: encoder and decoder run in onnxruntime, and keys and values stay there between tokens. The rest is the
+same PyTorch code as for other readers: image preparation, CTC scores, confidence.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from trocr_gsa.model.weight_files import PointerError, is_out_of_memory, one_lin
 
 @dataclass
 class OnnxEncoded(ModelOutput):
-    """What the encoder's graph returned, and the decoder's takes.
+    """The output of the encoder's graph, which is also the input of the decoder's graph.
 
     Attributes:
-        attention_mask: (batch, token), to be added to attention logits.
+        attention_mask: (batch, token), added to attention logits.
         pose_logits: (batch, pose), log p(h), prior included.
         pose: (batch,) long.
-        ctc_logits: (batch, step, vocab); None without a CTC head.
-        ctc_lengths: (batch,) long, steps of each line.
-        cross: keys and values by the names of the decoder's inputs, as onnxruntime holds them.
+        ctc_logits: (batch, frame, vocab); None without a CTC head.
+        ctc_lengths: (batch,) long, frames of each line.
+        cross: keys and values by the names of the decoder's inputs, as values of onnxruntime.
     """
 
     attention_mask: Tensor | None = None
@@ -46,10 +46,10 @@ class OnnxEncoded(ModelOutput):
 
 
 class OnnxGraph:
-    """A graph in onnxruntime, with as many threads as torch has.
+    """A graph in onnxruntime, with the same number of threads as torch.
 
     Args:
-        path: of an ONNX file.
+        path: path of an ONNX file.
 
     Raises:
         ValueError: if onnxruntime is missing, or the file cannot be loaded.
@@ -59,14 +59,14 @@ class OnnxGraph:
         self.runtime = import_onnxruntime()
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # torch has its turn between two letters, on the same cores
+        # torch runs on the same cores between two tokens, so onnxruntime must not keep them busy
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             refuse_pointer(path, "path")
             self.session = self.runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except PointerError:
             raise
-        except Exception as error:  # onnxruntime's errors share no other base
+        except Exception as error:  # onnxruntime's errors have no common base class
             if is_out_of_memory(error):
                 raise
             raise ValueError(f"`path`: {path} cannot be loaded: {str(error)[:200]} Export again.") from error
@@ -74,20 +74,20 @@ class OnnxGraph:
         self.outputs = [each.name for each in self.session.get_outputs()]
 
     def value(self, tensor: Tensor) -> Any:
-        """Return a tensor as onnxruntime's."""
+        """Convert a tensor to a value of onnxruntime."""
         return self.runtime.OrtValue.ortvalue_from_numpy(tensor.contiguous().numpy())
 
     def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Compute all outputs, of inputs that onnxruntime holds."""
+        """Compute all outputs from values of onnxruntime."""
         return dict(zip(self.outputs, self.session.run_with_ort_values(self.outputs, inputs), strict=True))
 
 
 class OnnxEncoder:
-    """The encoder's graph, called as a GSANetModel is.
+    """The encoder's graph, with the interface of a GSANetModel.
 
     Args:
-        config: the reader's.
-        graph: its encoder.
+        config: configuration of the reader.
+        graph: graph of its encoder.
     """
 
     def __init__(self, config: TrOCRGSAConfig, graph: OnnxGraph) -> None:
@@ -103,7 +103,7 @@ class OnnxEncoder:
         pose_bias: Tensor | None = None,
         only_pose: int | None = None,
     ) -> OnnxEncoded:
-        """Encode lines: arguments as for a GSANetModel."""
+        """Encode lines, with the arguments of a GSANetModel."""
         pixel_values, pixel_attention_mask, spatial_shapes = as_patches(
             pixel_values, pixel_attention_mask, spatial_shapes, self.config.num_channels, self.config.patch_size
         )
@@ -123,16 +123,16 @@ class OnnxEncoder:
 
 
 class OnnxModel:
-    """An exported reader: encodes and writes as a TrOCRGSAModel does, greedily.
+    """An exported reader: encodes and decodes like a TrOCRGSAModel, with greedy decoding.
 
     Args:
-        folder: that `trocr-gsa export` wrote.
+        folder: a folder written by `trocr-gsa export`.
 
     Raises:
         ValueError: if onnxruntime is missing, a file cannot be loaded, or weights are NaN.
     """
 
-    ctc_head = None  # it is part of the encoder's graph, and `generate` uses what it gives
+    ctc_head = None  # it is part of the encoder's graph, and `generate` uses its output
     device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:
@@ -146,30 +146,30 @@ class OnnxModel:
             self._refuse_not_finite(folder)
 
     def encode(self, pixel_values: Tensor, orientation: Orientation = "any", **inputs: Any) -> OnnxEncoded:
-        """Run the encoder under a prior over poses: arguments as for TrOCRGSAModel."""
+        """Run the encoder with a prior over poses, with the arguments of TrOCRGSAModel."""
         return self.encoder(pixel_values, **inputs, pose_bias=orientation_bias(orientation, self.encoder.group))
 
     def generate(self, encoder_outputs: OnnxEncoded, max_length: int, num_beams: int = 1, **_: Any) -> SimpleNamespace:
-        """Write the likeliest letter, by decoder and CTC head together, until every line has ended.
+        """Decode greedily with decoder and CTC head, until every line has ended.
 
         Args:
-            encoder_outputs: what `encode` returned.
-            max_length: most letters, the one that decoding starts from included.
-            num_beams: 1.
+            encoder_outputs: output of `encode`.
+            max_length: maximum number of tokens, including the start token.
+            num_beams: must be 1.
 
-        Returns: sequences (batch, letter) long, and scores, a tuple of (batch, vocab), as transformers' `generate`.
+        Returns: sequences (batch, token) long, and scores, a tuple of (batch, vocab), as transformers' `generate`.
 
         Raises:
             ValueError: if `num_beams` is more than 1.
         """
         if num_beams != 1:
-            raise ValueError(f"`num_beams` must be 1: an exported reader reads greedily, got {num_beams}.")
+            raise ValueError(f"`num_beams` must be 1, got {num_beams}: an exported reader only has greedy decoding.")
         ids: Any = self.generation_config
         weigh = self._ctc_processor(encoder_outputs)
         lines = len(encoder_outputs["pose"])
         sequences = torch.full((lines, 1), ids.decoder_start_token_id)
         fixed = {"attention_mask": self.decoder.value(encoder_outputs["attention_mask"]), **encoder_outputs["cross"]}
-        past = {name: self.decoder.value(_nothing(each.shape, lines)) for name, each in self._past_inputs.items()}
+        past = {name: self.decoder.value(_empty_cache(each.shape, lines)) for name, each in self._past_inputs.items()}
         reading = torch.ones(lines, dtype=torch.bool)
         scores = []
         while sequences.shape[1] < max_length and reading.any():
@@ -183,12 +183,12 @@ class OnnxModel:
         return SimpleNamespace(sequences=sequences, scores=tuple(scores))
 
     def compute_transition_scores(self, sequences: Tensor, scores: tuple[Tensor, ...], *_: Any, **__: Any) -> Tensor:
-        """Return log p of every letter written, (batch, letter)."""
+        """Return log p of every token that was written, (batch, token)."""
         log_p = torch.stack(scores, dim=1).log_softmax(-1)
         return log_p.gather(2, sequences[:, 1:, None])[..., 0]
 
     def _refuse_not_finite(self, folder: Path) -> None:
-        """Read something, and see that numbers come of it: what weights are NaN cannot be seen in a graph."""
+        """Read a synthetic line, and check that the outputs are not NaN; the weights in a graph cannot be checked."""
         side = self.config.encoder.patch_size
         picture = torch.linspace(-1, 1, self.config.encoder.num_channels * 3 * side**2)
         encoded = self.encode(picture.view(1, -1, side, 3 * side))
@@ -196,7 +196,7 @@ class OnnxModel:
         for outputs in ([encoded["pose_logits"]], [encoded["ctc_logits"]], scores):
             if any(each is not None and each.isnan().any() for each in outputs):
                 raise ValueError(
-                    f"`path`: the weights in {folder} are no numbers (NaN): they are damaged, or a training failed. "
+                    f"`path`: the weights in {folder} are not finite (NaN): they are damaged, or the training failed. "
                     "Export again, from an earlier checkpoint."
                 )
 
@@ -213,16 +213,16 @@ class OnnxModel:
 
 
 def load_export(folder: Path, trust_remote_code: bool = False) -> tuple[OnnxModel, TrOCRGSAProcessor, str | None]:
-    """Load what `trocr-gsa export` wrote.
+    """Load an export of `trocr-gsa export`.
 
     Args:
-        folder: of the export.
-        trust_remote_code: run Python code that comes with the export, where its processor needs it.
+        folder: folder of the export.
+        trust_remote_code: run Python code that comes with the export, if its processor needs it.
 
-    Returns: the model, its processor, and what the adapter in its weights is called; None: there is none.
+    Returns: the model, its processor, and the name of the adapter that is merged into its weights, or None.
 
     Raises:
-        ValueError: if onnxruntime is missing, or the folder is no export or not a whole one.
+        ValueError: if onnxruntime is missing, or the folder is not a complete export.
     """
     settings = ExportSettings.read(folder)
     model = OnnxModel(folder)
@@ -231,8 +231,8 @@ def load_export(folder: Path, trust_remote_code: bool = False) -> tuple[OnnxMode
     return model, processor, settings.adapter
 
 
-def _nothing(shape: list, lines: int) -> Tensor:
-    """Return keys or values of no letters, for an input (batch, head, letter, d)."""
+def _empty_cache(shape: list, lines: int) -> Tensor:
+    """Return keys or values of zero tokens, for an input (batch, head, token, d)."""
     return torch.zeros(lines, shape[1], 0, shape[3])
 
 
@@ -246,6 +246,6 @@ def import_onnxruntime() -> ModuleType:
         import onnxruntime
     except ImportError as error:
         raise ValueError(
-            "what is exported needs onnxruntime, which is not here: pip install 'trocr-gsa[onnx]'"
+            "an exported reader needs onnxruntime, which is not installed: pip install 'trocr-gsa[onnx]'"
         ) from error
     return onnxruntime
