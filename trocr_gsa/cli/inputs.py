@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.data.pages import PageFile, Scan
 
-PAGE_SUFFIXES = (".xml", ".alto", ".pdf")
+PAGE_SUFFIXES = (".xml", ".alto", ".pdf", ".json")
 
 
 def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
@@ -30,6 +30,9 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
         pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
         if pdf is not None:
             raise ValueError(f"`pictures`: {pdf} is of pages, not of one line. Add --segment, which finds its lines.")
+        manifest = next((name for name in found if name.lower().endswith(".json")), None)
+        if manifest is not None:
+            raise ValueError(f"`pictures`: {manifest} is a manifest of pages. Add --segment, which finds their lines.")
         if not found:
             raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
         yield from (page for name in found for page in pages_of(name))
@@ -71,7 +74,7 @@ class PageInputs:
     notes: Sequence[str] = ()
 
 
-def find_page_files(words: Sequence[str], kind: str) -> PageInputs:
+def find_page_files(words: Sequence[str], kind: str, group: str | None = None) -> PageInputs:
     """Return the pages that the words mean.
 
     A folder with any XML in it is of pages: whatever is wrong with that XML, its pictures are not of one line each.
@@ -79,11 +82,13 @@ def find_page_files(words: Sequence[str], kind: str) -> PageInputs:
     Args:
         words: files, folders and patterns.
         kind: "PAGE" or "ALTO": which to take of pages that are there in both.
+        group: of METS files, the group that is meant; None: the only one that has pages.
 
     Raises:
-        ValueError: if they mean both pages and pictures.
+        ValueError: if they mean both pages and pictures, or a METS file has no such group.
     """
     from trocr_gsa.data.pages import find_pages, holds_xml, one_of_each
+    from trocr_gsa.data.pages.mets import is_mets, pages_in_mets
 
     named = [name for word in words for name in files_named(word)]
     holding = [name for name in named if holds_xml(Path(name))]
@@ -93,10 +98,20 @@ def find_page_files(words: Sequence[str], kind: str) -> PageInputs:
             f"`pictures`: {holding[0]} is of pages and {others[0]} is not. Read pages (PAGE, ALTO) and pictures of "
             "lines one after the other; of a page, name the XML file: its picture is found."
         )
+    if group is not None and not any(is_mets(Path(name)) for name in holding):
+        raise ValueError("`--file-group` is about METS files, and there is none among the inputs. Name one.")
     if not holding:
         return PageInputs(None)
-    found = [(name, list(find_pages(Path(name)))) for name in holding]
-    problems = [problem for name, files in found for problem in _without_pages(name, files)]
+    found: list[tuple[str, list[PageFile]]] = []
+    problems: list[str] = []
+    for name in holding:
+        if Path(name).is_file() and is_mets(Path(name)):
+            files, missing = pages_in_mets(Path(name), group)
+        else:
+            files = list(find_pages(Path(name)))
+            missing = _without_pages(name, files)
+        found.append((name, files))
+        problems += missing
     files, notes = one_of_each([file for _, files in found for file in files], kind)
     return PageInputs(files, problems, notes)
 

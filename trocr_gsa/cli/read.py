@@ -77,6 +77,10 @@ def read(
     segment: Annotated[
         bool, typer.Option("--segment", help="Pictures are of pages: find their lines first, with kraken.")
     ] = False,
+    mets: Annotated[bool, typer.Option("--mets", help="List the files in --output-dir in a METS file there.")] = False,
+    file_group: Annotated[
+        str | None, typer.Option(help="Of a METS file, the group whose pages or images are read.")
+    ] = None,
     min_confidence: Annotated[
         float,
         typer.Option(min=0, max=1, help="Lines less sure are listed and left out; those of pages keep their text."),
@@ -110,7 +114,7 @@ def read(
         settings["least confidence"] = min_confidence
     made_with = provenance_of(model, adapters, settings)
     details = details_for(chosen, alternatives, min_confidence, queue, queue_dir)
-    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with)
+    page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with, mets)
     page_options.check()
 
     def load(own: str | None) -> "LineReader":
@@ -119,7 +123,10 @@ def read(
     def asked() -> dict[str, Any]:
         return weights_asked_for(model, adapters) | {"precision": precision}
 
-    pages = PageInputs(*find_scan_files(pictures)) if segment else find_page_files(pictures, chosen.kind or "PAGE")
+    if segment:
+        pages = PageInputs(*find_scan_files(pictures, file_group))
+    else:
+        pages = find_page_files(pictures, chosen.kind or "PAGE", file_group)
     if pages.files is not None:
         read_pages(pages, page_options, use or (), adapters, load, asked, prior, beams, device)
         return

@@ -17,6 +17,7 @@ from .page_parts import PageParts
 from .processes import are_several, joined
 from .read_details import Details, unsure
 from .read_lines import LineJob
+from .read_mets import list_in_mets
 from .read_places import Places, as_asked
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class PageOptions:
         details: what is asked for beside the texts.
         places: what shall have its place on the page.
         made_with: the name of the adapter that reads a page → what made its text.
+        mets: whether the files are listed in a METS file.
     """
 
     format: "OutputFormat"
@@ -51,6 +53,7 @@ class PageOptions:
     details: Details = field(default_factory=Details)
     places: Places | None = None
     made_with: "Callable[[str | None], Provenance | None]" = lambda adapter: None
+    mets: bool = False
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -66,6 +69,8 @@ class PageOptions:
             raise ValueError(f"`--format` {self.format.name} makes files. Add --output FILE or --output-dir FOLDER.")
         if self.folder is None and not self.format.is_appendable:
             raise ValueError(f"`--format` {self.format.name} makes a file of every page. Add --output-dir FOLDER.")
+        if self.folder is None and self.mets:
+            raise ValueError("`--mets` lists the files in --output-dir. Add --output-dir FOLDER.")
         if self.folder is None and self.suffix:
             raise ValueError("`--suffix` is about files in --output-dir. Add --output-dir FOLDER.")
         if self.folder is None and self.output is None and self.overwrite:
@@ -107,7 +112,7 @@ class PageOptions:
         return self.suffix or self.format.suffix
 
 
-def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":
+def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[list[Scan], list[str]]":
     """Return the pages that the words mean, and of PDFs that cannot be opened what is wrong.
 
     PAGE and ALTO files that lie in a folder are left alone: the lines are found anew.
@@ -115,21 +120,30 @@ def find_scan_files(words: Sequence[str]) -> "tuple[list[Scan], list[str]]":
     Raises:
         ValueError: if a word means a PAGE or ALTO file itself, or a folder without pictures.
     """
-    from trocr_gsa.data.pages import find_scans
+    from trocr_gsa.data.pages import PageError, find_scans
+    from trocr_gsa.data.pages.iiif import find_canvases, is_manifest, is_remote
+    from trocr_gsa.data.pages.mets import is_mets, scans_in_mets
     from trocr_gsa.data.pages.page_files import XML_SUFFIXES
 
     scans: list[Scan] = []
     problems: list[str] = []
     for word in words:
-        named = files_named(word)
         found = 0
-        for name in named:
-            if name.lower().endswith(XML_SUFFIXES):
+        for name in [word] if is_remote(word) else files_named(word):
+            if name.lower().endswith(XML_SUFFIXES) and not is_mets(Path(name)):
                 raise ValueError(
                     f"`--segment` finds the lines of pictures and PDFs, and {name} says where its lines are. Read it "
                     "without --segment, or name its picture."
                 )
-            some, wrong = find_scans(Path(name))
+            try:
+                if is_manifest(name):
+                    some, wrong = find_canvases(name)
+                elif Path(name).is_file() and is_mets(Path(name)):
+                    some, wrong = scans_in_mets(Path(name), group)
+                else:
+                    some, wrong = find_scans(Path(name))
+            except PageError as error:
+                some, wrong = [], [str(error)]
             scans += some
             problems += wrong
             found += len(some) + len(wrong)
@@ -154,7 +168,7 @@ def kept_pictures(files: "Sequence[PageFile | Scan]", folder: Path) -> set[Path]
     """Return where the pictures of PDF pages would be kept in a folder."""
     from trocr_gsa.data.pages import Scan
 
-    return {(folder / file.name).resolve() for file in files if isinstance(file, Scan) and file.page is not None}
+    return {(folder / file.name).resolve() for file in files if isinstance(file, Scan) and not file.is_file}
 
 
 def read_pages(
@@ -195,7 +209,7 @@ def read_pages(
         raise ValueError("`--output-dir`: several processes need a file for every page. Add --output-dir FOLDER.")
     parts = None
     if options.output is not None and (options.output.is_file() or not options.output.exists()):
-        paths = [str(file.path) for file in files]
+        paths = [getattr(file, "url", str(file.path)) for file in files]
         job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places, options.details)
         run = job.run() | {"min confidence": options.details.min_confidence}
         parts = PageParts(options.output, run, options.format.join)
@@ -213,6 +227,9 @@ def read_pages(
         processes.wait()  # a process that ends with an error has the launcher end the others
     if parts is not None:
         parts.merge(options.format.page_header, len(files))
+    made = options.made_with(None)
+    if options.mets and options.folder is not None and made is not None and processes.is_first:
+        list_in_mets(files, options.folder, options.target, made)
     left_out += options.details.write_queue()
     if left_out:
         raise typer.Exit(LEFT_OUT)

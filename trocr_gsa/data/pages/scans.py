@@ -31,6 +31,11 @@ class Scan:
     name: str
     page: int | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the image is a file of the user's, and not one of several in a file."""
+        return self.page is None
+
     def load(self) -> Image.Image:
         """Decode or render the image, in mode "L" or "RGB".
 

@@ -110,7 +110,7 @@ def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
     """
     image = scan.load()
     image.save(picture, compress_level=1)
-    if keep is None or scan.page is None:
+    if keep is None or scan.is_file:
         return
     kept = keep / scan.name
     if not kept.exists():
