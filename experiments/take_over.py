@@ -3,8 +3,8 @@
     python -m experiments take_over runs/stock_trocr docs/from_trocr.md
 
 The stock reader is one of experiments/train_stock_trocr.py, trained on upright pictures. It reads words that it was not
-trained on, of font families that it was trained on and of others. Calibration takes upright lines without their
-texts. The rows also go to experiments/results/take_over.json.
+trained on, of font families that it was trained on and of others. The orientation is taught on upright lines without
+their texts. The rows also go to experiments/results/take_over.json.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from trocr_gsa.evaluation.evaluate import rotate_image, summarise
 from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.reader.decoding import read_images
-from trocr_gsa.train.teach_orientation import calibrate
+from trocr_gsa.train.teach_orientation import teach_orientation
 
 ANGLES = (0.0, 90.0, 180.0, 270.0)
-TEST_SEED, CALIBRATION_SEED = 1_000_000, 2_000_000  # far from what the stock reader was trained on
+TEST_SEED, TEACHING_SEED = 1_000_000, 2_000_000  # far from what the stock reader was trained on
 FONTS = {"seen": SEEN_FAMILIES, "unseen": UNSEEN_FAMILIES}
 BATCH = 50
 
@@ -46,16 +46,16 @@ class Variant:
     Attributes:
         name: of the reader.
         fonts: "seen" or "unseen".
-        calibration_lines: lines without text that it was calibrated on, 0 for none.
-        calibration_minutes: that this took.
+        orientation_lines: lines without text that the orientation was taught on, 0 for none.
+        orientation_minutes: that this took.
         rows: what was measured, one row an angle.
         same_text: share of lines whose text is the same at all angles.
     """
 
     name: str
     fonts: str
-    calibration_lines: int
-    calibration_minutes: float
+    orientation_lines: int
+    orientation_minutes: float
     rows: list[SummaryRow]
     same_text: float
 
@@ -75,7 +75,7 @@ def converted_reading(model: TrOCRGSAModel, processor: TrOCRGSAProcessor, orient
     return lambda images: read_images(model, processor, images, orientation)
 
 
-def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, calibration: tuple[int, float]) -> Variant:
+def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, taught: tuple[int, float]) -> Variant:
     """Read the lines at every angle."""
     rows, texts = [], []
     for angle in ANGLES:
@@ -88,18 +88,18 @@ def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, cali
         rows.append(summarise(f"{name}, {fonts}", scored, time.perf_counter() - start))
         texts.append([reading.text for reading in readings])
     same = sum(len(set(line)) == 1 for line in zip(*texts, strict=True)) / len(lines)
-    return Variant(name, fonts, *calibration, rows, same)
+    return Variant(name, fonts, *taught, rows, same)
 
 
-def report(folder: str, lines: int, calibration_sizes: Sequence[int]) -> list[Variant]:
+def report(folder: str, lines: int, sizes: Sequence[int]) -> list[Variant]:
     """Measure the stock reader and what it becomes, on `lines` lines of each kind of font."""
     test = {kind: render_lines(families, lines, TEST_SEED) for kind, families in FONTS.items()}
-    unlabelled = render_lines(SEEN_FAMILIES, max(calibration_sizes), CALIBRATION_SEED)
+    unlabelled = render_lines(SEEN_FAMILIES, max(sizes), TEACHING_SEED)
     found = []
 
-    def add(name: str, read: Read, calibration: tuple[int, float] = (0, 0.0)) -> None:
+    def add(name: str, read: Read, taught: tuple[int, float] = (0, 0.0)) -> None:
         for kind, held_out in test.items():
-            found.append(measure(read, held_out, name, kind, calibration))
+            found.append(measure(read, held_out, name, kind, taught))
             print(table(found[-1:]), flush=True)
 
     add("stock", stock_reading(folder))
@@ -109,10 +109,10 @@ def report(folder: str, lines: int, calibration_sizes: Sequence[int]) -> list[Va
     add("taken over, told nothing", converted_reading(model, processor, "any"))
     last = model.encoder.config.num_hidden_layers
     deeper = sorted({last // 2, last - 1} - {model.encoder.config.pose_layers})  # with K = L the decoder sees all poses
-    for size, layers in [*((size, None) for size in calibration_sizes), *((max(calibration_sizes), k) for k in deeper)]:
+    for size, layers in [*((size, None) for size in sizes), *((max(sizes), k) for k in deeper)]:
         model = TrOCRGSAModel.from_trocr(folder, group="C4", pose_layers=layers)
-        result = calibrate(model, processor, [line.image for line in unlabelled[:size]])
-        name = f"calibrated on {size} lines, K = {model.encoder.config.pose_layers} of {last}"
+        result = teach_orientation(model, processor, [line.image for line in unlabelled[:size]])
+        name = f"orientation taught on {size} lines, K = {model.encoder.config.pose_layers} of {last}"
         add(name, converted_reading(model, processor, "any"), (size, result.minutes))
     return found
 
@@ -130,7 +130,7 @@ def table(variants: Sequence[Variant]) -> str:
     for variant in variants:
         cers = [f"{row.cer:.1%} ({row.cer_low:.1%}–{row.cer_high:.1%})" for row in variant.rows]
         way_up = sum(row.orientation_accuracy for row in variant.rows) / len(ANGLES)
-        minutes = f"{variant.calibration_minutes:.1f} min" if variant.calibration_lines else ""
+        minutes = f"{variant.orientation_minutes:.1f} min" if variant.orientation_lines else ""
         cells = [variant.name, variant.fonts, *cers, f"{variant.same_text:.1%}", f"{way_up:.1%}", minutes]
         rows.append(cells)
     return markdown(head, rows)
@@ -142,12 +142,12 @@ def main() -> None:
     parser.add_argument("stock", help="folder of a stock TrOCR")
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
     parser.add_argument("--lines", type=int, default=150, help="test lines of each kind of font")
-    parser.add_argument("--calibration-lines", type=int, nargs="+", default=[16, 256])
+    parser.add_argument("--orientation-lines", "--calibration-lines", type=int, nargs="+", default=[16, 256])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, default=Path("experiments/results/take_over.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    variants = report(arguments.stock, arguments.lines, arguments.calibration_lines)
+    variants = report(arguments.stock, arguments.lines, arguments.orientation_lines)
     arguments.json.write_text(to_json([asdict(variant) for variant in variants], indent=1) + "\n", encoding="utf-8")
     for page in arguments.pages:
         write_between_markers(page, "reading", __file__, table(variants))

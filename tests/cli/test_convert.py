@@ -41,8 +41,9 @@ def test_the_folder_it_writes_reads_pictures(stock, pictures, tmp_path):
     assert len(read.stdout.splitlines()) == 4
 
 
-def test_calibrating_says_how_it_went(stock, pictures, tmp_path):
-    result = run(stock, tmp_path / "out", "--calibrate", pictures, "--minutes", 0.02)
+@pytest.mark.parametrize("option", ["--teach-orientation", "--calibrate"])
+def test_teaching_the_orientation_says_how_it_went(option, stock, pictures, tmp_path):
+    result = run(stock, tmp_path / "out", option, pictures, "--minutes", 0.02)
     assert result.exit_code == 0, result.stderr
     assert "which way up:" in result.stdout
     assert "--orientation upright" not in result.stdout
@@ -50,7 +51,7 @@ def test_calibrating_says_how_it_went(stock, pictures, tmp_path):
 
 def test_a_bad_picture_is_named_and_the_model_is_written(stock, pictures, tmp_path):
     (tmp_path / "pictures" / "empty.png").touch()
-    result = run(stock, tmp_path / "out", "--calibrate", pictures, "--minutes", 0.01)
+    result = run(stock, tmp_path / "out", "--teach-orientation", pictures, "--minutes", 0.01)
     assert result.exit_code == 1
     assert "left out:" in result.stderr
     assert "empty.png" in result.stderr
@@ -65,7 +66,7 @@ def test_a_bad_picture_is_named_and_the_model_is_written(stock, pictures, tmp_pa
         (["{stock}", "{out}", "--group", "C8"], "`group`"),
         (["{stock}", "{out}", "--group", "C5"], "`group`"),
         (["{stock}", "{out}", "--pose-layers", "9"], "`pose_layers`"),
-        (["{stock}", "{out}", "--calibrate", "{stock}"], "holds no picture"),
+        (["{stock}", "{out}", "--teach-orientation", "{stock}"], "holds no picture"),
         (["nobody/nothing", "{out}"], "nobody/nothing"),
     ],
 )

@@ -63,7 +63,10 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_compiled(call, lines, tm
         (["finetune", "train={lines}", "validation=lines/nowhere"], "`validation`: there is no folder or file lines/"),
         (["finetune", "train={lines}", "model=nowhere"], "`model`: there is no folder nowhere"),
         (["convert", "nowhere/", "out"], "`source`: there is no folder nowhere/"),
-        (["convert", "{lines}", "out", "--calibrate", "nowhere"], "`pictures`: there is no folder or file nowhere"),
+        (
+            ["convert", "{lines}", "out", "--teach-orientation", "nowhere"],
+            "`pictures`: there is no folder or file nowhere",
+        ),
         (["check", "--model", "nowhere"], "`model`: there is no folder nowhere"),
         (["export", "nowhere", "out"], "`model`: there is no folder nowhere"),
         (["adapters", "nowhere"], "`folder`: there is no folder nowhere"),

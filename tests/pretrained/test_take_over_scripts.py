@@ -59,11 +59,11 @@ def test_fonts_that_the_system_lacks_are_replaced_by_the_one_inside_pillow():
 
 
 def test_the_report_reads_stock_and_converted_alike_when_told_upright(stock, tmp_path, monkeypatch, capsys):
-    briefly = partial(take_over.calibrate, max_steps=3)
-    monkeypatch.setattr(take_over, "calibrate", briefly)
+    briefly = partial(take_over.teach_orientation, max_steps=3)
+    monkeypatch.setattr(take_over, "teach_orientation", briefly)
     page = tmp_path / "page.md"
     page.write_text("<!-- reading: written by experiments/take_over.py -->\n<!-- /reading -->\nend\n")
-    words = [str(stock), str(page), "--lines", "3", "--calibration-lines", "4", "--json", str(tmp_path / "rows.json")]
+    words = [str(stock), str(page), "--lines", "3", "--orientation-lines", "4", "--json", str(tmp_path / "rows.json")]
     monkeypatch.setattr(sys, "argv", ["take_over.py", *words])
     take_over.main()
     variants = json.loads((tmp_path / "rows.json").read_text())
@@ -71,12 +71,12 @@ def test_the_report_reads_stock_and_converted_alike_when_told_upright(stock, tmp
     for fonts in ("seen", "unseen"):
         before = [row["cer"] for row in by_name["stock", fonts]["rows"]]
         told_upright = [row["cer"] for row in by_name["taken over, told upright", fonts]["rows"]]
-        calibrated = by_name["calibrated on 4 lines, K = 1 of 2", fonts]
+        taught = by_name["orientation taught on 4 lines, K = 1 of 2", fonts]
         assert told_upright == before
-        assert calibrated["same_text"] == 1
-        assert len({row["cer"] for row in calibrated["rows"]}) == 1
-        assert calibrated["calibration_minutes"] > 0
-    assert "| calibrated on 4 lines, K = 1 of 2 | unseen |" in page.read_text()
+        assert taught["same_text"] == 1
+        assert len({row["cer"] for row in taught["rows"]}) == 1
+        assert taught["orientation_minutes"] > 0
+    assert "| orientation taught on 4 lines, K = 1 of 2 | unseen |" in page.read_text()
     assert "| stock | seen |" in capsys.readouterr().out
 
 

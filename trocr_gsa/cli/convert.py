@@ -18,21 +18,25 @@ def convert(
         int | None,
         typer.Option(help="Layers behind the first in which every pose is seen.", show_default="a third of all"),
     ] = None,
-    calibrate: Annotated[
+    teach_orientation: Annotated[
         list[str] | None,
-        typer.Option(help="Upright lines, without texts, to learn from which way is up: files, folders or patterns."),
+        typer.Option(
+            "--teach-orientation",
+            "--calibrate",  # its name in version 0.1.0
+            help="Upright lines, without texts, to learn from which way is up: files, folders or patterns.",
+        ),
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0, help="Most time for calibrating.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=0, help="Most time for --teach-orientation.")] = 10.0,
     device: options.Device = None,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Take over every weight of a stock TrOCR; with --calibrate the reader also learns which way up a line is."""
+    """Take over every weight of a stock TrOCR; with --teach-orientation it also learns which way up a line is."""
     from trocr_gsa.atomic import write_folder
     from trocr_gsa.checkpoints.loading import choose_device
     from trocr_gsa.data.names import check_folder
     from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
     from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
-    from trocr_gsa.train.teach_orientation import calibrate as teach
+    from trocr_gsa.train.teach_orientation import teach_orientation as teach
 
     from .inputs import find_pictures
 
@@ -40,7 +44,7 @@ def convert(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"`out`: {out} is there already. Choose another folder.")
     check_folder("source", source, "a stock TrOCR's folder")
-    pictures = list(find_pictures(calibrate or []))
+    pictures = list(find_pictures(teach_orientation or []))
     place = choose_device(device)
     model = TrOCRGSAModel.from_trocr(source, group, pose_layers, trust_remote_code=trust_remote_code)
     processor = TrOCRGSAProcessor.from_trocr(source, trust_remote_code=trust_remote_code)
@@ -61,7 +65,9 @@ def convert(
     write_folder(out, write)
     typer.echo(f"{out}: group {group}, {model.encoder.config.pose_layers} layers see every pose")
     if not pictures and model.encoder.group.order > 1:
-        typer.echo("It does not know yet which way is up: read with --orientation upright, or --calibrate it.")
+        typer.echo(
+            "It cannot tell yet which way is up: give --orientation upright to `read`, or use --teach-orientation."
+        )
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)

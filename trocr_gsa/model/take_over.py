@@ -34,7 +34,7 @@ class TakesOverTrOCR:
             loading: for transformers' `from_pretrained`, such as `revision` and `token`.
 
         Returns: the reader, in evaluation mode, float32. Its pose head is untrained; train it with
-            `trocr-gsa convert --calibrate`.
+            `trocr-gsa convert --teach-orientation`.
 
         Raises:
             ValueError: if there is no such model, it is not a TrOCR, its weights are incomplete, or the group or K does

@@ -25,7 +25,7 @@ SMOOTHING = 0.02  # of the labels; it keeps the probabilities away from 0 and 1,
 
 
 @dataclass(frozen=True)
-class Calibration:
+class TaughtOrientation:
     """The result of training the pose head.
 
     Attributes:
@@ -46,7 +46,7 @@ class Calibration:
     problems: list[str]
 
 
-def calibrate(
+def teach_orientation(
     model: TrOCRGSAModel,
     processor: Any,
     pictures: Sequence[ImageSource],
@@ -55,7 +55,7 @@ def calibrate(
     batch_size: int = 16,
     learning_rate: float = 1e-3,
     seed: int = 0,
-) -> Calibration:
+) -> TaughtOrientation:
     """Train only the pose head, in place: minimise −log p(upright) on augmented upright lines.
 
     Args:
@@ -94,7 +94,7 @@ def calibrate(
         optimiser.step()
         optimiser.zero_grad()
         steps += 1
-    return Calibration(
+    return TaughtOrientation(
         len(learned), len(aside), _accuracy(model, processor, aside, batch_size), steps,
         (time.monotonic() - started) / 60, problems,
     )  # fmt: skip

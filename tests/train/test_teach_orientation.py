@@ -9,7 +9,7 @@ from tiny_checkpoint import draw_line
 from trocr_gsa import LineReader, TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
-from trocr_gsa.train.teach_orientation import calibrate
+from trocr_gsa.train.teach_orientation import teach_orientation
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_way_up_is_learned_and_found_at_every_turn(reader, words, monkeypatc
     monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)  # what an untrained decoder is surest of says nothing
     model, processor = reader
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    result = calibrate(model, processor, words, max_steps=60, batch_size=8, learning_rate=3e-3)
+    result = teach_orientation(model, processor, words, max_steps=60, batch_size=8, learning_rate=3e-3)
     assert (result.lines, result.held_out, result.steps) == (36, 4, 60)
     assert result.accuracy == 1
     changed = {name for name, weight in model.state_dict().items() if not torch.equal(weight, before[name])}
@@ -40,17 +40,17 @@ def test_the_way_up_is_learned_and_found_at_every_turn(reader, words, monkeypatc
 
 
 def test_it_ends_when_the_time_is_up(reader, words):
-    assert calibrate(*reader, words, max_minutes=0).steps == 0
+    assert teach_orientation(*reader, words, max_minutes=0).steps == 0
 
 
 def test_few_pictures_are_all_learned_from(reader, words):
-    result = calibrate(*reader, words[:5], max_steps=1)
+    result = teach_orientation(*reader, words[:5], max_steps=1)
     assert (result.lines, result.held_out, result.accuracy) == (5, 0, None)
 
 
 def test_a_bad_picture_is_named_and_the_others_are_learned_from(reader, words, tmp_path):
     (tmp_path / "empty.png").touch()
-    result = calibrate(*reader, [tmp_path / "empty.png", *words[:5]], max_steps=1)
+    result = teach_orientation(*reader, [tmp_path / "empty.png", *words[:5]], max_steps=1)
     assert result.lines == 5
     assert len(result.problems) == 1
     assert "empty.png" in result.problems[0]
@@ -59,13 +59,13 @@ def test_a_bad_picture_is_named_and_the_others_are_learned_from(reader, words, t
 def test_without_any_usable_picture_there_is_one_error(reader, tmp_path):
     (tmp_path / "empty.png").touch()
     with pytest.raises(ValueError, match=r"`pictures`.*none of 1.*empty\.png"):
-        calibrate(*reader, [tmp_path / "empty.png"])
+        teach_orientation(*reader, [tmp_path / "empty.png"])
 
 
 def test_a_reader_with_one_pose_has_nothing_to_learn(stock_checkpoint, reader, words):
     upright = TrOCRGSAModel.from_trocr(stock_checkpoint, group="C1")
     with pytest.raises(ValueError, match="`group`"):
-        calibrate(upright, reader[1], words)
+        teach_orientation(upright, reader[1], words)
 
 
 def test_an_adapter_can_learn_the_pose_head_and_open_the_gates(taken_over):
