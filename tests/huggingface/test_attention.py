@@ -11,6 +11,7 @@ from transformers.models.trocr.modeling_trocr import TrOCRAttention
 from transformers.utils import is_flash_attn_2_available
 
 from trocr_gsa import GroupSelfAttention, GSANetForImageClassification, PointGroup, TrOCRGSAModel
+from trocr_gsa.model.attention import ExtendedSelfAttention
 from trocr_gsa.model.fused_decoder import FusedTrOCRAttention
 
 READERS = [kind for kind in KINDS if kind.startswith("reader")]
@@ -94,11 +95,11 @@ def test_a_configuration_that_was_used_builds_the_same_again():
 
 
 WRONG = [
-    ("egaer", 'got "egaer". Did you mean "eager"'),
-    ({"encoder": "spda"}, 'got "spda". Did you mean "sdpa"'),
-    ({"decoder": "flash_atention_2"}, 'got "flash_atention_2". Did you mean "flash_attention_2"'),
-    ("xyz", 'got "xyz".$'),
-    ("paged|eager", r'got "paged\|eager". Did you mean "eager"'),
+    ("egaer", 'Specified `attn_implementation="egaer"` is not supported.* Did you mean "eager"'),
+    ({"encoder": "spda"}, '"spda".* Did you mean "sdpa"'),
+    ({"decoder": "flash_atention_2"}, '"flash_atention_2".* Did you mean "flash_attention_2"'),
+    ("xyz", r'"xyz".* must be one of .*eager, .*sdpa\.$'),
+    ("paged|eager", r'"paged\|eager".* Did you mean "eager"'),
 ]
 
 
@@ -115,8 +116,16 @@ def test_a_name_that_is_none_is_refused_with_the_nearest_one(wrong, message, tmp
 def test_so_it_is_by_classifiers_and_layers():
     with pytest.raises(ValueError, match='"eager"'):
         GSANetForImageClassification._from_config(encoder_config(num_labels=2), attn_implementation="egaer")
-    with pytest.raises(ValueError, match=r'`attn_implementation` must be one of .*, got "egaer"'):
+    with pytest.raises(ValueError, match='"egaer"` is not supported: it must be one of'):
         GroupSelfAttention(PointGroup.from_name("C4"), 8, 2, attn_implementation="egaer")
+
+
+def test_layers_know_it_before_they_are_first_called(tmp_path):
+    tiny_reader(group="C4").save_pretrained(tmp_path)
+    for name in ("eager", "sdpa"):
+        encoder = TrOCRGSAModel.from_pretrained(tmp_path, attn_implementation=name).encoder
+        layers = [layer for layer in encoder.modules() if isinstance(layer, ExtendedSelfAttention)]
+        assert {layer.config._attn_implementation for layer in layers} == {name}
 
 
 @pytest.mark.skipif(is_flash_attn_2_available(), reason="flash attention is installed")

@@ -161,13 +161,15 @@ class ExtendedSelfAttention(nn.Module):
         batch, order = query.shape[:2]
         extension = self._key_extension(layout)[:, None, :, None].expand(batch, order, -1, self.num_heads, -1)
         near = layout.near
+        shown = (batch, order) if self.group.order > 1 else (batch,)
         out, probabilities = self._attend(
             [part.flatten(0, 1) for part in (query, *self._query_extensions(query, layout))],
             [key.flatten(0, 1), extension.flatten(0, 1)],
             value.flatten(0, 1),
             None if near is None else near[:, None].expand(batch, order, -1, -1).flatten(0, 1)[:, None],
+            shown,
         )
-        _keep(None if probabilities is None else probabilities.unflatten(0, (batch, order)))
+        _keep(probabilities)
         return out.unflatten(0, (batch, order))
 
     def _query_extensions(self, query: Tensor, layout: TokenLayout) -> list[Tensor]:
@@ -209,7 +211,12 @@ class ExtendedSelfAttention(nn.Module):
         return torch.cat((c, s), dim=-1).to(query.dtype)
 
     def _attend(
-        self, query: list[Tensor], key: list[Tensor], value: Tensor, mask: Tensor | None
+        self,
+        query: list[Tensor],
+        key: list[Tensor],
+        value: Tensor,
+        mask: Tensor | None,
+        shown: tuple[int, ...] = (-1,),
     ) -> tuple[Tensor, Tensor | None]:
         """Compute plain attention, softmax(⟨query, key⟩ / √d) value.
 
@@ -218,8 +225,9 @@ class ExtendedSelfAttention(nn.Module):
             key: the same.
             value: (batch, token, head, d).
             mask: (batch, 1, query token, key token) bool, False where a query does not see a key; None: it sees all.
+            shown: sizes that the probabilities have in place of batch.
 
-        Returns: (batch, token, head, d), and the probabilities (batch, head, token, token) if they were computed.
+        Returns: (batch, token, head, d), and the probabilities (*shown, head, token, token) if they were computed.
         """
         size = sum(part.shape[-1] for part in query)
         size += -size % 8  # flash kernels want a multiple of 8
@@ -231,8 +239,9 @@ class ExtendedSelfAttention(nn.Module):
             scores = extended_query * scale @ extended_key.transpose(-1, -2)
             if mask is not None:
                 scores = scores.masked_fill(~mask, FAR)
-            probabilities = scores.softmax(-1)
-            return (probabilities @ value.transpose(1, 2)).transpose(1, 2), probabilities
+            # what is shown is what is computed with, so that it has a gradient
+            probabilities = scores.softmax(-1).unflatten(0, shown)
+            return (probabilities.flatten(0, -4) @ value.transpose(1, 2)).transpose(1, 2), probabilities
         if self.attn_implementation == "sdpa":
             # on a CPU the fused kernel needs values as wide as keys; the other kernel is much slower
             value = _concatenate([value], size) if value.device.type == "cpu" else value
@@ -475,7 +484,9 @@ def check_implementation(name: str, neighbourhood: float | None = None) -> None:
     if name not in known:
         near = get_close_matches(str(name), known, n=1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise ValueError(f'`attn_implementation` must be one of {", ".join(known)}, got "{name}".{hint}')
+        raise ValueError(
+            f'Specified `attn_implementation="{name}"` is not supported: it must be one of {", ".join(known)}.{hint}'
+        )
     # flex_attention reads the mask beyond its end on a CPU, which crashes the process
     if neighbourhood is not None and name not in ("eager", "sdpa"):
         raise ValueError(

@@ -1,5 +1,7 @@
 """Configuration of the GSA-Net encoder."""
 
+from typing import ClassVar
+
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
@@ -64,6 +66,7 @@ class GSANetConfig(PreTrainedConfig):
     """
 
     model_type = "gsa-net"
+    attribute_map: ClassVar[dict[str, str]] = {"layer_norm_epsilon": "layer_norm_eps"}  # another name in transformers
 
     hidden_size: int = 192
     num_hidden_layers: int = 6

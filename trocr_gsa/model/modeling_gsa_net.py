@@ -141,6 +141,7 @@ class GSANetModel(GSANetPreTrainedModel):
             for _ in range(config.num_hidden_layers - config.pose_layers)
         )
         self.layernorm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+        self._follow_attn_implementation()
         self.post_init()
 
     @property
@@ -184,7 +185,7 @@ class GSANetModel(GSANetPreTrainedModel):
                 (batch, pose, token, hidden) before the choice of the pose, (batch, token, hidden) after it.
             output_attentions: also return the attention probabilities of every layer, which only "eager" attention
                 computes: (batch, pose, head, token, token) within each pose, (batch, head, pose · token, pose · token)
-                across poses, (batch, head, token, token) after the choice of the pose.
+                across poses, (batch, head, token, token) after the choice of the pose or if there is only one.
             return_dict: False returns a tuple, without the fields that are None.
 
         Returns: a GSANetModelOutput, or a tuple.
@@ -210,10 +211,9 @@ class GSANetModel(GSANetPreTrainedModel):
                 only_pose,
                 hidden_states,
             )
-        first = 1 + self.config.pose_layers  # index of the first layer that sees one pose only
         output = GSANetModelOutput(
             hidden_states=None if hidden_states is None else tuple(hidden_states),
-            attentions=None if not kept else (*kept[:first], *(weights[:, 0] for weights in kept[first:])),
+            attentions=tuple(kept) if kept else None,
             **encoded,
         )
         return output if is_requested(return_dict, self.config.return_dict) else output.to_tuple()
