@@ -158,7 +158,7 @@ def documents(folder):
 def test_render_overwrites_nothing(call, lines):
     result = call("render", lines, "--count", 1)
     assert result.exit_code == 2
-    assert "already holds lines" in result.stderr
+    assert "already contains lines" in result.stderr
 
 
 @pytest.mark.usefixtures("_bare_system")

@@ -45,7 +45,7 @@ def test_the_folder_it_writes_reads_pictures(stock, pictures, tmp_path):
 def test_teaching_the_orientation_says_how_it_went(option, stock, pictures, tmp_path):
     result = run(stock, tmp_path / "out", option, pictures, "--minutes", 0.02)
     assert result.exit_code == 0, result.stderr
-    assert "which way up:" in result.stdout
+    assert "orientation: " in result.stdout
     assert "--orientation upright" not in result.stdout
 
 
@@ -66,7 +66,7 @@ def test_a_bad_picture_is_named_and_the_model_is_written(stock, pictures, tmp_pa
         (["{stock}", "{out}", "--group", "C8"], "`group`"),
         (["{stock}", "{out}", "--group", "C5"], "`group`"),
         (["{stock}", "{out}", "--pose-layers", "9"], "`pose_layers`"),
-        (["{stock}", "{out}", "--teach-orientation", "{stock}"], "holds no picture"),
+        (["{stock}", "{out}", "--teach-orientation", "{stock}"], "contains no picture"),
         (["nobody/nothing", "{out}"], "nobody/nothing"),
     ],
 )

@@ -163,7 +163,7 @@ def test_more_files_than_a_window_come_in_order(call, tmp_path, monkeypatch):
         (["--adapter", "/nowhere"], "`adapter`: there is no folder /nowhere"),
         (["--device", "abacus"], "`device` abacus"),
         (["--output", "/nowhere/text.txt"], "`--output`"),
-        (["*.nothing"], "holds no picture"),
+        (["*.nothing"], "contains no picture"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_exit_code_2(call, lines, words, complaint):

@@ -132,7 +132,7 @@ def test_a_folder_that_holds_something_is_not_touched(call, pictures, tmp_path):
     (folder / "0001_a.gt.txt").write_text("corrected")
     result = call("read", pictures, "--queue", 2, "--queue-dir", folder)
     assert result.exit_code == 2
-    assert "holds something already" in result.stderr
+    assert "is not empty" in result.stderr
     assert [path.name for path in folder.iterdir()] == ["0001_a.gt.txt"]
 
 

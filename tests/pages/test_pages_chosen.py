@@ -75,7 +75,7 @@ def test_what_lies_beside_pages_without_a_page_is_told(folder, read, root):
     (folder / "beside.xml").write_text(f"<{root}/>")
     result = read(folder)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "beside.xml is there, as beside pages, and no PAGE or ALTO file" in result.stderr
+    assert "beside.xml usually accompanies pages, but there is no PAGE or ALTO file" in result.stderr
     (folder / "0001.xml").write_text(GOOD)
     assert (read(folder).exit_code, read(folder).output) == (0, "read anew\n")
 

@@ -208,7 +208,7 @@ def test_the_command_converts_a_folder(call, tmp_path, schema, kind, other):
             assert broken_document_rules(path.read_bytes()) == []
     written[0].write_text("kept")
     again = call("pages", tmp_path / "in", tmp_path / "out", "--to", other)
-    assert "2 files are there already" in again.stderr
+    assert "2 files exist already" in again.stderr
     assert written[0].read_text() == "kept"
 
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_converted_is_named_and_the_rest_is_written(call, tmp_pat
 @pytest.mark.parametrize(
     ("source", "out", "complaint"),
     [
-        ("in", "in", "holds the pages themselves"),
+        ("in", "in", "is the folder of the source"),
         ("nowhere", "out", "no folder or file"),
         ("empty", "out", "no PAGE or"),
     ],

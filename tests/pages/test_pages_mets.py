@@ -114,7 +114,7 @@ def test_the_command_reads_the_group_that_is_named(call, workspace, tmp_path):
     assert (result.exit_code, result.stdout.count("\n")) == (0, 3)
     assert result.stdout.index("0002.xml") < result.stdout.index("0001.xml")
     refused = call("read", workspace / "OCR-D-SEG", "--file-group", "OCR-D-SEG")
-    assert "is about METS files" in refused.stderr
+    assert "applies to METS files" in refused.stderr
 
 
 def test_the_command_segments_the_images_of_a_work(call, workspace, tmp_path, monkeypatch):

@@ -186,7 +186,7 @@ def test_without_segment_a_pdf_is_refused_with_what_to_do(call, tmp_path, words)
     (tmp_path / "scans" / "a.pdf").write_bytes(b"%PDF-1.4")
     result = call("read", *(word.format(pdf=tmp_path / "scans/a.pdf", folder=tmp_path / "scans") for word in words))
     assert result.exit_code == 2
-    assert "a.pdf is of pages, not of one line. Add --segment" in result.stderr
+    assert "a.pdf has pages, not one line. Add --segment" in result.stderr
 
 
 def test_a_pdf_beside_pictures_of_lines_does_not_disturb_them(call, tmp_path):

@@ -245,8 +245,8 @@ def test_a_page_of_ten_thousand_lines_is_read(tmp_path, page_reader, monkeypatch
         (["--output-dir", "out", "--output", "a.txt"], "Give one of them"),
         (["--output-dir", "out", "--suffix", "xml"], "`--suffix`"),
         (["--output-dir", "out", "--suffix", "../a.xml"], "`--suffix`"),
-        (["--output-dir", "{pages}", "--suffix", ".xml"], "over itself"),
-        (["{pages}/0001.png"], "is of pages and"),
+        (["--output-dir", "{pages}", "--suffix", ".xml"], "would be overwritten"),
+        (["{pages}/0001.png"], "has pages and"),
         (["{pages}"], None),
         (["{pages}", "--output-dir", "out"], "would both become"),
     ],
@@ -263,9 +263,7 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_2(call, tmp_path, monkeyp
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "words", [["--format", "page", "--output-dir", "o"], ["--output-dir", "o"]]
-)
+@pytest.mark.parametrize("words", [["--format", "page", "--output-dir", "o"], ["--output-dir", "o"]])
 def test_pictures_of_lines_are_not_pages(call, tmp_path, words):
     draw_page(["one"])[0].save(tmp_path / "a.png")
     result = call("read", tmp_path, *words)

@@ -323,9 +323,9 @@ def test_each_page_becomes_a_pdf_of_its_own(call, kraken, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "makes files. Add --output FILE or --output-dir FOLDER"),
-        (("--output", "/dev/null"), "makes files. Add --output FILE or --output-dir FOLDER"),
-        (("--output-dir", "in"), "holds the pages themselves"),
+        ((), "needs a file. Add --output FILE or --output-dir FOLDER"),
+        (("--output", "/dev/null"), "needs a file. Add --output FILE or --output-dir FOLDER"),
+        (("--output-dir", "in"), "is the folder of the pages"),
         (("--output-dir", "out", "--suffix", ".png"), "is a picture's"),
     ],
 )

@@ -197,11 +197,11 @@ def test_a_kraken_that_is_killed_by_a_page_goes_on_behind_it(scans, tmp_path):
     [
         (["pages/0001.xml", "--segment"], "without --segment"),
         (["pages", "pages/0001.xml", "--segment"], "without --segment"),
-        (["none", "--segment"], "holds no picture and no PDF"),
-        (["none/*.png", "--segment"], "holds no picture and no PDF"),
+        (["none", "--segment"], "contains no picture and no PDF"),
+        (["none/*.png", "--segment"], "contains no picture and no PDF"),
         (["pages", "--segment", "--format", "alto"], "Add --output-dir"),
         (["pages", "--segment", "--output-dir", "o", "--suffix", ".PNG"], "is a picture's"),
-        (["pages/0001.png", "--format", "page", "--output-dir", "o"], "or --segment"),
+        (["pages/0001.png", "--format", "page", "--output-dir", "o"], "or add --segment"),
         (["both", "--segment", "--output-dir", "o"], "would both become"),
     ],
 )

@@ -84,5 +84,5 @@ def test_a_file_that_may_not_be_changed_is_refused_and_left_as_it_is(call, lines
     monkeypatch.setattr("os.access", lambda path, mode: path != page or mode != os.W_OK)
     result = call(lines, "--report", page)
     assert result.exit_code == 2
-    assert "it may not be changed" in result.stderr
+    assert "it is write-protected" in result.stderr
     assert page.read_text() == "old"

@@ -1,1 +1,1 @@
-"""The command line: `app` has one file a command; torch and transformers are imported only by the command that runs."""
+"""The command line: one file per command; torch and transformers are imported only by the command that runs."""

@@ -1,4 +1,4 @@
-"""`trocr-gsa adapters`: what adapters there are, what they learnt from and how well they read."""
+"""`trocr-gsa adapters`: lists adapters with their training data and error rates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -25,15 +25,15 @@ NOT_MEASURED = "not measured"
 def adapters(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to look, with all folders below.", show_default="the packaged adapters"),
+        typer.Argument(help="Folder to search, with its subfolders.", show_default="the packaged adapters"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A checkpoint's folder or Hub id: say which adapters fit it.", show_default=False)
+        str | None, typer.Option(help="Folder or Hub id of a checkpoint: show which adapters fit.", show_default=False)
     ] = None,
     trust_remote_code: options.TrustRemoteCode = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
 ) -> None:
-    """List every adapter below a folder; exit code 1 if one of them cannot be read."""
+    """List every adapter in a folder and its subfolders; exit code 1 if one of them cannot be read."""
     from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS
     from trocr_gsa.reader import list_adapters
 
@@ -50,14 +50,14 @@ def adapters(
 
 
 def table(folder: Path, found: Sequence["ListedAdapter"]) -> Table:
-    """Return the adapters as a table for people."""
-    asked = any(adapter.fits is not None for adapter in found)
-    drawn = Table("adapter", "base", "changes", "MB", "learnt from", "steps", "CER %", *["fits"] * asked)
-    for column in drawn.columns:
+    """Return the adapters as a table to print."""
+    shows_fit = any(adapter.fits is not None for adapter in found)
+    printed = Table("adapter", "base", "changes", "MB", "trained on", "steps", "CER %", *["fits"] * shows_fit)
+    for column in printed.columns:
         column.overflow = "fold"
     for adapter in found:
         results = adapter.results
-        drawn.add_row(
+        printed.add_row(
             str(adapter.path.relative_to(folder)),
             adapter.base or "not named",
             adapter.targets if adapter.rank is None else f"{adapter.targets}, rank {adapter.rank}",
@@ -65,14 +65,14 @@ def table(folder: Path, found: Sequence["ListedAdapter"]) -> Table:
             "\n".join(results.train) if results else "not known",
             f"{results.steps} in {results.minutes:.1f} min" if results else "not known",
             "\n".join(_rates(results.rows)) if results and results.rows else NOT_MEASURED,
-            *["yes" if adapter.fits else "no"] * asked,
+            *["yes" if adapter.fits else "no"] * shows_fit,
             end_section=True,
         )
-    return drawn
+    return printed
 
 
 def _rates(rows: Sequence["SummaryRow"]) -> Iterator[str]:
-    """Say each set's error rate with its interval once, or at each angle where it is not always the same."""
+    """Yield the error rate of each set with its interval: one line if all angles agree, otherwise one per angle."""
     for name, measured in groupby(rows, key=lambda row: row.name):
         at_angles = {f"{row.angle:g}°": _with_interval(row) for row in measured}
         if len(set(at_angles.values())) == 1:

@@ -12,7 +12,7 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
 from .finetune import FORWARDED, FinetuneCommand, finetune
-from .messages import let_streams_take_anything
+from .messages import escape_unencodable
 from .pages import pages
 from .push import push
 from .read import read
@@ -21,16 +21,16 @@ from .serve import serve
 
 
 class App(typer.Typer):
-    """The commands, on streams that take any letter."""
+    """The commands; output streams escape the characters that they cannot encode."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command that the words name; its help is written before any command begins."""
-        let_streams_take_anything()
+        """Run the command that the arguments name."""
+        escape_unencodable()  # here too, as a command's help is printed before the command runs
         return super().__call__(*args, **kwargs)
 
 
 app = App(
-    help="Read and fine-tune text lines, whichever way up.",
+    help="Read text lines in any orientation, and fine-tune the reader.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

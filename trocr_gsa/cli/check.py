@@ -1,4 +1,4 @@
-"""`trocr-gsa check`: does this reader, with this adapter, keep its promise?"""
+"""`trocr-gsa check`: measures whether a reader, with its adapter, is equivariant."""
 
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def check(
     device: options.Device = None,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Measure how exactly turning the picture leaves the text alone, layer by layer; exit code 1 if it does not."""
+    """Measure the equivariance of each layer and the invariance of the text; exit code 1 if one does not hold."""
     from trocr_gsa.equivariance import report
     from trocr_gsa.reader import load_reader
 
@@ -36,21 +36,21 @@ def check(
 
 
 def table(checks: list["Check"]) -> Table:
-    """Return a table of the claims, each with its worst element."""
-    drawn = Table(
-        "what must hold", "worst for", "64 bit", "32 bit", "verdict", title="largest error under any turn, relative"
+    """Return a table of the claims, each with the group element of the largest error."""
+    printed = Table(
+        "claim", "worst element", "64 bit", "32 bit", "verdict", title="largest relative error over all group elements"
     )
     for claim, same in groupby(checks, key=lambda check: check.claim):
         worst = max(same, key=lambda check: (not check.holds, check.error_float64))
         errors = (f"{error:.0e}" for error in (worst.error_float64, worst.error_float32))
-        drawn.add_row(claim, worst.element, *errors, worst.verdict)
-    return drawn
+        printed.add_row(claim, worst.element, *errors, worst.verdict)
+    return printed
 
 
 def verdict(checks: list["Check"], group: "PointGroup") -> str:
-    """Return what the checks say of a reader, in plain words."""
+    """Return the result of the checks as one sentence."""
     if not checks:
-        return "Group C1 has no turns: this reader promises nothing but upright lines."
+        return "Group C1 has no turns: this reader is not equivariant and reads upright lines only."
     broken = sorted({check.claim for check in checks if not check.holds})
     if broken:
         return f"Broken: {len(broken)} of {len({check.claim for check in checks})} claims do not hold."

@@ -1,4 +1,4 @@
-"""`trocr-gsa compile`: lines from anywhere into one file that training reads fast."""
+"""`trocr-gsa compile`: writes the lines of any source into one Parquet file, which training reads faster."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +14,17 @@ def compile(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of lines or of pages (PAGE, ALTO), a .parquet file, or a dataset on the Hub.",
+            help="A folder of lines or pages (PAGE, ALTO), a .parquet file, or a dataset on the Hub.",
             show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Argument(help="The .parquet file to write.", show_default=False)],
     split: options.Split = "train",
-    line_height: Annotated[int, typer.Option(help="Pixels of the pictures' short side.")] = 48,
+    line_height: Annotated[int, typer.Option(help="Height of the line images in pixels.")] = 48,
     image_column: options.ImageColumn = "image",
     text_column: options.TextColumn = "text",
 ) -> None:
-    """Write a source's lines into one file, their pictures at training height."""
+    """Write the lines of a source into one file, with images at training height."""
     from trocr_gsa.data.compile import compile_lines
     from trocr_gsa.data.sources import open_source
 

@@ -1,7 +1,7 @@
-"""`trocr-gsa doctor`: what is installed here, and does it read as it did when the package was made?
+"""`trocr-gsa doctor`: shows what is installed, and checks that packaged lines are read as at release time.
 
-What is unusual: it must speak where nothing else works. Versions come from the packages' metadata, so that a library
-that cannot be imported is named like any other; whatever is raised while reading becomes the one line at the end.
+What is unusual: it must work when nothing else does. Versions come from the packages' metadata, so a library that
+cannot be imported is listed too; any exception while reading becomes the one line at the end.
 """
 
 import json
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from trocr_gsa.reader import LineReader
 
 DISTRIBUTION = "trocr-gsa"
-SHOWN = ("torch", "transformers", "tokenizers", "peft", "accelerate", "datasets", "huggingface_hub", "safetensors")
-SHOWN += ("numpy", "Pillow")
-LINES = Path(__file__).parent / "doctor_lines"  # pictures and expected.json, written by scripts/doctor_lines.py
+SHOWN_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "datasets", "huggingface_hub")
+SHOWN_PACKAGES += ("safetensors", "numpy", "Pillow")
+LINES = Path(__file__).parent / "doctor_lines"  # images and expected.json, written by scripts/doctor_lines.py
 ANGLES = (0, 90, 180, 270)
-BEAMS = (1, 2)  # a draft that is checked, and transformers' `generate`: each hands the decoder its cache
-TOLERANCE = 0.01  # of a confidence; processors differ by 1e-4, readers by far more
+BEAMS = (1, 2)  # drafts, and transformers' `generate`: they use the decoder's cache differently
+TOLERANCE = 0.01  # of a confidence; processors differ by 1e-4, other weights by far more
 
 
 @dataclass(frozen=True)
 class KnownLine:
-    """A line of which it is known how it is read.
+    """A line with its expected reading.
 
     Attributes:
-        file: the name of its picture, upright.
-        text: what is read at every angle.
-        confidence: in [0, 1].
+        file: the name of its image, upright.
+        text: expected at every angle.
+        confidence: expected at every angle, in [0, 1].
     """
 
     file: str
@@ -49,11 +49,11 @@ class KnownLine:
 
 @dataclass(frozen=True)
 class KnownLines:
-    """What the packaged reader reads.
+    """The expected readings of the packaged reader.
 
     Attributes:
         weights: SHA-256 of its model.safetensors.
-        lines: pictures and their texts.
+        lines: images with their expected readings.
     """
 
     weights: str
@@ -61,17 +61,17 @@ class KnownLines:
 
     @classmethod
     def read(cls, folder: Path) -> "KnownLines":
-        """Return what is expected of the pictures in a folder."""
+        """Read a folder's expected.json."""
         values = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
         return cls(values["weights"], [KnownLine(**line) for line in values["lines"]])
 
 
 def doctor(device: options.Device = None) -> None:
-    """Say what is installed, and read a few packaged lines at four angles; exit code 1 if anything is wrong."""
+    """Show what is installed, and read a few packaged lines at four angles; exit code 1 if anything is wrong."""
     untested = dict(_untested())
     for name, value in _installed(untested):
-        _tell(name, value)
-    problem = _missing() or _misread(device)
+        _print_row(name, value)
+    problem = _missing() or _reading_problem(device)
     if problem is None:
         typer.echo(f"well: all lines are read as expected at {', '.join(f'{angle}°' for angle in ANGLES)}")
         return
@@ -80,15 +80,15 @@ def doctor(device: options.Device = None) -> None:
     raise typer.Exit(LEFT_OUT)
 
 
-def _tell(name: str, value: str) -> None:
+def _print_row(name: str, value: str) -> None:
     typer.echo(f"{name:<18}{value}")
 
 
 def _installed(untested: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield names and versions; nothing is imported for them."""
+    """Yield names and versions without importing the packages."""
     yield DISTRIBUTION, f"{_version(DISTRIBUTION) or 'not installed'}, in {Path(__file__).parents[1]}"
     yield "Python", f"{platform.python_version()}, {platform.platform()}"
-    for name in SHOWN:
+    for name in SHOWN_PACKAGES:
         yield name, ", ".join(filter(None, (_version(name) or "not installed", untested.get(name))))
     extras = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or [] if _version(DISTRIBUTION) else []
     here = [extra for extra in extras if all(_version(each.name) for each in _requirements(extra))]
@@ -104,7 +104,7 @@ def _version(name: str) -> str | None:
 
 
 def _requirements(extra: str = "") -> "list[Requirement]":
-    """Return what the package requires, or what one of its extras does; nothing where the package is not installed."""
+    """Return the requirements of the package, or of one of its extras; none if the package is not installed."""
     from packaging.requirements import Requirement
 
     try:
@@ -118,21 +118,21 @@ def _requirements(extra: str = "") -> "list[Requirement]":
 
 
 def _missing() -> str | None:
-    """Say which library is required and not installed."""
+    """Return a message about required libraries that are not installed; None if there are none."""
     names = [each.name for each in _requirements() if _version(each.name) is None]
     return f"{', '.join(names)} not installed; install trocr-gsa again" if names else None
 
 
 def _untested() -> Iterator[tuple[str, str]]:
-    """Yield libraries whose version the package was not tested with, and what to do about it."""
+    """Yield libraries in a version that the package was not tested with, and how to install a tested one."""
     for each in _requirements():
         version = _version(each.name)
         if version is not None and not each.specifier.contains(version, prereleases=True):
             yield each.name, f"{version} was not tested: pip install '{each.name}{each.specifier}'"
 
 
-def _misread(device: str | None) -> str | None:
-    """Read the packaged lines, and say what is wrong."""
+def _reading_problem(device: str | None) -> str | None:
+    """Read the packaged lines; return what is wrong, or None."""
     try:
         from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
         from trocr_gsa.checkpoints.results import weights_sha256
@@ -147,7 +147,7 @@ def _misread(device: str | None) -> str | None:
             )
         reader = _load(device)
         mistakes = list(find_mistakes(reader, known.lines))
-    except Exception as error:  # whatever it is, it is what is wrong here
+    except Exception as error:  # any exception is a finding
         return f"reading ended with {type(error).__name__}: {error}"
     if not mistakes:
         return None
@@ -156,32 +156,32 @@ def _misread(device: str | None) -> str | None:
 
 
 def _load(device: str | None) -> "LineReader":
-    """Load the packaged reader, and say where it computes."""
+    """Load the packaged reader, and print its device and threads."""
     import torch
 
     from trocr_gsa.reader import LineReader
 
     reader = LineReader.from_pretrained(device=device)
-    place = reader.model.device
-    name = f", {torch.cuda.get_device_name(place)}" if place.type == "cuda" else ""
-    _tell("device", f"{place}{name}")
-    _tell("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    used = reader.model.device
+    name = f", {torch.cuda.get_device_name(used)}" if used.type == "cuda" else ""
+    _print_row("device", f"{used}{name}")
+    _print_row("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
     return reader
 
 
 def find_mistakes(reader: "LineReader", lines: list[KnownLine]) -> Iterator[str]:
-    """Read lines at four angles, greedily and with beams; yield what differs from what is known of them."""
+    """Read lines at four angles, greedily and with beams; yield a message for each unexpected reading."""
     from PIL import Image
 
     from trocr_gsa.evaluation.evaluate import rotate_image
 
     turned = [(line, angle) for line in lines for angle in ANGLES]
-    pictures = {line.file: Image.open(LINES / line.file) for line in lines}
+    images = {line.file: Image.open(LINES / line.file) for line in lines}
     for beams in BEAMS:
-        readings = reader.read([rotate_image(pictures[line.file], angle) for line, angle in turned], num_beams=beams)
+        readings = reader.read([rotate_image(images[line.file], angle) for line, angle in turned], num_beams=beams)
         for (line, angle), found in zip(turned, readings, strict=True):
-            sure = abs(found.confidence - line.confidence) <= TOLERANCE
-            if found.error or not sure or (found.text, found.orientation) != (line.text, angle):
+            is_close = abs(found.confidence - line.confidence) <= TOLERANCE
+            if found.error or not is_close or (found.text, found.orientation) != (line.text, angle):
                 what = found.error or f"{found.text!r} at {found.orientation:g}° with confidence {found.confidence:.3f}"
                 yield (
                     f"{line.file} turned by {angle}°, with {beams} beams, is {what}, expected {line.text!r} with "

@@ -1,4 +1,4 @@
-"""`trocr-gsa evaluate`: how well a reader reads, on which set, at which angle."""
+"""`trocr-gsa evaluate`: measures error rates by set and angle."""
 
 import shlex
 import sys
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from trocr_gsa.metrics.summary_row import SummaryRow
     from trocr_gsa.reader import LineReader
 
-FOLDED = {
-    "none": "compared as they are (composed, outer spaces aside)",
+NORMALIZATIONS = {
+    "none": "compared as they are (after Unicode composition, without outer spaces)",
     "policy": "compared by the transcription policy (--normalize policy)",
     "letters": "compared by the transcription policy, with ſ, quotes and dashes folded (--normalize letters)",
 }
@@ -33,11 +33,11 @@ def evaluate(
         list[str], typer.Argument(help="Folders of lines, .parquet files, datasets on the Hub.", show_default=False)
     ],
     split: options.Split = "test",
-    angles: Annotated[str, typer.Option(help="Degrees counter-clockwise by which every line is turned.")] = (
+    angles: Annotated[str, typer.Option(help="Degrees counter-clockwise by which every line is rotated.")] = (
         "0,90,180,270"
     ),
     lines: Annotated[
-        int | None, typer.Option(min=1, help="Lines of each source, drawn by chance.", show_default="all")
+        int | None, typer.Option(min=1, help="Number of lines of each source, drawn at random.", show_default="all")
     ] = None,
     model: options.Model = None,
     adapter: options.Adapters = None,
@@ -45,25 +45,25 @@ def evaluate(
     beams: options.Beams = 1,
     normalize: Annotated[
         Literal["none", "policy", "letters"],
-        typer.Option(help="Fold texts before comparing: spelling habits, or also ſ, quotes and dashes."),
+        typer.Option(help="Fold texts before comparing: by the transcription policy, or also ſ, quotes and dashes."),
     ] = "none",
     translation: Annotated[bool, typer.Option("--translation", help="The texts are translations: add chrF, BLEU.")] = (
         False
     ),
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for the numbers, unrounded.", dir_okay=False)
+        Path | None, typer.Option("--json", help="File for the unrounded numbers.", dir_okay=False)
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="HTML file for a page to look at: figures, documents, letters, worst lines.", dir_okay=False),
+        typer.Option(help="HTML file for a report: figures, documents, confusions, worst lines.", dir_okay=False),
     ] = None,
     image_column: options.ImageColumn = "image",
     text_column: options.TextColumn = "text",
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Read labelled lines at several angles: error rates with 95 % intervals, orientation, speed.
+    """Read labelled lines at several angles, and print error rates with 95 % intervals, orientation accuracy and speed.
 
-    With adapters by name, the model alone and each of them, side by side.
+    With several named adapters, the model alone and each adapter are compared.
     """
     from trocr_gsa.atomic import write_json
     from trocr_gsa.data.names import without_slash, writable
@@ -104,7 +104,7 @@ def evaluate(
         write_json(json_file, numbers)
     if report:
         settings = {"Split": split, "Lines of each set": str(lines or "all"), "Beams": str(beams)}
-        settings["Texts"] = FOLDED[normalize]
+        settings["Texts"] = NORMALIZATIONS[normalize]
         named = model or "the packaged reader"
         write_report(report, by_name(readings, adapters), about(reader, named, adapters, settings, problems))
     show(table(measured, normalize))
@@ -114,7 +114,7 @@ def evaluate(
 
 
 def readers(reader: "LineReader") -> "Iterator[tuple[str | None, LineReader]]":
-    """Yield a reader as it reads by itself, and merged with each of its adapters, one after the other."""
+    """Yield the reader without an adapter, then merged with each of its adapters."""
     yield None, reader
     for name in reader.adapters:
         yield name, reader.merged(name)
@@ -123,7 +123,7 @@ def readers(reader: "LineReader") -> "Iterator[tuple[str | None, LineReader]]":
 def as_json(
     measured: "Mapping[str | None, Sequence[SummaryRow]]", adapters: str | dict[str, str] | None
 ) -> dict[str, Any]:
-    """Return `adapter` and `rows`, or, of adapters by name, a list of these under `adapters`, first the model alone."""
+    """Return `adapter` and `rows`; for named adapters, a list of these under `adapters`, the model alone first."""
     from trocr_gsa.checkpoints.results import recorded_name
 
     rows = {
@@ -138,7 +138,7 @@ def as_json(
 def by_name(
     readings: "Mapping[str | None, Sequence[SetReading]]", adapters: str | dict[str, str] | None
 ) -> "dict[str, Sequence[SetReading]]":
-    """Return the readings by the names that a page calls the readers by."""
+    """Return the readings by the names that the report uses for the readers."""
     alone = f"with {adapters}" if isinstance(adapters, str) else "the model alone"
     return {name or alone: each for name, each in readings.items()}
 
@@ -150,7 +150,7 @@ def about(
     settings: dict[str, str],
     problems: Sequence[str],
 ) -> "About":
-    """Return what the head of a page says."""
+    """Return the head of the report."""
     from trocr_gsa.evaluation.report import About
 
     config, group = reader.model.config, reader.model.encoder.group
@@ -169,7 +169,7 @@ def about(
 def readable_lines(
     dataset: "LineDataset", count: int | None, image_processor: Any
 ) -> tuple[list["LineSample"], list[str]]:
-    """Return at most `count` of a dataset's lines, the same ones each time, and why others had to be left out."""
+    """Return at most `count` lines of a dataset, the same ones each time, and messages about unusable lines."""
     import numpy as np
 
     from trocr_gsa.data.images import ImageError
@@ -183,22 +183,22 @@ def readable_lines(
             problems.append(str(error))
             continue
         if image_processor.num_patches(*sample.image.size) > image_processor.max_patches:
-            problems.append(f"{sample.name}: the picture is too long for this reader. Cut the line.")
+            problems.append(f"{sample.name}: the image is too long for this reader. Cut the line.")
         else:
             samples.append(sample)
     return samples, problems
 
 
 def table(measured: "Mapping[str | None, Sequence[SummaryRow]]", normalize: str = "none") -> Table:
-    """Return the rows by adapter as a table for people: adapters side by side, a line of its own between two sets."""
+    """Return the rows as a table to print, adapters next to each other, with a rule between two sets."""
     rows = [pair for side in zip(*measured.values(), strict=True) for pair in zip(measured, side, strict=True)]
     translated, several = any(row.chrf is not None for _, row in rows), len(measured) > 1
-    drawn = Table("set", "angle", *["adapter"] * several, "lines", "CER %", "WER %", "way up %", "lines/s",
+    printed = Table("set", "angle", *["adapter"] * several, "lines", "CER %", "WER %", "way up %", "lines/s",
                   *(["chrF", "BLEU"] * translated),
-                  caption=None if normalize == "none" else f"texts {FOLDED[normalize]}")  # fmt: skip
-    drawn.columns[0].overflow = "fold"
+                  caption=None if normalize == "none" else f"texts {NORMALIZATIONS[normalize]}")  # fmt: skip
+    printed.columns[0].overflow = "fold"
     for (name, row), (_, following) in zip(rows, [*rows[1:], (None, None)], strict=True):
-        drawn.add_row(
+        printed.add_row(
             row.name,
             f"{row.angle:g}°",
             *[name or "none"] * several,
@@ -210,7 +210,7 @@ def table(measured: "Mapping[str | None, Sequence[SummaryRow]]", normalize: str 
             *(f"{score:.1f}" for score in (row.chrf, row.bleu) if score is not None),
             end_section=following is None or following.name != row.name,
         )
-    return drawn
+    return printed
 
 
 def _with_interval(rate: float, low: float, high: float) -> str:

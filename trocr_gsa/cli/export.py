@@ -1,4 +1,4 @@
-"""`trocr-gsa export`: a model, and its adapter, as ONNX files."""
+"""`trocr-gsa export`: writes a model, with its adapter, as ONNX files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,17 +15,17 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder to write to.", show_default=False)],
     adapter: options.Adapter = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Round the weights to 8 bits: smaller, and not quite the same text.")
+        bool, typer.Option("--int8", help="Round the weights to 8 bits: smaller files; some texts may change.")
     ] = False,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Write encoder and decoder for onnxruntime, which `read --model OUT` then uses; needs trocr-gsa[onnx]."""
+    """Write encoder and decoder for onnxruntime, to read with `read --model OUT`; needs trocr-gsa[onnx]."""
     from trocr_gsa.onnx import export_reader
     from trocr_gsa.reader import LineReader
 
     silence_libraries()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"`out`: {out} is there already. Choose another folder.")
+        raise ValueError(f"`out`: {out} already exists. Choose another folder.")
     reader = LineReader.from_pretrained(model, adapter, "cpu", trust_remote_code=trust_remote_code)
     difference = export_reader(reader, out, int8)
     size = sum(path.stat().st_size for path in out.glob("*.onnx*")) / 1e6

@@ -1,4 +1,4 @@
-"""`trocr-gsa finetune`: the training loop, from the same words as `scripts/finetune.py`."""
+"""`trocr-gsa finetune`: the training loop, with the same arguments as `scripts/finetune.py`."""
 
 from typing import Annotated, Any
 
@@ -9,16 +9,16 @@ from typer.core import TyperCommand
 
 from .messages import LEFT_OUT, report_left_out, say, show, silence_libraries, user_errors
 
-FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: keys of the configuration, read further down
+FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: configuration keys, parsed by the training
 
 
 class FinetuneCommand(TyperCommand):
-    """A command whose help ends with every key of a configuration and its default."""
+    """A command whose help ends with all configuration keys and their defaults."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, then the table of keys."""
         super().format_help(ctx, formatter)
-        from trocr_gsa.train.arguments import describe_arguments  # imports torch, which no other help needs
+        from trocr_gsa.train.arguments import describe_arguments  # here, as it imports torch
 
         table = Table("Key", "Default", "Meaning", box=None, pad_edge=False)
         for section, rows in describe_arguments().items():
@@ -35,7 +35,7 @@ def finetune(
         typer.Argument(
             metavar="[CONFIG] [KEY=VALUE]…",
             help="A configuration (a YAML file, or the name of a packaged one, such as lora_hand), and keys that "
-            "overrule it, such as train=my_lines/ rank=16.",
+            "override it, such as train=my_lines/ rank=16.",
             show_default=False,
         ),
     ] = None,

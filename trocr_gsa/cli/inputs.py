@@ -1,4 +1,4 @@
-"""Which pages the words of `trocr-gsa read` mean, and whether they mean pages at all."""
+"""Finds the line images or pages that the arguments of `trocr-gsa read` name."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -15,12 +15,12 @@ PAGE_SUFFIXES = (".xml", ".alto", ".pdf", ".json")
 
 
 def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
-    """Yield the pictures that the words mean: a file itself, a folder's pictures, what matches a pattern.
+    """Yield the images that the arguments name: files, the images in folders, matches of patterns.
 
-    A TIFF of several pages is as many pictures.
+    Each page of a TIFF is an image.
 
     Raises:
-        ValueError: if a folder is not there or holds no picture, a pattern matches nothing, or a file is a PDF.
+        ValueError: if a folder does not exist or has no image, a pattern matches nothing, or a file is a PDF.
     """
     from trocr_gsa.data.images import PICTURE_SUFFIXES, pages_of
 
@@ -29,20 +29,20 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
         found = sorted(_files_in(path, PICTURE_SUFFIXES)) if path.is_dir() else files_named(word)
         pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
         if pdf is not None:
-            raise ValueError(f"`pictures`: {pdf} is of pages, not of one line. Add --segment, which finds its lines.")
+            raise ValueError(f"`pictures`: {pdf} has pages, not one line. Add --segment, which finds its lines.")
         manifest = next((name for name in found if name.lower().endswith(".json")), None)
         if manifest is not None:
             raise ValueError(f"`pictures`: {manifest} is a manifest of pages. Add --segment, which finds their lines.")
         if not found:
-            raise ValueError(f"`pictures`: {word} holds no picture. Give files, folders of pictures, or patterns.")
+            raise ValueError(f"`pictures`: {word} contains no picture. Give files, folders of pictures, or patterns.")
         yield from (page for name in found for page in pages_of(name))
 
 
 def files_named(word: str) -> list[str]:
-    """Return what matches a pattern, folders aside; a word that is no pattern stands for itself.
+    """Return the files that match a pattern; a word that is not a pattern is returned as it is.
 
     Raises:
-        ValueError: if a word can only be meant as a folder, and there is none; a missing file is left out later.
+        ValueError: if a word names a folder that does not exist; missing files are reported later.
     """
     from trocr_gsa.data.images import PICTURE_SUFFIXES
 
@@ -61,12 +61,12 @@ def _files_in(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class PageInputs:
-    """The pages that the words of a command mean, and what is to be said of them.
+    """The pages that the arguments of a command name, with messages about them.
 
     Args:
-        files: the pages; None: the words mean pictures of lines.
-        problems: what was left out already.
-        notes: what else should be known.
+        files: the pages; None if the arguments name line images.
+        problems: messages about pages that are left out.
+        notes: other messages.
     """
 
     files: "Sequence[PageFile | Scan] | None"
@@ -75,17 +75,17 @@ class PageInputs:
 
 
 def find_page_files(words: Sequence[str], kind: str, group: str | None = None) -> PageInputs:
-    """Return the pages that the words mean.
+    """Return the pages that the arguments name.
 
-    A folder with any XML in it is of pages: whatever is wrong with that XML, its pictures are not of one line each.
+    A folder that contains XML is a folder of pages, even if the XML is damaged: its images do not show one line each.
 
     Args:
         words: files, folders and patterns.
-        kind: "PAGE" or "ALTO": which to take of pages that are there in both.
-        group: of METS files, the group that is meant; None: the only one that has pages.
+        kind: "PAGE" or "ALTO": the format to use if a page has both.
+        group: file group of METS files; None: the only one that has pages.
 
     Raises:
-        ValueError: if they mean both pages and pictures, or a METS file has no such group.
+        ValueError: if the arguments name both pages and line images, or a METS file has no such group.
     """
     from trocr_gsa.data.pages import find_pages, holds_xml, one_of_each
     from trocr_gsa.data.pages.mets import is_mets, pages_in_mets
@@ -95,11 +95,11 @@ def find_page_files(words: Sequence[str], kind: str, group: str | None = None) -
     others = [name for name in named if name not in holding]
     if holding and others:
         raise ValueError(
-            f"`pictures`: {holding[0]} is of pages and {others[0]} is not. Read pages (PAGE, ALTO) and pictures of "
-            "lines one after the other; of a page, name the XML file: its picture is found."
+            f"`pictures`: {holding[0]} has pages and {others[0]} is a picture. Read pages (PAGE, ALTO) and pictures of "
+            "lines in separate runs; for a page, give only its XML file, which names the picture."
         )
     if group is not None and not any(is_mets(Path(name)) for name in holding):
-        raise ValueError("`--file-group` is about METS files, and there is none among the inputs. Name one.")
+        raise ValueError("`--file-group` applies to METS files, but there is none among the inputs. Name one.")
     if not holding:
         return PageInputs(None)
     found: list[tuple[str, list[PageFile]]] = []
@@ -117,12 +117,12 @@ def find_page_files(words: Sequence[str], kind: str, group: str | None = None) -
 
 
 def _without_pages(name: str, files: "Sequence[PageFile]") -> list[str]:
-    """Say of a folder that it holds what lies beside pages, and no page; nothing of others."""
+    """Return a message if a folder has files that accompany pages, such as METS, but no page."""
     from trocr_gsa.data.pages.page_files import are_companions
 
     if not are_companions(files):
         return []
     return [
-        f"{name}: {files[0].name} is there, as beside pages, and no PAGE or ALTO file that says where their lines are. "
-        f"Export these too, or add --segment; if each picture is of one line, name the pictures: '{name}/*.png'."
+        f"{name}: {files[0].name} usually accompanies pages, but there is no PAGE or ALTO file with their lines. "
+        f"Export these too, or add --segment; if each picture shows one line, name the pictures: '{name}/*.png'."
     ]

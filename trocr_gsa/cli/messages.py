@@ -1,9 +1,9 @@
-"""What people see: results on standard output, everything else on standard error, no traceback for a mistake of theirs.
+"""Output of the commands: results on standard output, messages on standard error, no traceback for user errors.
 
-Exit codes: 0 all went well, 1 something was left out or does not hold, 2 the command was given what it cannot use.
+Exit codes: 0 success, 1 something was left out or a check failed, 2 the arguments cannot be used.
 
-What is unusual: a standard stream need not be UTF-8. What it has no letter for is written as JSON escapes it, so that
-the run goes on and JSON stays JSON.
+What is unusual: a standard stream may have another encoding than UTF-8. Characters that it cannot encode are written as
+JSON escapes, so the run continues and JSON stays valid.
 """
 
 import codecs
@@ -23,16 +23,16 @@ from trocr_gsa.data.names import writable
 
 LEFT_OUT = 1
 UNUSABLE = 2
-PIPE_WIDTH = 160  # columns of a table where there is no terminal
+PIPE_WIDTH = 160  # columns of a table if there is no terminal
 SHOWN_PROBLEMS = 20
-TOO_LITTLE_MEMORY = "there is too little memory. End other programs, take fewer beams, or another --device."
-ESCAPE = "trocr_gsa.escape"  # how Python knows the handler of letters that a stream lacks
+TOO_LITTLE_MEMORY = "there is too little memory. End other programs, use fewer beams, or another --device."
+ESCAPE = "trocr_gsa.escape"  # the name of the codec error handler
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn what the user can put right into one line and exit code 2; the rest stays a traceback, for it is ours."""
-    let_streams_take_anything()
+    """Turn errors that the user can correct into one line and exit code 2; others are bugs and keep their traceback."""
+    escape_unencodable()
     try:
         yield
     except BrokenPipeError:
@@ -58,12 +58,12 @@ def _refuse(error: Exception | str) -> NoReturn:
 
 
 def say(message: str) -> None:
-    """Print one line on standard error; what is no letter is escaped, lest names from files move the cursor."""
+    """Print one line on standard error; control characters are escaped, as file names could move the cursor."""
     typer.echo(writable(message), err=True)
 
 
-def let_streams_take_anything() -> None:
-    """Have standard output and standard error escape what their encoding has no letter for."""
+def escape_unencodable() -> None:
+    """Make standard output and standard error escape characters that their encoding does not have."""
     codecs.register_error(ESCAPE, _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -77,7 +77,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 def report_left_out(problems: Iterable[str]) -> None:
-    """Say what was left out, a line each, the first few of many."""
+    """Print what was left out, one line each, at most `SHOWN_PROBLEMS` of them."""
     problems = list(problems)
     for problem in problems[:SHOWN_PROBLEMS]:
         say(f"left out: {problem}")
@@ -86,13 +86,13 @@ def report_left_out(problems: Iterable[str]) -> None:
 
 
 def report_notes(notes: Iterable[str]) -> None:
-    """Say what should be known although nothing was left out."""
+    """Print notes, one line each."""
     for note in notes:
         say(f"note: {note}")
 
 
 def show(table: Table) -> None:
-    """Print a table on standard output, as wide as the terminal, or wide enough for a file."""
+    """Print a table on standard output, as wide as the terminal, or `PIPE_WIDTH` columns without a terminal."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
@@ -100,7 +100,7 @@ def show(table: Table) -> None:
 
 
 def silence_libraries() -> None:
-    """Keep transformers' reports, bars and plans off the screen: what matters comes as an error, or in the results."""
+    """Switch off the log messages and progress bars of transformers; problems still raise errors."""
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""Which adapter reads which file."""
+"""Options that several commands share, and the parsing of their values."""
 
 import os
 import re
@@ -17,43 +17,43 @@ Adapters = Annotated[
     typer.Option(
         "--adapter",
         metavar="[NAME=]FOLDER",
-        help="A LoRA adapter's folder or Hub id, trained on that model. Several at once: each with a name.",
+        help="Folder or Hub id of a LoRA adapter for that model. Several adapters: each with a name.",
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda where there is some")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda if available")]
 Beams = Annotated[
     int,
-    typer.Option(min=0, help="Texts followed side by side; 1 reads greedily, 0 does without the decoder: faster."),
+    typer.Option(min=0, help="Beams of the beam search; 1 is greedy; 0 uses the CTC head alone, which is faster."),
 ]
 TrustRemoteCode = Annotated[
     bool,
-    typer.Option("--trust-remote-code", help="Run Python code that comes with the model; never without this word."),
+    typer.Option("--trust-remote-code", help="Allow Python code that comes with the model to run."),
 ]
 Precision = Annotated[
     Literal["fp32", "bf16", "int8"],
-    typer.Option(help="int8 is faster on a CPU, bf16 on machines that multiply in it; a few letters may change."),
+    typer.Option(help="int8 is faster on CPUs, bf16 on hardware that supports it; a few letters may change."),
 ]
-Split = Annotated[str, typer.Option(help="Part of a source that has parts.")]
-ImageColumn = Annotated[str, typer.Option(help="Column that holds the pictures.")]
-TextColumn = Annotated[str, typer.Option(help="Column that holds the texts.")]
+Split = Annotated[str, typer.Option(help="Split of a source, if it has several.")]
+ImageColumn = Annotated[str, typer.Option(help="Column with the images.")]
+TextColumn = Annotated[str, typer.Option(help="Column with the texts.")]
 
 
-def one_name(word: str | None) -> str | None:
-    """Return a folder's name by which it is known with and without a slash behind it."""
+def strip_slash(word: str | None) -> str | None:
+    """Remove a trailing slash, so that a folder has one name."""
     return None if word is None else without_slash(word)
 
 
 Model = Annotated[
     str | None,
-    typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint", callback=one_name),
+    typer.Option(help="A checkpoint's folder or Hub id.", show_default="the packaged checkpoint", callback=strip_slash),
 ]
 Adapter = Annotated[
-    str | None, typer.Option(help="A LoRA adapter's folder or Hub id, trained on that model.", callback=one_name)
+    str | None, typer.Option(help="Folder or Hub id of a LoRA adapter for that model.", callback=strip_slash)
 ]
 
 
 def parse_orientation(words: str) -> str | dict[float, float]:
-    """Understand `any`, `upright`, `90`, `0,180` or `0:0.9,180:0.1`; angles without a probability are as likely.
+    """Parse `any`, `upright`, `90`, `0,180` or `0:0.9,180:0.1`; angles without probabilities are equally likely.
 
     Raises:
         ValueError: if it is none of these.
@@ -70,10 +70,10 @@ def parse_orientation(words: str) -> str | dict[float, float]:
 
 
 def parse_angles(words: str) -> list[float]:
-    """Understand degrees separated by commas.
+    """Parse degrees separated by commas.
 
     Raises:
-        ValueError: if one is no number.
+        ValueError: if one is not a number.
     """
     try:
         return [float(word) for word in words.split(",")]
@@ -82,9 +82,9 @@ def parse_angles(words: str) -> list[float]:
 
 
 def parse_adapters(words: Sequence[str] | None) -> str | dict[str, str] | None:
-    """Understand `runs/fr`, one adapter for everything, or `fr=runs/fr` `de=runs/de`, adapters by name.
+    """Parse `runs/fr`, one adapter for all files, or `fr=runs/fr` `de=runs/de`, adapters by name.
 
-    What stands before the first = is a name if it could be one and the whole is no folder.
+    The part before the first = is a name if it has no slash and the whole word is not a folder.
 
     Raises:
         ValueError: if one of several has no name, or two have the same.
@@ -99,14 +99,14 @@ def parse_adapters(words: Sequence[str] | None) -> str | dict[str, str] | None:
     adapters = {part[1]: part[2] for part in named}
     if len(adapters) < len(words):
         raise ValueError(
-            "`--adapter`: several adapters need a name each, such as fr=runs/fr, no two the same; "
+            "`--adapter`: several adapters must have different names, such as fr=runs/fr de=runs/de, "
             f"got {', '.join(words)}."
         )
     return adapters
 
 
 def check_parent(option: str, path: Path | None) -> None:
-    """Refuse a file that could not be written, before the work rather than after it.
+    """Check before the work that a file can be written.
 
     Raises:
         ValueError: if its folder does not exist, or the file cannot be written there.
@@ -114,42 +114,42 @@ def check_parent(option: str, path: Path | None) -> None:
     if path is None:
         return
     if not path.absolute().parent.is_dir():
-        raise ValueError(f"`{option}`: there is no folder {path.parent}. Make it first.")
+        raise ValueError(f"`{option}`: there is no folder {path.parent}. Create it first.")
     try:
         if not path.exists():
             tempfile.TemporaryFile(dir=path.absolute().parent).close()
         elif not os.access(path, os.W_OK):
-            raise PermissionError("it may not be changed")
+            raise PermissionError("it is write-protected")
     except OSError as error:
         raise ValueError(f"`{option}`: {path} cannot be written: {error.strerror or error}. Choose another.") from None
 
 
 def adapter_of_each(files: Sequence[str], uses: Sequence[str], names: Collection[str]) -> list[str | None]:
-    """Return the adapter of each file, None where it is read without.
+    """Return the adapter of each file, None for files that are read without one.
 
     Args:
-        files: the pictures.
-        uses: `PATTERN=NAME`, a later one overruling those before. * stands for anything, / included, and a pattern that
-            is no absolute path may begin at any folder: letters/* are the files below every folder named letters.
-        names: of the adapters. One alone, and no `uses`: it reads every file.
+        files: image files or page files.
+        uses: `PATTERN=NAME`; if several match, the last one counts. * matches anything, / included, and a relative
+            pattern may begin at any folder: letters/* are all files in folders named letters and their subfolders.
+        names: of the adapters. Without `uses`, a single adapter reads every file.
 
     Raises:
-        ValueError: if a word names no adapter or matches no file, or several adapters are left without a word.
+        ValueError: if a use names no adapter or matches no file, or there are several adapters and no uses.
     """
     if not uses and len(names) < 2:
         return [next(iter(names), None)] * len(files)
     if not uses:
         example = f"--use 'letters/*={next(iter(names))}'"
-        raise ValueError(f"`--use` must say which files each of {', '.join(names)} reads, such as {example}.")
+        raise ValueError(f"`--use` must say which files each of {', '.join(names)} reads, for example {example}.")
     chosen: list[str | None] = [None] * len(files)
     for word in uses:
         pattern, _, name = word.rpartition("=")
         if not pattern or name not in names:
-            known = ", ".join(names) or "none: name them, --adapter fr=runs/fr"
+            known = ", ".join(names) or "there are none; name them, as in --adapter fr=runs/fr"
             raise ValueError(f"`--use` must be PATTERN=NAME with the name of an adapter ({known}), got {word}.")
         matching = [index for index, file in enumerate(files) if _matches(file, pattern)]
         if not matching:
-            raise ValueError(f"`--use`: {pattern} matches none of the {len(files)} pictures, such as {files[0]}.")
+            raise ValueError(f"`--use`: {pattern} matches none of the {len(files)} files, the first is {files[0]}.")
         for index in matching:
             chosen[index] = name
     return chosen

@@ -1,7 +1,7 @@
-"""Pages that go into one file: kept in a folder beside it, a file a page, until all of them have been read.
+"""Intermediate files of pages that go into one output file: one file per page, in a folder beside the output.
 
-What is unusual: a page's file appears when the page is read, with what was wrong in it. So whoever stops the run loses
-no page that was finished, and whoever goes on with it hears again what had been left out.
+What is unusual: a page's file appears when the page has been read, and includes its messages. So a run that is stopped
+loses no finished page, and when it is resumed it reports again what was left out.
 """
 
 import json
@@ -18,12 +18,12 @@ RUN = "run.json"
 
 
 class PageParts:
-    """What was read of the pages of one output.
+    """The pages of one output that have been read.
 
     Args:
-        output: the file that they will stand in, in the order given.
-        run: what was asked for, by the names of the options: pages of another run are refused.
-        join: files of one page each → one file of all, written to a stream; None: their texts follow one another.
+        output: the file for all pages, in the order given.
+        run: the settings of the run, by the names of the options: pages of a run with other settings are refused.
+        join: merges files of one page each into a stream; None: the texts are concatenated.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class PageParts:
         self.join = join
         self.output = Path(os.path.realpath(output))
         self.folder = self.output.with_name(self.output.name + ".pages")
-        self.run = json.loads(to_json(run))  # as it is read back
+        self.run = json.loads(to_json(run))  # with the types that JSON has, to compare with the file
 
-    def begin(self, anew: bool) -> None:
-        """Look at the pages that are there; `anew` throws them away.
+    def begin(self, overwrite: bool) -> None:
+        """Check the pages of an earlier run, or delete them if `overwrite`.
 
         Raises:
-            ValueError: if they are of another run.
+            ValueError: if that run had other settings.
         """
-        if anew and self.folder.exists():
+        if overwrite and self.folder.exists():
             shutil.rmtree(self.folder)
         remove_leftovers(self.folder)
         remove_leftovers(self.output.parent)
@@ -49,21 +49,21 @@ class PageParts:
             if before.get(name) != self.run.get(name):
                 raise ValueError(
                     f"`--output`: {self.folder} was begun with other {name}: {before.get(name)} then, "
-                    f"{self.run.get(name)} now. Finish that run with its own words, name another file, or begin anew "
-                    "with --overwrite."
+                    f"{self.run.get(name)} now. Finish that run with its own options, name another file, or start "
+                    "again with --overwrite."
                 )
 
     def holds(self, place: int) -> bool:
-        """Whether the page at this place has been read."""
+        """Whether the page at this index has been read."""
         return self._path(place).is_file()
 
     def problems(self, place: int) -> list[str]:
-        """What was left out of a page that has been read."""
+        """Return messages about what was left out of a page that has been read."""
         return (_read(self._path(place)) or {}).get("problems", [])
 
     def add(self, place: int, content: bytes, problems: list[str]) -> None:
-        """Keep what was read of a page, and what was not."""
-        if not (self.folder / RUN).exists():  # not before a page is read: a run that never began leaves nothing
+        """Store a page that was read, with its messages."""
+        if not (self.folder / RUN).exists():  # only now, so that a run without a page leaves no folder
             write_json(self.folder / RUN, self.run)
         if self.join is None:
             write_json(self._path(place), {"content": content.decode(), "problems": problems})
@@ -72,7 +72,7 @@ class PageParts:
             write_json(self._path(place), {"problems": problems})
 
     def merge(self, header: str, count: int) -> None:
-        """Write the output of `count` pages, which appears when it is complete, and take the parts away."""
+        """Write the output of `count` pages atomically, and remove the intermediate files."""
         read = [place for place in range(count) if self.holds(place)]
         with open_atomically(self.output, "wb") as stream:
             if self.join is not None:

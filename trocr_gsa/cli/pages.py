@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def pages(
     source: Annotated[Path, typer.Argument(help="A PAGE or ALTO file, or a folder of them.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder to write to.", show_default=False, file_okay=False)],
-    to: Annotated[Literal["page", "alto"], typer.Option(help="What the files shall be.", show_default=False)],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write files again that are there.")] = False,
+    to: Annotated[Literal["page", "alto"], typer.Option(help="Format of the new files.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Write pages in the other format: regions, lines and words with their places, texts and confidences."""
     from trocr_gsa.data.pages import find_pages
@@ -24,7 +24,7 @@ def pages(
     if not source.exists():
         raise ValueError(f"`source`: there is no folder or file {source}. Check the path.")
     if out.resolve() == (source if source.is_dir() else source.parent).resolve():
-        raise ValueError(f"`out`: {out} holds the pages themselves. Choose another folder.")
+        raise ValueError(f"`out`: {out} is the folder of the source. Choose another folder.")
     inside = [file for file in find_pages(source) if not file.path.resolve().is_relative_to(out.resolve())]
     targets = {file: out / Path(file.name).with_suffix(".xml") for file in inside}
     todo = [file for file in inside if overwrite or not targets[file].exists()]
@@ -32,9 +32,9 @@ def pages(
     count = sum(_convert(file, targets[file], to.upper(), problems) for file in todo)
     kept = len(inside) - len(todo)
     if not (count or kept or problems):
-        raise ValueError(f"`source`: {source} holds no PAGE or ALTO file. Give such files, or a folder of them.")
+        raise ValueError(f"`source`: {source} contains no PAGE or ALTO file. Give such files, or a folder of them.")
     if kept:
-        report_notes([f"{kept} files are there already and were left as they are; --overwrite writes them again."])
+        report_notes([f"{kept} files exist already and were not changed; --overwrite replaces them."])
     typer.echo(f"{out}: {count} pages")
     report_left_out(problems)
     if problems:
@@ -42,7 +42,7 @@ def pages(
 
 
 def _convert(file: "PageFile", target: Path, kind: str, problems: list[str]) -> bool:
-    """Write a page as the other format; return whether it was one, and say what was wrong with it in `problems`."""
+    """Write a page in the other format; return whether it was written, and append errors to `problems`."""
     from trocr_gsa.atomic import remove_leftovers, write_bytes
     from trocr_gsa.data.pages import PageError
     from trocr_gsa.data.pages.conversion import convert_page, in_pixels

@@ -1,4 +1,4 @@
-"""The processes that share one command: `accelerate launch`, `torchrun` or another launcher started them."""
+"""Several processes of one command, started by `accelerate launch`, `torchrun` or another launcher."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
 Item = TypeVar("Item")
-LONGEST_WAIT = timedelta(days=30)  # of the first that is done for the last; torch by itself gives up after half an hour
+MAX_WAIT = timedelta(days=30)  # from the first process that is done to the last; torch's own limit is half an hour
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that share a command.
+    """This process and its part of the work.
 
     Args:
-        rank: this one, from 0.
-        count: of all.
-        device: that this one reads on; None: whichever there is.
-        state: accelerate's; None: there is one process.
+        rank: of this process, from 0.
+        count: number of processes.
+        device: of this process; None: the default device.
+        state: accelerate's state; None if there is one process.
     """
 
     rank: int = 0
@@ -32,33 +32,33 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one speaks and acts for all."""
+        """Whether this process prints and writes for all."""
         return self.rank == 0
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Return every `count`-th item, from the `rank`-th on: shares as even as can be, of like pictures."""
+        """Return every `count`-th item, from the `rank`-th on: similar shares, as neighbours are similar images."""
         return items[self.rank :: self.count]
 
     def wait(self) -> None:
-        """Wait until all are here."""
+        """Wait until all processes have called this."""
         if self.state is not None:
             self.state.wait_for_everyone()
 
 
 def are_several() -> bool:
-    """Whether a launcher says that there are more processes than this one."""
+    """Whether a launcher started more than one process."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 @contextmanager
-def joined(device: str | None) -> Iterator[Processes]:
-    """Join the other processes, if there are any.
+def join_processes(device: str | None) -> Iterator[Processes]:
+    """Context manager that connects this process with the others, if there are any.
 
-    What is unusual: they talk by gloo on GPUs too. All they have to say is that they are done, and NCCL would refuse
-    two processes on one GPU.
+    What is unusual: the backend is gloo also on GPUs. The processes only wait for each other, and NCCL refuses two
+    processes on one GPU.
 
     Args:
-        device: as the user names it; None, and cuda where there is some, becomes the GPU of this process.
+        device: as the user names it; None or "cuda", if available, becomes the GPU of this process.
     """
     if not are_several():
         yield Processes(device=device)
@@ -67,7 +67,7 @@ def joined(device: str | None) -> Iterator[Processes]:
     from accelerate import PartialState
 
     on_cpu = device == "cpu" or not torch.cuda.is_available()
-    state = PartialState(cpu=on_cpu, backend="gloo", timeout=LONGEST_WAIT)
+    state = PartialState(cpu=on_cpu, backend="gloo", timeout=MAX_WAIT)
     own = str(state.device) if device is None or (device == "cuda" and not on_cpu) else device
     try:
         yield Processes(state.process_index, state.num_processes, own, state)

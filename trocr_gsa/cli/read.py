@@ -1,4 +1,4 @@
-"""`trocr-gsa read`: text out of pictures."""
+"""`trocr-gsa read`: reads the text of line images and pages."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from .inputs import PageInputs, find_page_files, find_pictures
 from .messages import silence_libraries, user_errors
 from .options import adapter_of_each
 from .read_details import details_for
-from .read_lines import LineJob, read_lines, weights_asked_for
+from .read_lines import LineJob, read_lines, weights_identity
 from .read_pages import PageOptions, find_scan_files, read_pages
 from .read_places import places_for
 from .read_provenance import provenance_of
@@ -26,7 +26,7 @@ def read(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures of lines, or pages (PAGE, ALTO; with --segment also pictures and PDFs): files, folders, "
+            help="Images of lines, or pages (PAGE, ALTO; with --segment also images and PDFs): files, folders, or "
             "patterns such as 'scans/**/*.png'.",
             show_default=False,
         ),
@@ -41,7 +41,7 @@ def read(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="File to write to; it appears when all is read, and a run that was stopped goes on.",
+            help="File to write to; it appears when all is read. A run that was stopped continues.",
             dir_okay=False,
             show_default="standard output",
         ),
@@ -52,13 +52,13 @@ def read(
         list[str] | None,
         typer.Option(
             metavar="PATTERN=NAME",
-            help="Files that a named adapter reads, such as 'letters/*=fr'; of several that match, the last. Other "
-            "files are read without. Not needed with one adapter: it reads all.",
+            help="Files that a named adapter reads, such as 'letters/*=fr'; if several match, the last one counts. "
+            "Other files are read without an adapter. Not needed with one adapter, which reads all files.",
         ),
     ] = None,
     orientation: Annotated[
         str,
-        typer.Option(help="any; upright; the angles that occur, 0,180; with their odds, 0:0.9,180:0.1."),
+        typer.Option(help="any; upright; possible angles, 0,180; or their probabilities, 0:0.9,180:0.1."),
     ] = "any",
     device: options.Device = None,
     beams: options.Beams = 1,
@@ -66,41 +66,41 @@ def read(
     output_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Of pages: folder for a file a page. Pages that have theirs already are passed over.",
+            help="For pages: folder for one file per page. Pages whose file exists are skipped.",
             file_okay=False,
         ),
     ] = None,
     suffix: Annotated[
         str | None, typer.Option(help="Ending of these files, such as .read.xml.", show_default="the format's")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Read again what was read before.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Read again what an earlier run has read.")] = False,
     segment: Annotated[
-        bool, typer.Option("--segment", help="Pictures are of pages: find their lines first, with kraken.")
+        bool, typer.Option("--segment", help="The images show pages: find their lines first, with kraken.")
     ] = False,
     mets: Annotated[bool, typer.Option("--mets", help="List the files in --output-dir in a METS file there.")] = False,
     file_group: Annotated[
-        str | None, typer.Option(help="Of a METS file, the group whose pages or images are read.")
+        str | None, typer.Option(help="File group of a METS file whose pages or images are read.")
     ] = None,
     min_confidence: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Lines less sure are listed and left out; those of pages keep their text."),
+        typer.Option(min=0, max=1, help="Lines below it are listed and left out; on pages they keep their old text."),
     ] = 0.0,
     alternatives: Annotated[
-        int, typer.Option(min=0, help="The most probable texts of each line, so many, in jsonl and page.")
+        int, typer.Option(min=0, help="Number of most probable texts to write for each line, in jsonl and page.")
     ] = 0,
     queue: Annotated[
-        int, typer.Option(min=0, help="Write so many of the least certain lines into a folder, to be corrected.")
+        int, typer.Option(min=0, help="Number of least certain lines to write to a folder for correction.")
     ] = 0,
-    queue_dir: Annotated[Path, typer.Option(help="That folder.", file_okay=False)] = Path("queue"),
+    queue_dir: Annotated[Path, typer.Option(help="Folder for --queue.", file_okay=False)] = Path("queue"),
     words: Annotated[
-        bool, typer.Option("--words", help="Say where each word is, in jsonl and in the formats for pages.")
+        bool, typer.Option("--words", help="Write the position of each word, in jsonl and in the formats for pages.")
     ] = False,
     characters: Annotated[
-        bool, typer.Option("--characters", help="Say where each word and each of its characters is.")
+        bool, typer.Option("--characters", help="Write the position of each word and of each of its characters.")
     ] = False,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Read pictures of one line each, or whole pages line by line, whichever way up, in the order given."""
+    """Read images of one line each, or whole pages line by line, in any orientation, in the order given."""
     from trocr_gsa.reader import LineReader
 
     silence_libraries()
@@ -117,21 +117,21 @@ def read(
     page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with, mets)
     page_options.check()
 
-    def load(own: str | None) -> "LineReader":
-        return LineReader.from_pretrained(model, adapters, own, precision, trust_remote_code)
+    def load(own_device: str | None) -> "LineReader":
+        return LineReader.from_pretrained(model, adapters, own_device, precision, trust_remote_code)
 
-    def asked() -> dict[str, Any]:
-        return weights_asked_for(model, adapters) | {"precision": precision}
+    def identity() -> dict[str, Any]:
+        return weights_identity(model, adapters) | {"precision": precision}
 
     if segment:
         pages = PageInputs(*find_scan_files(pictures, file_group))
     else:
         pages = find_page_files(pictures, chosen.kind or "PAGE", file_group)
     if pages.files is not None:
-        read_pages(pages, page_options, use or (), adapters, load, asked, prior, beams, device)
+        read_pages(pages, page_options, use or (), adapters, load, identity, prior, beams, device)
         return
-    page_options.refuse()
+    page_options.check_lines()
     files = list(find_pictures(pictures))
     by_file = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
-    job = LineJob(files, by_file, prior, beams, chosen, asked, load, places, details)
+    job = LineJob(files, by_file, prior, beams, chosen, identity, load, places, details)
     read_lines(job, output, overwrite, device)

@@ -1,4 +1,4 @@
-"""The part of `trocr-gsa read` for how certain lines are: alternatives, the least confidence, lines to correct."""
+"""The part of `trocr-gsa read` about uncertainty: alternatives, minimum confidence, the correction queue."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Details:
-    """What is asked for beside the texts.
+    """The requested output beside the texts.
 
     Args:
-        alternatives: number of texts for each line.
-        min_confidence: of a line that is written; for pages, of one whose text is taken over.
-        queue: collects the least certain lines; None: nobody wants them.
+        alternatives: number of alternative texts for each line.
+        min_confidence: lines below it are not written; on pages they keep their old text.
+        queue: collects the least certain lines; None: no queue.
     """
 
     alternatives: int = 0
     min_confidence: float = 0.0
     queue: CorrectionQueue | None = None
 
-    def see(self, image: Image.Image, line: Line) -> None:
-        """Offer a line of a page for correction, with its image."""
+    def offer(self, image: Image.Image, line: Line) -> None:
+        """Offer a line of a page to the queue, with its image."""
         if self.queue is not None:
             self.queue.add(line, lambda: image)
 
     def write_queue(self) -> int:
-        """Write the lines to correct; return how many could not be written."""
+        """Write the queue; return the number of lines that could not be written."""
         problems = [] if self.queue is None else self.queue.write()
         for problem in problems:
             say(f"left out of the queue: {problem}")
@@ -44,10 +44,10 @@ class Details:
 
 
 def details_for(format: OutputFormat, alternatives: int, min_confidence: float, queue: int, queue_dir: Path) -> Details:
-    """Return what was asked for.
+    """Return the requested details.
 
     Raises:
-        ValueError: if the format has no room for alternatives, or lines to correct cannot be written.
+        ValueError: if the format has no alternatives, or the queue cannot be written.
     """
     from trocr_gsa.data.correction_queue import CorrectionQueue
     from trocr_gsa.data.formats import FORMATS
@@ -63,5 +63,5 @@ def details_for(format: OutputFormat, alternatives: int, min_confidence: float, 
 
 
 def unsure(line: Line, least: float) -> str:
-    """Say that a line is not certain enough."""
+    """Return a message about a line whose confidence is too low."""
     return f"{line.confidence:.3g} sure, less than {least:g}: {line.text}"

@@ -1,4 +1,4 @@
-"""The part of `trocr-gsa read` for pictures of lines: to the screen as they come, or into a file by way of parts."""
+"""The part of `trocr-gsa read` for line images: prints lines at once, or writes them to a file by way of parts."""
 
 import hashlib
 import sys
@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 
 from .messages import ESCAPE, LEFT_OUT, say
-from .processes import Processes, are_several, joined
+from .processes import Processes, are_several, join_processes
 from .read_details import Details, unsure
-from .read_places import Places, as_asked
+from .read_places import Places, with_places
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.reader import Line, LineReader
 
-WINDOW = 256  # files between two outputs; inside it, lines of like length are read together
+WINDOW = 256  # files between two outputs; inside a window, lines of similar length are read together
 
 
 @dataclass(frozen=True)
 class LineJob:
-    """What shall be read, and how.
+    """Line images to read, and the settings.
 
     Args:
-        files: pictures of one line each.
-        adapters: that of each file; None: the model alone.
-        orientation: prior, as `LineReader.read` takes it.
-        beams: texts followed side by side.
-        format: of the lines.
-        asked: () → what else tells one run from another, by the names of the options.
-        load: device → the reader, once it is known to be needed.
-        places: what shall have its place on the picture.
-        details: what else is asked for.
+        files: images of one line each.
+        adapters: one for each file; None: the model alone.
+        orientation: prior, as in `LineReader.read`.
+        beams: number of beams.
+        format: of the output.
+        identity: returns further settings that distinguish this run from others, by the names of the options.
+        load: loads the reader onto a device; called only if something is to be read.
+        places: whether the output includes positions.
+        details: alternatives, minimum confidence and correction queue.
     """
 
     files: "Sequence[str | PicturePage]"
@@ -49,13 +49,13 @@ class LineJob:
     orientation: Any
     beams: int
     format: "OutputFormat"
-    asked: Callable[[], dict[str, Any]]
+    identity: Callable[[], dict[str, Any]]
     load: "Callable[[str | None], LineReader]"
     places: Places | None = None
     details: Details = field(default_factory=Details)
 
     def run(self) -> dict[str, Any]:
-        """Return what makes two runs one and the same."""
+        """Return the settings that identify a run, so that it can be resumed."""
         names = "\0".join(map(str, self.files)).encode(errors="surrogateescape")
         pictures = f"{len(self.files)} with SHA-256 {hashlib.sha256(names).hexdigest()[:16]}"
         read_by = sorted({str(name) for name in self.adapters})
@@ -74,18 +74,18 @@ class LineJob:
                 "format": self.format.name,
             }
             | where
-            | self.asked()
+            | self.identity()
         )
 
 
 def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str | None) -> None:
-    """Read pictures of lines, in as many processes as there are, and write them in the order given.
+    """Read line images, shared among the processes, and write the lines in the order given.
 
     Raises:
-        ValueError: if several processes have no file to write to, or it was begun by another run.
+        ValueError: if several processes have no file to write to, or the file belongs to another run.
     """
     if output is not None and (output.is_file() or not output.exists()):
-        with joined(device) as processes:
+        with join_processes(device) as processes:
             left_out = _read_to_file(job, output, overwrite, processes)
     elif are_several():
         raise ValueError("`--output`: several processes would mix their lines. Add --output FILE.")
@@ -96,7 +96,7 @@ def read_lines(job: LineJob, output: Path | None, overwrite: bool, device: str |
 
 
 def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> int:
-    """Read and write at once; return how many pictures could not be read."""
+    """Read and write each window of lines; return the number of lines left out."""
     reader = job.load(device)
     with output.open("w", encoding="utf-8", errors=ESCAPE) if output else nullcontext(sys.stdout) as stream:
         written = LineOutput(job, stream)
@@ -107,7 +107,10 @@ def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> in
 
 
 def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Processes) -> int:
-    """Read what no part holds yet, and merge the parts; return for how many pictures this process answers."""
+    """Read the images that no part has yet, and merge the parts; return the number of lines left out.
+
+    Only the first process counts them, for all processes.
+    """
     from trocr_gsa.reader.parts import Parts
 
     parts = Parts(output, job.run(), len(job.files))
@@ -115,7 +118,7 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
         parts.begin(overwrite)
     processes.wait()
     parts.look()
-    processes.wait()  # nobody begins a part while another still counts what is there
+    processes.wait()  # no process starts a part while another still lists the parts
     missing = parts.missing()
     if processes.is_first and len(missing) < len(job.files):
         say(f"read before and kept: {len(job.files) - len(missing)} pictures; --overwrite reads them again")
@@ -140,7 +143,7 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
 
 
 def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown: bool) -> "Iterator[dict[int, Line]]":
-    """Yield the lines of the pictures at some places, window by window, and say which could not be read."""
+    """Yield the lines of the images at some indices, window by window, and report images that cannot be read."""
     screen = Console(stderr=True)
     starts = range(0, len(places), WINDOW)
     for start in track(starts, "reading", console=screen, disable=not (is_shown and screen.is_terminal)):
@@ -159,14 +162,14 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
                 say(f"left out: {line.error}")
             elif line.note is not None:
                 say(f"note: {line.source}: {line.note}")
-        yield dict(zip(window, (as_asked(line, job.places) for line in lines), strict=True))
+        yield dict(zip(window, (with_places(line, job.places) for line in lines), strict=True))
 
 
-def weights_asked_for(model: str | None, adapters: str | dict[str, str] | None) -> dict[str, Any]:
-    """Return what was asked to read, by name and by weights: other weights under the same name are another reader.
+def weights_identity(model: str | None, adapters: str | dict[str, str] | None) -> dict[str, Any]:
+    """Return the names of model and adapters with digests of their weights, as weights may change under one name.
 
     Raises:
-        ValueError: if an adapter's folder is not there.
+        ValueError: if an adapter's folder does not exist.
     """
     from trocr_gsa.checkpoints.loading import find_adapter
     from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
@@ -179,7 +182,7 @@ def weights_asked_for(model: str | None, adapters: str | dict[str, str] | None) 
 
 
 def _weights_of(source: str | Path) -> str | None:
-    """Return the beginning of a checksum of weights; None where they are not here."""
+    """Return the beginning of the weights' checksum; None if they are not on this machine."""
     from trocr_gsa.checkpoints.weights_digest import weights_digest
 
     found = weights_digest(source)
@@ -187,11 +190,11 @@ def _weights_of(source: str | Path) -> str | None:
 
 
 class LineOutput:
-    """Writes lines in a format, once it has written the header.
+    """Writes lines in a format, after its header.
 
     Args:
-        job: what is read.
-        stream: where to.
+        job: settings.
+        stream: to write to.
 
     Attributes:
         left_out: number of lines that were not written.
@@ -209,7 +212,7 @@ class LineOutput:
         typer.echo(job.format.line_header, file=stream, nl=False)
 
     def add(self, line: "Line") -> None:
-        """Write a line that was read with enough confidence; offer it for correction."""
+        """Write a line if its confidence suffices, and offer it to the correction queue."""
         if line.error is not None:
             self.left_out += 1
             return

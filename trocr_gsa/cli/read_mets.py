@@ -1,4 +1,4 @@
-"""The part of `trocr-gsa read` that lists what it wrote in a METS file."""
+"""The part of `trocr-gsa read` that lists its output files in a METS file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NAME = "mets.xml"
 def list_in_mets(
     files: Sequence[PageFile | Scan], folder: Path, target: Callable[[str], Path | None], made: Provenance
 ) -> None:
-    """Write `mets.xml` into a folder: the texts that are there, and their images, in the order of the pages.
+    """Write `mets.xml` into a folder, with its text files and their images in the order of the pages.
 
     Args:
         files: the pages.
-        folder: that the texts are in.
-        target: name of a page → where its text is.
-        made: what made the texts.
+        folder: with the text files.
+        target: returns the path of the text file from the name of a page.
+        made: provenance of the texts.
     """
     from trocr_gsa.atomic import write_bytes
     from trocr_gsa.data.pages.mets import write_mets
@@ -38,7 +38,7 @@ def list_in_mets(
 
 
 def _picture(file: PageFile | Scan, folder: Path) -> Path | None:
-    """Return where a page's image is, the kept one of a page of a PDF; None if there is none."""
+    """Return the path of a page's image, for a PDF that of the kept image; None if there is none."""
     from trocr_gsa.data.pages import PageError, Scan
 
     if isinstance(file, Scan):

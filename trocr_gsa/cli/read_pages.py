@@ -1,4 +1,4 @@
-"""The part of `trocr-gsa read` for whole pages: PAGE and ALTO files in, the same files out, read."""
+"""The part of `trocr-gsa read` for whole pages: PAGE and ALTO files, or segmented images, are read and written."""
 
 import sys
 from collections import deque
@@ -14,11 +14,11 @@ from .inputs import PageInputs, files_named
 from .messages import LEFT_OUT, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
-from .processes import are_several, joined
+from .processes import are_several, join_processes
 from .read_details import Details, unsure
 from .read_lines import LineJob
 from .read_mets import list_in_mets
-from .read_places import Places, as_asked
+from .read_places import Places, with_places
 
 if TYPE_CHECKING:
     from trocr_gsa.data.formats import OutputFormat
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What the options of `read` say about pages.
+    """Options of `read` for pages.
 
     Args:
-        format: of the pages.
-        output: file for all pages together; None: standard output.
-        folder: for a file a page.
+        format: of the output.
+        output: one file for all pages; None: standard output.
+        folder: for one file per page.
         suffix: of these files; None: the format's.
-        overwrite: files that are there already.
-        details: what is asked for beside the texts.
-        places: what shall have its place on the page.
-        made_with: the name of the adapter that reads a page → what made its text.
+        overwrite: whether existing files are replaced.
+        details: alternatives, minimum confidence and correction queue.
+        places: whether the output includes positions.
+        made_with: returns the provenance of a text from the name of its adapter.
         mets: whether the files are listed in a METS file.
     """
 
@@ -56,51 +56,53 @@ class PageOptions:
     mets: bool = False
 
     def check(self) -> None:
-        """Refuse what does not go together.
+        """Check that the options go together.
 
         Raises:
-            ValueError: if it does not.
+            ValueError: if they do not.
         """
         from trocr_gsa.data.images import PICTURE_SUFFIXES
 
         self.format.check_modules()
         is_file = self.output is not None and (self.output.is_file() or not self.output.exists())
         if self.format.join is not None and self.folder is None and not is_file:
-            raise ValueError(f"`--format` {self.format.name} makes files. Add --output FILE or --output-dir FOLDER.")
+            raise ValueError(f"`--format` {self.format.name} needs a file. Add --output FILE or --output-dir FOLDER.")
         if self.folder is None and not self.format.is_appendable:
-            raise ValueError(f"`--format` {self.format.name} makes a file of every page. Add --output-dir FOLDER.")
+            raise ValueError(f"`--format` {self.format.name} needs one file per page. Add --output-dir FOLDER.")
         if self.folder is None and self.mets:
             raise ValueError("`--mets` lists the files in --output-dir. Add --output-dir FOLDER.")
         if self.folder is None and self.suffix:
-            raise ValueError("`--suffix` is about files in --output-dir. Add --output-dir FOLDER.")
+            raise ValueError("`--suffix` applies to files in --output-dir. Add --output-dir FOLDER.")
         if self.folder is None and self.output is None and self.overwrite:
-            raise ValueError("`--overwrite` is about files that are there already. Add --output or --output-dir.")
+            raise ValueError("`--overwrite` applies to existing files. Add --output or --output-dir.")
         if self.folder is not None and self.output is not None:
-            raise ValueError("`--output` is one file, `--output-dir` a file for every page. Give one of them.")
+            raise ValueError("`--output` is one file, `--output-dir` one file per page. Give one of them.")
         if self.suffix is not None and ("/" in self.suffix or "." not in self.suffix):
             raise ValueError(f"`--suffix` must be an ending such as .read.xml, got {self.suffix}.")
         others = [each for each in (*PICTURE_SUFFIXES, ".pdf") if each != self.format.suffix]
         if self.suffix is not None and self.suffix.lower().endswith(tuple(others)):
-            raise ValueError(f"`--suffix` {self.suffix} is a picture's, and texts are written. Use .read.xml or such.")
+            raise ValueError(
+                f"`--suffix` {self.suffix} is a picture's, but the files contain text. Use an ending such as .read.xml."
+            )
 
-    def refuse(self) -> None:
-        """Refuse, where there are pictures of lines, what makes sense for pages alone.
+    def check_lines(self) -> None:
+        """Check the options for line images: some are for pages only.
 
         Raises:
-            ValueError: if it is asked for.
+            ValueError: if one of these is used.
         """
         from trocr_gsa.data.formats import FORMATS
 
         if self.folder is not None or self.format.needs_layout:
             of_pages = ", ".join(each.name for each in FORMATS.values() if each.needs_layout)
             raise ValueError(
-                "`pictures`: there is no page (PAGE, ALTO) among them, which --output-dir and the "
-                f"formats {of_pages} are for. Give a page's XML file, or a folder of them; or --segment, if "
-                "these are pictures of pages."
+                f"`pictures`: there is no page (PAGE, ALTO) among them, but --output-dir and the formats {of_pages} "
+                "are for pages. Give a page's XML file, or a folder of them; or add --segment, if the pictures show "
+                "pages."
             )
 
     def target(self, page: str) -> Path | None:
-        """Where the file of a page goes, by the page's name; None if all go to one place."""
+        """Return the path of a page's file, from the page's name; None if all pages go to one file."""
         if self.folder is None:
             return None
         name = Path(page)
@@ -108,17 +110,17 @@ class PageOptions:
 
     @property
     def suffix_of_files(self) -> str:
-        """The ending of a page's file."""
+        """The ending of the files of pages."""
         return self.suffix or self.format.suffix
 
 
 def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[list[Scan], list[str]]":
-    """Return the pages that the words mean, and of PDFs that cannot be opened what is wrong.
+    """Return the page images that the arguments name, and messages about inputs that cannot be opened.
 
-    PAGE and ALTO files that lie in a folder are left alone: the lines are found anew.
+    PAGE and ALTO files in a folder are ignored: the lines are found again.
 
     Raises:
-        ValueError: if a word means a PAGE or ALTO file itself, or a folder without pictures.
+        ValueError: if an argument names a PAGE or ALTO file, or a folder without images.
     """
     from trocr_gsa.data.pages import PageError, find_scans
     from trocr_gsa.data.pages.iiif import find_canvases, is_manifest, is_remote
@@ -132,8 +134,8 @@ def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[li
         for name in [word] if is_remote(word) else files_named(word):
             if name.lower().endswith(XML_SUFFIXES) and not is_mets(Path(name)):
                 raise ValueError(
-                    f"`--segment` finds the lines of pictures and PDFs, and {name} says where its lines are. Read it "
-                    "without --segment, or name its picture."
+                    f"`--segment` finds the lines of pictures and PDFs, but {name} says where its lines are. Read it "
+                    "without --segment, or give its picture."
                 )
             try:
                 if is_manifest(name):
@@ -148,12 +150,12 @@ def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[li
             problems += wrong
             found += len(some) + len(wrong)
         if not found:
-            raise ValueError(f"`pictures`: {word} holds no picture and no PDF. Give files, folders, or patterns.")
+            raise ValueError(f"`pictures`: {word} contains no picture and no PDF. Give files, folders, or patterns.")
     return scans, problems
 
 
 def find_lines(scans: "Sequence[Scan]", options: "PageOptions") -> "Iterator[SegmentedPage]":
-    """Return the pages with their lines, which are found while they are asked for.
+    """Yield the pages with their lines; a page is segmented when it is requested.
 
     Raises:
         ValueError: if kraken is not installed.
@@ -165,7 +167,7 @@ def find_lines(scans: "Sequence[Scan]", options: "PageOptions") -> "Iterator[Seg
 
 
 def kept_pictures(files: "Sequence[PageFile | Scan]", folder: Path) -> set[Path]:
-    """Return where the pictures of PDF pages would be kept in a folder."""
+    """Return the paths under which the images of PDF pages would be kept in a folder."""
     from trocr_gsa.data.pages import Scan
 
     return {(folder / file.name).resolve() for file in files if isinstance(file, Scan) and not file.is_file}
@@ -177,54 +179,55 @@ def read_pages(
     uses: Sequence[str],
     adapters: str | dict[str, str] | None,
     load: "Callable[[str | None], LineReader]",
-    asked: Callable[[], dict[str, Any]],
+    identity: Callable[[], dict[str, Any]],
     orientation: Any,
     beams: int,
     device: str | None,
 ) -> None:
-    """Read pages and write them; a page that was read before is passed over.
+    """Read pages and write them; a page that was read before is skipped.
 
-    Several processes share what is left of the pages, and each answers for its own.
+    Several processes share the remaining pages, and each reports problems with its own.
 
     Args:
-        inputs: the pages; those of which there is only a picture have their lines found first.
-        options: where they go, and how.
-        uses: `--use`.
-        adapters: by name.
-        load: device → the reader, once it is known to be needed.
-        asked: () → what else tells one run from another, by the names of the options.
-        orientation: prior of the lines as they lie on their pages.
-        beams: texts followed side by side.
-        device: to read on, as the user names it.
+        inputs: the pages; images without lines are segmented first.
+        options: of the output.
+        uses: values of `--use`.
+        adapters: one, or several by name.
+        load: loads the reader onto a device; called only if something is to be read.
+        identity: returns further settings that distinguish this run from others, by the names of the options.
+        orientation: prior of the lines' orientation on their pages.
+        beams: number of beams.
+        device: as the user names it.
 
     Raises:
-        ValueError: if the options do not go together, or `--output` was begun by another run.
+        ValueError: if the options do not go together, or `--output` belongs to another run.
     """
     files = _inputs(inputs.files or (), options)
     if not files and not inputs.problems:
-        raise ValueError("`pictures`: holds only what an earlier run has written. Give the pages themselves.")
+        raise ValueError("`pictures`: there is only the output of an earlier run. Give the pages themselves.")
     names = adapters if isinstance(adapters, dict) else ()
     chosen = adapter_of_each([str(file.path) for file in files], uses, names) if files else []
     if options.folder is None and are_several():
-        raise ValueError("`--output-dir`: several processes need a file for every page. Add --output-dir FOLDER.")
+        raise ValueError("`--output-dir`: several processes need one file per page. Add --output-dir FOLDER.")
     parts = None
     if options.output is not None and (options.output.is_file() or not options.output.exists()):
         paths = [getattr(file, "url", str(file.path)) for file in files]
-        job = LineJob(paths, chosen, orientation, beams, options.format, asked, load, options.places, options.details)
+        format, places, details = options.format, options.places, options.details
+        job = LineJob(paths, chosen, orientation, beams, format, identity, load, places, details)
         run = job.run() | {"min confidence": options.details.min_confidence}
         parts = PageParts(options.output, run, options.format.join)
         parts.begin(options.overwrite)
-    with joined(device) as processes:
+    with join_processes(device) as processes:
         waiting = [PageToRead(place, *pair) for place, pair in enumerate(zip(files, chosen, strict=True))]
         todo = [page for page in waiting if not _is_done(page, options, parts)]
-        processes.wait()  # nobody writes a page while another still looks which are there
+        processes.wait()  # no process writes a page while another still lists them
         left_out = 0
         if processes.is_first:
             _remove_leftovers(todo, options)
             left_out = _report_before(inputs, waiting, todo, parts)
         own = processes.share(todo)
         left_out += _read_and_write(own, options, parts, lambda: load(processes.device), orientation, beams)
-        processes.wait()  # a process that ends with an error has the launcher end the others
+        processes.wait()  # if a process ends with an error, the launcher ends the others
     if parts is not None:
         parts.merge(options.format.page_header, len(files))
     made = options.made_with(None)
@@ -237,7 +240,7 @@ def read_pages(
 
 @dataclass(frozen=True)
 class PageToRead:
-    """A page, its place among all that were given, and the adapter that reads it, or None."""
+    """A page, its index among all pages, and the adapter that reads it, or None."""
 
     place: int
     file: "PageFile | Scan"
@@ -245,7 +248,7 @@ class PageToRead:
 
 
 def _remove_leftovers(todo: Sequence[PageToRead], options: PageOptions) -> None:
-    """Remove what a killed run had begun to write where pages will be written."""
+    """Remove incomplete files of a killed run from the output folders."""
     from trocr_gsa.atomic import remove_leftovers
 
     targets = (options.target(page.file.name) for page in todo)
@@ -256,7 +259,7 @@ def _remove_leftovers(todo: Sequence[PageToRead], options: PageOptions) -> None:
 def _report_before(
     inputs: PageInputs, waiting: Sequence[PageToRead], todo: Sequence[PageToRead], parts: PageParts | None
 ) -> int:
-    """Say what is known before a page is read; return how much was left out."""
+    """Report what is known before a page is read; return the number of problems."""
     if len(todo) < len(waiting):
         there = len(waiting) - len(todo)
         say(f"already there and left as they are: {there} pages; --overwrite reads them again")
@@ -277,7 +280,7 @@ def _read_and_write(
     orientation: Any,
     beams: int,
 ) -> int:
-    """Read pages, each with its adapter, and write them; return how much was left out."""
+    """Read pages, each with its adapter, and write them; return the number of problems."""
     from trocr_gsa.atomic import open_atomically, write_bytes
     from trocr_gsa.reader.pages import read_pages
 
@@ -294,20 +297,20 @@ def _read_and_write(
             with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
             details = options.details
             pages = read_pages(
-                reader, sources, orientation, beams, adapters, with_words, details.alternatives, details.see
+                reader, sources, orientation, beams, adapters, with_words, details.alternatives, details.offer
             )
         for page in pages:
-            while opened[0][1] is not page.file:  # no page, but something that lies beside pages
+            while opened[0][1] is not page.file:  # not a page, but a file that accompanies pages
                 opened.popleft()
-            asked, _ = opened.popleft()
-            content, problems = _as_written(page, options, asked.adapter)
+            requested, _ = opened.popleft()
+            content, problems = _as_written(page, options, requested.adapter)
             target = options.target(page.file.name)
             if content is None:
                 pass
             elif target is not None:
                 write_bytes(target, header.encode() + content)
             elif parts is not None:
-                parts.add(asked.place, content, problems)
+                parts.add(requested.place, content, problems)
             else:
                 typer.echo(content.decode(), file=stream, nl=False)
             left_out += len(problems)
@@ -318,17 +321,17 @@ def _read_and_write(
 
 
 def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[PageFile | Scan]":
-    """Return the pages without what an earlier run has written among them.
+    """Return the pages without the files that an earlier run has written beside them.
 
     Raises:
-        ValueError: if two pages would be written to one file, or one over itself.
+        ValueError: if two pages would be written to one file, or a page would replace itself.
     """
     if options.folder is None:
         return list(files)
     folder, suffix = options.folder.resolve(), options.suffix_of_files
     if options.format.holds_pictures and any(file.root.resolve() == folder for file in files):
         raise ValueError(
-            f"`--output-dir`: {options.folder} holds the pages themselves. Choose another folder for PDFs."
+            f"`--output-dir`: {options.folder} is the folder of the pages. Choose another folder for PDFs."
         )
     kept = kept_pictures(files, folder)
     targets: dict[Path, PageFile | Scan] = {}
@@ -339,16 +342,16 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
             continue
         target = (options.target(file.name) or path).resolve()
         if target == path:
-            raise ValueError(f"`--output-dir`: {file.path} would be written over itself. Choose a folder, or --suffix.")
+            raise ValueError(f"`--output-dir`: {file.path} would be overwritten. Choose another folder, or --suffix.")
         if target in targets:
             both = f"{targets[target].path} and {file.path}"
-            raise ValueError(f"`--output-dir`: {both} would both become {target}. Read them one after the other.")
+            raise ValueError(f"`--output-dir`: {both} would both become {target}. Read them into separate folders.")
         targets[target] = file
     return list(targets.values())
 
 
 def _sources(todo: Sequence[PageToRead], options: PageOptions) -> "Iterable[PageSource]":
-    """Return the pages, ready to be opened one after the other."""
+    """Return the pages; images are segmented when they are requested."""
     from trocr_gsa.data.pages import PageFile, Scan
 
     scans = [page.file for page in todo if isinstance(page.file, Scan)]
@@ -358,7 +361,7 @@ def _sources(todo: Sequence[PageToRead], options: PageOptions) -> "Iterable[Page
 def _in_turn(
     todo: Sequence[PageToRead], sources: "Iterable[PageSource]", opened: "deque[tuple[PageToRead, PageSource]]"
 ) -> "Iterator[PageSource]":
-    """Yield pages, and note each as it is asked for."""
+    """Yield pages, and append each to `opened` when it is requested."""
     for page, source in zip(todo, sources, strict=True):
         opened.append((page, source))
         yield source
@@ -377,7 +380,7 @@ def _is_done(page: PageToRead, options: PageOptions, parts: PageParts | None) ->
 
 
 def _as_written(read: "ReadPage", options: PageOptions, adapter: str | None) -> tuple[bytes | None, list[str]]:
-    """Return what is to be written of a page, None if it could not be used, and what was left out, a line each."""
+    """Return the content of a page's file, None if the page cannot be used, and messages about what was left out."""
     from trocr_gsa.data.formats import FORMATS
     from trocr_gsa.data.pages import PageError
     from trocr_gsa.data.pages.page_files import named_errors
@@ -387,23 +390,23 @@ def _as_written(read: "ReadPage", options: PageOptions, adapter: str | None) -> 
         return None, read.problems
     if format.kind not in (None, page.kind):
         fitting = next(name for name, each in FORMATS.items() if each.kind == page.kind)
-        instead = f"which --format {format.name} does not fill in. Use --format {fitting}."
+        instead = f"not the format of --format {format.name}. Use --format {fitting}."
         return None, [f"{page.name}: is {page.kind}, {instead}"]
-    sure, too_unsure = _judged(read, options.details.min_confidence)
-    sure = [None if line is None else as_asked(line, options.places) for line in sure]
+    confident, rejected = _split_by_confidence(read, options.details.min_confidence)
+    lines = [None if line is None else with_places(line, options.places) for line in confident]
     try:
         with named_errors(page.name):
-            content = format.write_page(page, sure, options.made_with(adapter))
+            content = format.write_page(page, lines, options.made_with(adapter))
     except PageError as error:
         return None, [*read.problems, str(error)]
-    return content, [*read.problems, *too_unsure]
+    return content, [*read.problems, *rejected]
 
 
-def _judged(read: "ReadPage", least: float) -> "tuple[list[Line | None], list[str]]":
-    """Return the readings that are sure enough, and a line for each that is not."""
-    sure, problems = list(read.readings), []
+def _split_by_confidence(read: "ReadPage", least: float) -> "tuple[list[Line | None], list[str]]":
+    """Return the readings with None for those below a confidence, and a message for each of these."""
+    confident, problems = list(read.readings), []
     for place, reading in enumerate(read.readings):
         if reading is not None and read.page is not None and not reading.confidence >= least:
-            sure[place] = None
+            confident[place] = None
             problems.append(f"{read.page.line_name(read.page.lines[place])}: {unsure(reading, least)}")
-    return sure, problems
+    return confident, problems

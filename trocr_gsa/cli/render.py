@@ -1,4 +1,4 @@
-"""`trocr-gsa render`: lines of text drawn with fonts, as a folder that training and `datasets` read."""
+"""`trocr-gsa render`: draws lines of text with fonts, as an image folder for training and `datasets`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,41 +18,41 @@ METADATA = "metadata.jsonl"
 
 @user_errors()
 def render(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to; made if it is not there.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; created if missing.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Number of lines.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first line; line n is that of seed + n.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first line; line n has seed + n.")] = 0,
     fonts: Annotated[
         Path | None, typer.Option(help="Folder with .ttf, .otf or .woff files.", show_default="the system's fonts")
     ] = None,
     only: Annotated[
         str, typer.Option(help="Font families to draw with, separated by commas.", show_default="all found")
     ] = "",
-    exclude: Annotated[str, typer.Option(help="Families to leave out, to test on them later.")] = "",
+    exclude: Annotated[str, typer.Option(help="Font families to leave out, for example for later tests.")] = "",
     text: Annotated[
-        Path | None, typer.Option(help="UTF-8 file, one text a line.", show_default="words of several languages")
+        Path | None, typer.Option(help="UTF-8 file with one text per line.", show_default="words of several languages")
     ] = None,
     passages: Annotated[
         list[Path] | None,
-        typer.Option(help="UTF-8 file of running text, cut into lines; give it again for more.", show_default=False),
+        typer.Option(help="UTF-8 file of running text, cut into lines; once for each file.", show_default=False),
     ] = None,
     languages: Annotated[
         str,
         typer.Option(
-            help="Whose words to string together, separated by commas.",
+            help="Languages of the random words, separated by commas.",
             show_default="german, german-old, french, english, italian, latin",
         ),
     ] = "",
-    style: Annotated[str, typer.Option(help="What the lines look like: plain, hand, print or typescript.")] = "plain",
-    height: Annotated[int, typer.Option(help="Pixels of the pictures' height.")] = 48,
+    style: Annotated[str, typer.Option(help="Appearance of the lines: plain, hand, print or typescript.")] = "plain",
+    height: Annotated[int, typer.Option(help="Height of the images in pixels.")] = 48,
 ) -> None:
-    """Draw lines of text, each fully determined by its seed, and write them with their texts."""
+    """Draw lines of text, each determined by its seed, and write the images with their texts."""
     from trocr_gsa.data.synthetic.corpus import DEFAULT_LANGUAGES, Corpus, TextCorpus
     from trocr_gsa.data.synthetic.fonts import find_fonts
     from trocr_gsa.data.synthetic.passages import PassageCorpus
     from trocr_gsa.data.synthetic.render import LineRenderer, RenderedLines, render_style
 
     if bool(text) + bool(passages) + bool(languages) > 1:
-        raise ValueError("`--text`, `--passages` and `--languages` each say what to write. Give one of them.")
+        raise ValueError("`--text`, `--passages` and `--languages` exclude each other. Give one of them.")
     if passages:
         corpus = PassageCorpus.from_files(passages)
     elif text:
@@ -65,20 +65,20 @@ def render(
 
 
 def _names(words: str) -> list[str]:
-    """What a list with commas names."""
+    """Split a list at its commas."""
     return [name.strip() for name in words.split(",") if name.strip()]
 
 
 def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:
-    """Write lines as an imagefolder: a PNG each, and their texts in metadata.jsonl, which comes last.
+    """Write lines as an image folder: one PNG per line, and last metadata.jsonl with their texts.
 
     Raises:
-        ValueError: if the folder holds lines already.
+        ValueError: if the folder already contains lines.
     """
     from trocr_gsa.atomic import write_text
 
     if (folder / METADATA).exists():
-        raise ValueError(f"`folder`: {folder} already holds lines. Choose another one.")
+        raise ValueError(f"`folder`: {folder} already contains lines. Choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for line in lines:

@@ -1,4 +1,4 @@
-"""`trocr-gsa serve`: a page to try a reader on."""
+"""`trocr-gsa serve`: a web page to try a reader."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ def serve(
     model: options.Model = None,
     adapter: options.Adapters = None,
     device: options.Device = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is the whole network.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows the whole network.")] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="first free from 7860")
     ] = None,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Show a page on which pictures are turned and read, until it is interrupted; needs trocr-gsa[demo]."""
+    """Serve a web page that reads and rotates line images, until interrupted; needs trocr-gsa[demo]."""
     from trocr_gsa.demo import serve as show
 
     silence_libraries()
