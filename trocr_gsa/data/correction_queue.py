@@ -1,4 +1,4 @@
-"""The least certain of many lines, as pairs of an image and a text that people correct and readers learn from."""
+"""Correction queue: the least certain lines, as pairs of image and text for people to correct and for training."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .numbers import significant
 
 LIST = "queue.csv"
 IN_A_NAME = re.compile(r"[^\w.-]+")
-LONGEST_NAME = 80  # characters of a line's name in that of its files
+MAX_NAME_LENGTH = 80  # characters of a line's name in a file name
 
 
 class CorrectionQueue:
     """Collects lines, and writes those with the lowest confidence, the least certain first.
 
     Args:
-        count: of lines to keep.
-        folder: to write to; it must be empty, or not there yet.
+        count: number of lines to keep.
+        folder: to write to; it must be empty or not exist.
 
     Raises:
-        ValueError: if the folder holds something: it may have been corrected.
+        ValueError: if the folder is not empty: its lines may have been corrected.
     """
 
     def __init__(self, count: int, folder: Path) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ValueError(f"`--queue-dir`: {folder} holds something already. Choose another folder, or empty it.")
+            raise ValueError(f"`--queue-dir`: {folder} is not empty. Choose another folder, or empty it.")
         self.count, self.folder = count, folder
         self._kept: list[tuple[float, int, Line, Callable[[], Image.Image]]] = []  # the most certain of them first
         self._seen = 0
@@ -56,7 +56,7 @@ class CorrectionQueue:
             heapq.heapreplace(self._kept, entry)
 
     def write(self) -> list[str]:
-        """Write `0001_NAME.png`, `0001_NAME.gt.txt` for each line, and a list; return what could not be written."""
+        """Write `0001_NAME.png` and `0001_NAME.gt.txt` for each line, and a list; return messages about failures."""
         rows, problems = [["file", "confidence", "source", "text"]], []
         for number, (_, _, line, load) in enumerate(sorted(self._kept, key=lambda entry: (-entry[0], -entry[1])), 1):
             name = f"{number:04}_{_file_name(line.source)}"
@@ -76,7 +76,7 @@ class CorrectionQueue:
 
 
 def _file_name(source: str) -> str:
-    """Return the last part of a line's source as a file's name without ending."""
+    """Return the last part of a line's source as a file name without suffix."""
     last = writable(source).replace("\\", "/").rsplit("/", 1)[-1]
     stem = next((last[: -len(end)] for end in PICTURE_SUFFIXES if last.lower().endswith(end)), last)
-    return IN_A_NAME.sub("_", stem).strip("_")[-LONGEST_NAME:] or "line"
+    return IN_A_NAME.sub("_", stem).strip("_")[-MAX_NAME_LENGTH:] or "line"
