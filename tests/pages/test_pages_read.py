@@ -205,11 +205,22 @@ def test_a_page_that_disappears_is_named(call, pages, kind, tmp_path, monkeypatc
     assert (tmp_path / "out" / "0002.xml").is_file()
 
 
-def test_a_page_of_the_other_kind_is_named_with_its_format(call, pages, kind, tmp_path):
+def test_a_page_of_the_other_kind_is_converted_and_filled_in(call, pages, kind, tmp_path):
     other = {"page": "alto", "alto": "page"}[kind]
+    rows = call("read", pages, "--format", "jsonl").stdout.splitlines()
+    expected = [(row["source"], row["line"], row["text"], row["confidence"]) for row in map(json.loads, rows)]
     result = call("read", pages, "--format", other, "--output-dir", tmp_path / "out")
-    assert result.exit_code == 1
-    assert f"Use --format {kind}." in result.stderr.splitlines()[0]
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = []
+    for path in sorted((tmp_path / "out").glob("*.xml")):
+        for line in etree.parse(path).iter("{*}TextLine"):
+            if other == "page":
+                equiv = line.find("{*}TextEquiv")
+                found.append((path.name, line.get("id"), equiv.findtext("{*}Unicode") or "", float(equiv.get("conf"))))
+            else:
+                (string,) = line.findall("{*}String")
+                found.append((path.name, line.get("ID"), string.get("CONTENT"), float(string.get("WC"))))
+    assert found == expected
 
 
 def test_lines_that_wait_to_be_read_are_bounded_by_their_pixels(tmp_path, monkeypatch):

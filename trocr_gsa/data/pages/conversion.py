@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from ..numbers import significant
 from ..provenance import SOFTWARE, current_date, own_version
 from .layout import PICTURES, LayoutLine, Region, layout_of
 from .page import Page
-from .page_files import PageFile
+from .page_files import PAGE_ROOTS, PageFile
 from .written_words import NewIds, set_alto_words, set_page_words
-from .xml_files import PageError, append_child
+from .xml_files import PageError, XmlDocument, append_child, local_name
 
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 ALTO_SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
@@ -54,6 +55,25 @@ def convert_page(page: Page, kind: str) -> tuple[bytes, list[str]]:
     root = _alto(page, regions) if kind == "ALTO" else _page_xml(page, regions)
     etree.indent(root)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n", dropped
+
+
+def converted(page: Page, kind: str) -> tuple[Page, list[int], list[str]]:
+    """Return a page as one of the other kind, to be filled in.
+
+    Args:
+        page: in pixels of its image.
+        kind: "PAGE" or "ALTO", not its own.
+
+    Returns: the page; the place of each of its lines among the lines of the first; and what the other kind has no
+        place for.
+    """
+    content, dropped = convert_page(page, kind)
+    document = XmlDocument.parse(content, page.name)
+    other = PAGE_ROOTS[local_name(document.root)](document, page.name)
+    places = {id(line): place for place, line in enumerate(page.lines)}
+    regions, _ = layout_of(page)
+    order = [places[id(each.line)] for region in regions for each in region.lines]
+    return replace(other, picture=page.picture), order, dropped
 
 
 def in_pixels(file: PageFile) -> Page | None:
