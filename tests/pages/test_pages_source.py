@@ -128,6 +128,18 @@ def test_a_folder_of_both_kinds_is_read(tmp_path):
     assert [line.text for line in open_source(tmp_path)] == ["one", "two"]
 
 
+def test_pictures_that_several_files_describe_are_told(tmp_path):
+    make_folder(tmp_path, "page", [["one"], ["two"], ["three"]], transcribed=True)
+    assert open_source(tmp_path).notes == []
+    for number, copy in ((1, "backup/0001.xml"), (1, "0001 (2).xml"), (3, "backup/0003.xml")):
+        (tmp_path / copy).parent.mkdir(exist_ok=True)
+        (tmp_path / copy).write_bytes((tmp_path / f"000{number}.xml").read_bytes())
+    source = open_source(tmp_path)
+    assert len(source) == 6
+    (note,) = source.notes
+    assert note.startswith("2 images are each described by several files (the first by 0001 (2).xml and 0001.xml and b")
+
+
 @pytest.mark.parametrize(("backward", "is_told"), [(2, True), (1, False), (0, False)])
 def test_pages_whose_baselines_run_backwards_are_told(tmp_path, backward, is_told):
     image, drawn = draw_page(["one", "two", "three"])
@@ -136,7 +148,8 @@ def test_pages_whose_baselines_run_backwards_are_told(tmp_path, backward, is_tol
         line.baseline = line.baseline[::-1]
     lines = "".join(page_line(i, line, page_equiv(line.text)) for i, line in enumerate(drawn))
     (tmp_path / "0001.xml").write_text(page_xml(lines))
-    (tmp_path / "0002.xml").write_text(page_xml(page_line(1, draw_page(["one"])[1][0], page_equiv("one"))))
+    image.save(tmp_path / "0002.png")
+    (tmp_path / "0002.xml").write_text(page_xml(page_line(1, draw_page(["one"])[1][0], page_equiv("one")), "0002.png"))
     source = open_source(tmp_path)
     assert len(source) == 4
     assert source.problems == []

@@ -1,5 +1,6 @@
 """XML that is made to do harm, or merely odd, is refused or read, quickly and by name."""
 
+import os
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
 from trocr_gsa.data.pages.page import MAX_LINES
 from trocr_gsa.data.pages.page_files import PAGE_ROOTS
-from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS
+from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS, root_name
 
 _, LINES = draw_page(["one"])
 PAGE = page_xml(page_line(1, LINES[0], page_equiv("TEXT")))
@@ -140,6 +141,15 @@ def test_what_nobody_thought_of_costs_its_page_alone(tmp_path, monkeypatch):
     monkeypatch.setitem(PAGE_ROOTS, "PcGts", lambda *_: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(MemoryError):
         PageFile(tmp_path / "a.xml", tmp_path, "a.xml").open()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_read(tmp_path, make):
+    path = tmp_path / "a.xml"
+    make(path)
+    assert root_name(path) is None
+    with pytest.raises(PageError, match=r"^a\.xml: is not a regular file"):
+        PageFile(path, tmp_path, "a.xml", is_named=True).open()
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):

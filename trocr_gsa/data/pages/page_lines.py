@@ -7,6 +7,7 @@ image once. Training in random order decodes a page for every line, so compile t
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -74,7 +75,12 @@ class PageLines(LineDataset):
             first = f"First problem: {self.problems[0]}" if self.problems else "It has no PAGE or ALTO file."
             raise ValueError(f"{origin} has no line that can be used. {first}")
         names_and_texts = ((line.name, line.text) for line in self._lines)
-        self.notes = [*notes, *self._backward_pages(), *doubtful_characters(names_and_texts)]
+        self.notes = [
+            *notes,
+            *self._repeated_pictures(),
+            *self._backward_pages(),
+            *doubtful_characters(names_and_texts),
+        ]
 
     def _index(self, file: PageFile) -> Iterator[IndexedLine]:
         opened = file.open()
@@ -94,6 +100,20 @@ class PageLines(LineDataset):
                 self.problems.append(str(cut))
             else:
                 yield IndexedLine(len(self._pictures) - 1, name, text, cut)
+
+    def _repeated_pictures(self) -> list[str]:
+        """Say of which pictures several files describe the lines, such as a page and its backup."""
+        files: dict[str, list[str]] = {}
+        for picture, document in zip(self._pictures, self._documents, strict=True):
+            files.setdefault(os.path.realpath(picture.path), []).append(document)
+        repeated = [names for names in files.values() if len(names) > 1]
+        if not repeated:
+            return []
+        first = " and ".join(repeated[0][:NAMED]) + ", …" * (len(repeated[0]) > NAMED)
+        return [
+            f"{len(repeated)} images are each described by several files (the first by {first}): all of these are "
+            "used. Remove those that repeat the lines of others."
+        ]
 
     def _backward_pages(self) -> list[str]:
         """Return a note about pages on which most baselines run from right to left but the writing does not."""

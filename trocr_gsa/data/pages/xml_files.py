@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,10 @@ class XmlDocument:
             PageError: if it is missing, not XML, too large, or has a document type.
         """
         try:
-            if path.stat().st_size > MAX_BYTES:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise PageError(f"{name}: is not a regular file. Check the path.")
+            if found.st_size > MAX_BYTES:
                 raise PageError(f"{name}: more than {MAX_BYTES:,} bytes. Split it into pages.")
             content = path.read_bytes()
         except OSError as error:
@@ -124,7 +128,7 @@ class XmlDocument:
 def root_name(path: Path) -> str | None:
     """Return the name of a file's root element without its namespace; None if it is not XML, or too large."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
         with path.open("rb") as stream:
             for _, element in etree.iterparse(stream, events=("start",), **SAFE):
