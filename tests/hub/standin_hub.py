@@ -53,6 +53,7 @@ def hub_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
         monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", server.endpoint)
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None, raising=False)  # made once, with its endpoint
         monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", f"{server.endpoint}/{FILES}")
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
         yield server
