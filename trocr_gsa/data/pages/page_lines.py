@@ -31,7 +31,7 @@ MAX_CACHED_PAGES = 2  # fewer if they are large, because a scan may need much me
 MAX_COVERAGE = 10  # the lines together may have this many times the page's pixels; more is not a real segmentation
 MIN_PAGE_PIXELS = 20_000_000  # a smaller page counts as this large for the limit above
 PIXELS_PER_POINT = 200  # cutting takes as long for a point of an outline as for this many pixels
-MAX_NAMED = 3  # pages named in a note
+MAX_NAMED = 3  # pages or files named in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class PageLines(LineDataset):
         repeated = [names for names in files.values() if len(names) > 1]
         if not repeated:
             return []
-        first = " and ".join(repeated[0][:NAMED]) + ", …" * (len(repeated[0]) > NAMED)
+        first = " and ".join(repeated[0][:MAX_NAMED]) + ", …" * (len(repeated[0]) > MAX_NAMED)
         return [
             f"{len(repeated)} images are each described by several files (the first by {first}): all of these are "
             "used. Remove those that repeat the lines of others."
