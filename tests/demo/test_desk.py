@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.data.line import FIELDS
+from trocr_gsa.demo import Desk
 from trocr_gsa.demo.examples import LINES, draw_examples
 from trocr_gsa.demo.overlays import draw_looking, levelled
 from trocr_gsa.reader import LetterPlaces, LineReader
@@ -73,7 +74,7 @@ def test_what_is_longer_than_a_line_is_shown_with_the_readers_words(desk, tmp_pa
     assert "page.png: 900 × 20 pixels" in facts
     assert "Is it one line of text? Cut it." in facts
     assert "<image" in looking
-    assert "<rect" not in looking
+    assert "<polygon" not in looking
 
 
 def test_an_empty_desk_is_no_mistake(desk):
@@ -83,7 +84,8 @@ def test_an_empty_desk_is_no_mistake(desk):
 
 
 def test_letters_cannot_bring_html_of_their_own():
-    places = LetterPlaces(("<", "&"), torch.tensor([[0.0, 0, 8, 8]]).double(), torch.ones(2, 1).double())
+    corners = torch.tensor([[[0.0, 0], [8, 0], [8, 8], [0, 8]]]).double()
+    places = LetterPlaces(("<", "&"), corners, torch.ones(2, 1).double())
     assert letters(draw_looking(Image.new("L", (8, 8)), places, 0)) == ["<", "&"]
     assert "&lt;</text>" in draw_looking(Image.new("L", (8, 8)), places, 0)
 
@@ -94,6 +96,16 @@ def test_places_are_put_upright_with_the_picture():
     above = torch.tensor([[10.0, 20.0]], dtype=torch.float64)
     assert torch.allclose(levelled(above, 90, (20, 100), (100, 20)), right)
     assert torch.allclose(levelled(right, 0, (100, 20), (100, 20)), right)
+
+
+@pytest.mark.parametrize("turn", [37, 163, 300])
+def test_a_tilted_line_is_read_and_its_patches_are_drawn(tmp_path, turn):
+    file = draw_examples(tmp_path)[0]
+    desk = Desk(LineReader.from_pretrained(device="cpu"))
+    text, facts, looking = desk.read(str(file), turn)
+    assert text == LINES[0][0]
+    assert "problem" not in facts
+    assert looking.count("<polygon") > len(text)
 
 
 def test_the_packaged_reader_reads_the_examples(tmp_path):

@@ -1,5 +1,6 @@
 """Where the decoder looks: on the page as it was given, however the page lies."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tiny_checkpoint import draw_line, save_checkpoint
 from torch import Tensor
 
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
+from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import LetterPlaces, LineReader, letter_places
 
 TEXT = "a bär"
@@ -23,20 +25,21 @@ def reader_of(folder: Path, **sizes: object) -> LineReader:
     return LineReader.from_pretrained(save_checkpoint(folder, **sizes), device="cpu")
 
 
-def turned_boxes(boxes: Tensor, angle: int, width: int, height: int) -> Tensor:
-    """The same boxes on the page turned counter-clockwise."""
-    left, top, right, bottom = boxes.T
-    turned = {
-        90: (top, width - right, bottom, width - left),
-        180: (width - right, height - bottom, width - left, height - top),
-        270: (height - bottom, left, height - top, right),
-    }
-    return torch.stack(turned[angle], dim=-1)
+def turned(points: Tensor, angle: int, width: int, height: int) -> Tensor:
+    """The same points (…, 2) on the page turned counter-clockwise."""
+    x, y = points.unbind(-1)
+    moved = {90: (y, width - x), 180: (width - x, height - y), 270: (height - y, x)}
+    return torch.stack(moved[angle], dim=-1)
+
+
+def boxes(places: LetterPlaces) -> Tensor:
+    """Left, top, right and bottom of each patch."""
+    return torch.cat((places.corners.amin(1), places.corners.amax(1)), dim=-1)
 
 
 def looked_at(places: LetterPlaces) -> dict[tuple[float, ...], list[float]]:
     """The weights of each patch, by where it lies."""
-    rounded = (tuple(round(edge, 6) for edge in box) for box in places.boxes.tolist())
+    rounded = (tuple(round(edge, 6) for edge in box) for box in boxes(places).tolist())
     return dict(zip(rounded, places.weights.T.tolist(), strict=True))
 
 
@@ -46,9 +49,9 @@ def test_turning_the_picture_turns_the_places(tmp_path, angle, pose_layers):
     reader = reader_of(tmp_path, encoder_pose_layers=pose_layers)
     picture = draw_line(TEXT, 61)
     upright = reader.letter_places(picture, TEXT)
-    turned = reader.letter_places(picture.transpose(TURNS[angle]), TEXT)
-    moved = LetterPlaces(upright.letters, turned_boxes(upright.boxes, angle, *picture.size), upright.weights)
-    expected, found = looked_at(moved), looked_at(turned)
+    found = looked_at(reader.letter_places(picture.transpose(TURNS[angle]), TEXT))
+    moved = LetterPlaces(upright.letters, turned(upright.corners, angle, *picture.size), upright.weights)
+    expected = looked_at(moved)
     assert expected.keys() == found.keys()
     assert all(found[box] == pytest.approx(expected[box], abs=1e-5) for box in expected)
 
@@ -58,9 +61,9 @@ def test_without_a_group_they_do_not_turn(tmp_path):
     reader = reader_of(tmp_path, encoder_group="C1")
     picture = draw_line(TEXT, 61)
     upright = reader.letter_places(picture, TEXT)
-    turned = reader.letter_places(picture.transpose(TURNS[180]), TEXT)
-    moved = LetterPlaces(upright.letters, turned_boxes(upright.boxes, 180, *picture.size), upright.weights)
-    expected, found = looked_at(moved), looked_at(turned)
+    found = looked_at(reader.letter_places(picture.transpose(TURNS[180]), TEXT))
+    moved = LetterPlaces(upright.letters, turned(upright.corners, 180, *picture.size), upright.weights)
+    expected = looked_at(moved)
     assert max(abs(a - b) for box in expected for a, b in zip(expected[box], found[box], strict=True)) > 1e-3
 
 
@@ -68,9 +71,9 @@ def test_the_weights_of_a_letter_sum_to_one_and_the_patches_cover_the_picture(re
     picture = draw_line(TEXT, 61)
     places = reader.letter_places(picture, TEXT)
     assert places.letters == tuple(TEXT)
-    assert places.weights.shape == (len(TEXT), len(places.boxes))
+    assert places.weights.shape == (len(TEXT), len(places.corners))
     assert places.weights.sum(-1).tolist() == pytest.approx([1.0] * len(TEXT))
-    edges = [*places.boxes[:, :2].amin(0).tolist(), *places.boxes[:, 2:].amax(0).tolist()]
+    edges = [*places.corners.amin((0, 1)).tolist(), *places.corners.amax((0, 1)).tolist()]
     assert edges[0] <= 0
     assert edges[1] <= 0
     assert edges[2] >= picture.width
@@ -91,6 +94,30 @@ def test_the_packaged_reader_looks_along_the_line():
     assert torch.all((x > 0) & (x < picture.width))
 
 
+@pytest.mark.parametrize("tilt", [30, 37, -20, 127, 217])
+def test_a_tilted_line_is_looked_at_where_its_letters_lie_on_the_picture(tilt):
+    reader = LineReader.from_pretrained(device="cpu")
+    picture = Image.open(LINE_PNG).convert("L")
+    (line,) = reader.read([picture])
+    expected = reader.letter_places(picture, line.text, {line.orientation: 1.0}).centres
+    tilted = rotate_image(picture, tilt)
+    (read,) = reader.read([tilted])
+    assert read.orientation % 90 != 0
+    found = reader.letter_places(tilted, read.text, {read.orientation: 1.0}).centres
+    # back to the upright picture: both are rotated about their centres
+    angle = math.radians(tilt)
+    back = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]).double()
+    middle, tilted_middle = (torch.tensor(each.size).double() / 2 for each in (picture, tilted))
+    found = (found - tilted_middle) @ back.T + middle
+    assert read.text == line.text
+    assert (found - expected).abs().mean() < picture.height / 4
+
+
+def test_an_angle_that_is_not_the_lines_is_refused(reader):
+    with pytest.raises(ValueError, match="`orientation` must name angles of C4"):
+        reader.letter_places(draw_line(TEXT), TEXT, {37.0: 1.0})
+
+
 def test_a_taken_over_trocr_with_class_tokens_looks_at_patches_alone(tmp_path):
     stock = make_stock_processor(make_stock_model(tmp_path, "small-printed"), "small-printed")
     model, processor = TrOCRGSAModel.from_trocr(stock).eval(), TrOCRGSAProcessor.from_trocr(stock)
@@ -98,7 +125,7 @@ def test_a_taken_over_trocr_with_class_tokens_looks_at_patches_alone(tmp_path):
     assert "".join(places.letters) == "the line"
     assert len(places.letters) < len("the line")  # its tokens are longer than a letter
     assert places.weights.sum(-1).tolist() == pytest.approx([1.0] * len(places.letters))
-    edges = [*places.boxes[:, :2].amin(0).tolist(), *places.boxes[:, 2:].amax(0).tolist()]
+    edges = [*places.corners.amin((0, 1)).tolist(), *places.corners.amax((0, 1)).tolist()]
     assert edges == pytest.approx([0, 0, 61, 20])
 
 

@@ -71,13 +71,12 @@ def _image(picture: Image.Image, width: float, height: float) -> str:
 def _patches(places: LetterPlaces) -> Iterator[str]:
     """Yield a group of patches per letter, with an opacity according to their attention weights."""
     count = len(places.letters)
-    boxes = places.boxes.tolist()
+    outlines = [" ".join(f"{x:.1f},{y:.1f}" for x, y in corners) for corners in places.corners.tolist()]
     for index, weights in enumerate(places.weights):
         strength = (weights / weights.max()).tolist()
         drawn = "".join(
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
-            f'fill-opacity="{0.6 * share:.2f}"/>'
-            for (left, top, right, bottom), share in zip(boxes, strength, strict=True)
+            f'<polygon points="{outline}" fill-opacity="{0.6 * share:.2f}"/>'
+            for outline, share in zip(outlines, strength, strict=True)
             if share > MIN_WEIGHT
         )
         yield f'<g class="p p{index}" fill="{hue(index, count)}">{drawn}</g>'

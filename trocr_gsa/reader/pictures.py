@@ -12,6 +12,7 @@ from trocr_gsa.data.frames import PicturePage
 from trocr_gsa.data.images import ImageError, load_image, source_name
 
 from .preparation.grey import in_few_blocks
+from .preparation.levelling import level
 from .preparation.several import count_lines
 from .preparation.writing import Writing, find_writing
 
@@ -52,6 +53,8 @@ def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
     """
     picture = load_image(image, name)
     count = 1 if is_cut else count_lines(picture)
+    if count > 1:  # the letters of one line, tilted far, look like several
+        count = count_lines(level(picture).image)
     writing = find_writing(picture, count)
     if writing is Writing.NONE:
         return None
