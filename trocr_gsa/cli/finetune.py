@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperCommand
 
 from .messages import LEFT_OUT, report_left_out, say, show, silence_libraries, user_errors
@@ -22,9 +22,9 @@ class FinetuneCommand(TyperCommand):
 
         table = Table("Key", "Default", "Meaning", box=None, pad_edge=False)
         for section, rows in describe_arguments().items():
-            table.add_row(f"[bold]{section}[/bold]")
+            table.add_row(Text(section, style="bold"))
             for row in rows:
-                table.add_row(*map(escape, row))
+                table.add_row(*row)
         show(table)
 
 

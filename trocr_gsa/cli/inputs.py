@@ -1,23 +1,25 @@
 """Finds the line images or pages that the arguments of `trocr-gsa read` name."""
 
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.data.pages import PageFile, Scan
 
 PAGE_SUFFIXES = (".xml", ".alto", ".pdf", ".json")
+STANDARD_INPUT = "-"
 
 
-def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
+def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage | dict[str, Any]]":
     """Yield the images that the arguments name: files, the images in folders, matches of patterns.
 
-    Each page of a TIFF is an image.
+    Each page of a TIFF is an image; `-` is one image from standard input.
 
     Raises:
         ValueError: if a folder does not exist or has no image, a pattern matches nothing, or a file is a PDF.
@@ -25,6 +27,9 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage]":
     from trocr_gsa.data.images import PICTURE_SUFFIXES, pages_of
 
     for word in words:
+        if word == STANDARD_INPUT:
+            yield {"bytes": sys.stdin.buffer.read(), "path": STANDARD_INPUT}
+            continue
         path = Path(word)
         found = sorted(_files_in(path, PICTURE_SUFFIXES)) if path.is_dir() else files_named(word)
         pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
@@ -46,7 +51,7 @@ def files_named(word: str) -> list[str]:
     """
     from trocr_gsa.data.images import PICTURE_SUFFIXES
 
-    if os.path.exists(word):
+    if word == STANDARD_INPUT or os.path.exists(word):
         return [word]
     if any(sign in word for sign in "*?["):
         return sorted(name for name in glob(word, recursive=True) if not Path(name).is_dir())

@@ -27,7 +27,7 @@ def read(
         list[str],
         typer.Argument(
             help="Images of lines, or pages (PAGE, ALTO; with --segment also images and PDFs): files, folders, or "
-            "patterns such as 'scans/**/*.png'.",
+            "patterns such as 'scans/**/*.png'. - is one image from standard input.",
             show_default=False,
         ),
     ],
@@ -101,6 +101,7 @@ def read(
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read images of one line each, or whole pages line by line, in any orientation, in the order given."""
+    from trocr_gsa.data.images import source_name
     from trocr_gsa.reader import LineReader
 
     silence_libraries()
@@ -132,6 +133,7 @@ def read(
         return
     page_options.check_lines()
     files = list(find_pictures(pictures))
-    by_file = adapter_of_each([str(file) for file in files], use or (), adapters if isinstance(adapters, dict) else ())
+    names = adapters if isinstance(adapters, dict) else ()
+    by_file = adapter_of_each([source_name(file) for file in files], use or (), names)
     job = LineJob(files, by_file, prior, beams, chosen, identity, load, places, details)
     read_lines(job, output, overwrite, device)

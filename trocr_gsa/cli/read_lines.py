@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from .messages import ESCAPE, LEFT_OUT, say
+from .messages import ESCAPE, LEFT_OUT, remark, report_notes, say
 from .processes import Processes, are_several, join_processes
 from .read_details import Details, unsure
 from .read_places import Places, with_places
@@ -44,7 +44,7 @@ class LineJob:
         details: alternatives, minimum confidence and correction queue.
     """
 
-    files: "Sequence[str | PicturePage]"
+    files: "Sequence[str | PicturePage | dict[str, Any]]"
     adapters: Sequence[str | None]
     orientation: Any
     beams: int
@@ -121,7 +121,7 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
     processes.wait()  # no process starts a part while another still lists the parts
     missing = parts.missing()
     if processes.is_first and len(missing) < len(job.files):
-        say(f"read before and kept: {len(job.files) - len(missing)} pictures; --overwrite reads them again")
+        remark(f"read before and kept: {len(job.files) - len(missing)} pictures; --overwrite reads them again")
     if own := processes.share(missing):
         with parts.kept_if_used():
             reader = job.load(processes.device)
@@ -161,7 +161,7 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
             if line.error is not None:
                 say(f"left out: {line.error}")
             elif line.note is not None:
-                say(f"note: {line.source}: {line.note}")
+                report_notes([f"{line.source}: {line.note}"])
         yield dict(zip(window, (with_places(line, job.places) for line in lines), strict=True))
 
 
@@ -226,7 +226,7 @@ class LineOutput:
         typer.echo(self._write_line(line), file=self.stream, nl=False)
 
 
-def _load(file: "str | PicturePage", name: str) -> "Image.Image":
+def _load(file: "str | PicturePage | dict[str, Any]", name: str) -> "Image.Image":
     from trocr_gsa.data.images import load_image
 
     return load_image(file, name)

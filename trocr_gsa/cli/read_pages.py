@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .inputs import PageInputs, files_named
-from .messages import LEFT_OUT, report_notes, say
+from .inputs import STANDARD_INPUT, PageInputs, files_named
+from .messages import LEFT_OUT, remark, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
 from .processes import are_several, join_processes
@@ -131,6 +131,8 @@ def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[li
     problems: list[str] = []
     for word in words:
         found = 0
+        if word == STANDARD_INPUT:
+            raise ValueError("`pictures`: - is the image of one line, but `--segment` reads pages. Give a file.")
         for name in [word] if is_remote(word) else files_named(word):
             if name.lower().endswith(XML_SUFFIXES) and not is_mets(Path(name)):
                 raise ValueError(
@@ -262,7 +264,7 @@ def _report_before(
     """Report what is known before a page is read; return the number of problems."""
     if len(todo) < len(waiting):
         there = len(waiting) - len(todo)
-        say(f"already there and left as they are: {there} pages; --overwrite reads them again")
+        remark(f"already there and left as they are: {there} pages; --overwrite reads them again")
     report_notes(inputs.notes)
     problems = list(inputs.problems)
     if parts is not None:
@@ -315,8 +317,7 @@ def _read_and_write(
                 typer.echo(content.decode(), file=stream, nl=False)
             left_out += len(problems)
             _report(problems)
-            for note in page.notes:
-                say(f"note: {note}")
+            report_notes(page.notes)
     return left_out
 
 

@@ -192,8 +192,8 @@ class LineReader:
         Several threads may call this at once. Where there are adapters to choose from, one of them computes at a time.
 
         Args:
-            images: paths, encoded bytes, Pillow images, arrays as the processor takes them, or pages of a TIFF, as
-                `trocr_gsa.data.pages_of` lists them.
+            images: paths, encoded bytes, {"bytes": …, "path": …} as in `datasets`, Pillow images, arrays as the
+                processor takes them, or pages of a TIFF, as `trocr_gsa.data.pages_of` lists them.
             orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
             num_beams: 1 reads greedily; more follow as many texts side by side; 0 asks the CTC head alone: faster.
             batch_size: most lines read at once.

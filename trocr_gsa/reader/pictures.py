@@ -17,7 +17,7 @@ from .preparation.several import count_lines
 from .preparation.writing import Writing, find_writing
 
 MOST_PIXELS = 4_000_000  # of a line: a picture that has more is made smaller, and still far larger than readers look at
-Picture = Image.Image | PicturePage | str | Path | bytes | np.ndarray
+Picture = Image.Image | PicturePage | str | Path | bytes | dict | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class LinePicture:
 
 def picture_name(image: Picture, index: int) -> str:
     """Return the file's name, or the place in the list."""
-    if isinstance(image, str | Path | PicturePage) or getattr(image, "filename", ""):
+    if isinstance(image, str | Path | PicturePage | dict) or getattr(image, "filename", ""):
         return source_name(image) or f"images[{index}]"
     return f"images[{index}]"
 
