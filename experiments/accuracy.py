@@ -3,25 +3,26 @@
     python -m experiments accuracy lines/ README.md trocr_gsa/checkpoint/README.md
     python -m experiments accuracy lines/ --share 1/2 &  python -m experiments accuracy lines/ --share 2/2
 
-`lines/` holds `<set>-test.parquet` and `<set>-validation.parquet`; `--runs` is where `train_adapters.py` left its
-runs. Every reading is kept in `--cache`, so a run that was stopped goes on, and several may share the work
-(`--share`: do this part of the readings, write nothing). Markdown files get the tables whose two markers they hold; all
-numbers also go to experiments/results/accuracy.json. Some 40 minutes on one CPU core with five sets of 1,644 lines.
+`lines/` holds `<set>-test.parquet` and `<set>-train.parquet`; `--runs` is where `train_adapters.py` left its runs.
+Every reading is kept in `--cache`, so a run that was stopped goes on, and several may share the work (`--share`: do
+this part of the readings, write nothing). Markdown files get the tables whose two markers they hold; all numbers also
+go to experiments/results/accuracy.json. The temperature of the confidence is that of the packaged configuration, see
+calibrate_confidence.py. Some 40 minutes on one CPU core with five sets of 1,644 lines.
 """
 
 import argparse
+import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from peft import PeftModel
 from safetensors import safe_open
 
 from benchmarks.marked_tables import has_markers, write_between_markers
 from experiments import accuracy_tables as tables
-from experiments import calibrate_confidence
 from experiments.accuracy_readings import Contestant, Readings
 from experiments.line_conditions import CONDITIONS
 from experiments.tesseract_peer import tesseract
@@ -30,6 +31,7 @@ from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT,
 from trocr_gsa.checkpoints.results import Results
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.data.transcription import Normalization
 from trocr_gsa.reader import load_reader
 
 RENDERED = "rendered, unseen fonts"
@@ -44,7 +46,6 @@ TESSERACT = {"fraktur-19": "frk", RENDERED: "Latin"}
 HANDS = "fra"  # Tesseract's language for the other sets
 FEW_LINES = 60  # of each set: there are eight tilts, and more conditions
 CURVE = "peraire"  # the adapter that is also trained with fewer lines
-CALIBRATION = ("fraktur-19", "htromance-modern-fr", "peraire")  # sets with validation lines
 
 
 def find_trained(run: Run, runs: Path, lines: Path) -> tables.Trained | None:
@@ -81,7 +82,6 @@ def needed(
     readings: Readings,
     tilted: Readings,
     changed: list[Readings],
-    validation: Readings,
     base: Contestant,
     peers: dict[str, Contestant],
     trained: list[tables.Trained],
@@ -89,7 +89,6 @@ def needed(
     """Yield every (lines, reader, set, angle) that the tables ask for, what matters most first."""
     for name in readings.sources:
         yield from ((readings, base, name, angle) for angle in tables.QUARTERS)
-    yield from ((validation, base, name, 0.0) for name in validation.sources)
     for each in trained:
         with_all_lines = each.lines == _most_lines(trained, each.adapter)
         yield from (
@@ -140,46 +139,42 @@ def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages
 def main() -> None:
     """Read, then write; or read a share."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lines", type=Path, help="folder of compiled sets")
+    parser.add_argument("folder", type=Path, help="of compiled sets")
     parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with markers")
     parser.add_argument("--runs", type=Path, default=Path("runs/adapters"), help="of experiments/train_adapters.py")
     parser.add_argument("--cache", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--json", type=Path, default=Path("experiments/results/accuracy.json"))
     parser.add_argument("--share", metavar="1/2", help="make the first of two shares of the readings, write nothing")
-    parser.add_argument("--calibrate", action="store_true", help="write the temperature into the package's config.json")
+    parser.add_argument("--normalize", choices=get_args(Normalization), default="none", help="texts, before comparing")
+    parser.add_argument("--lines", type=int, dest="most", help="of each set at most, but for tilts; by default all")
     arguments = parser.parse_args()
-    readings = Readings(arguments.cache, _files(arguments.lines, "test", SETS))
-    tilted = Readings(arguments.cache, readings.sources, most=FEW_LINES)
-    changed = [Readings(arguments.cache, readings.sources, most=FEW_LINES, condition=name) for name in CONDITIONS]
-    calibration = {name: SETS[name] for name in CALIBRATION}
-    validation = Readings(arguments.cache, _files(arguments.lines, "validation", calibration), "validation")
+    sources = {name: str(arguments.folder / f"{file}-test.parquet") for name, file in SETS.items()}
+    readings = Readings(arguments.cache, sources, most=arguments.most, normalize=arguments.normalize)
+    tilted = replace(readings, most=FEW_LINES, lines={})
+    changed = [replace(tilted, condition=name, lines={}) for name in CONDITIONS]
     base = Contestant.of_model("packaged")
     found = {name: tesseract(TESSERACT.get(name, HANDS)) for name in readings.sources}
     peers = {name: peer for name, peer in found.items() if peer is not None}
-    trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.lines))]
+    trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.folder))]
     part, parts = map(int, (arguments.share or "1/1").split("/"))
-    jobs = list(needed(readings, tilted, changed, validation, base, peers, trained))
+    jobs = list(needed(readings, tilted, changed, base, peers, trained))
     for lines, reader, name, angle in jobs[part - 1 :: parts]:
         lines.of(reader, name, angle)
     if arguments.share:
         return
-    confidence, fitted = tables.confidence_table(readings, base, validation)
-    if arguments.calibrate:
-        calibrate_confidence.write(PACKAGED_CHECKPOINT, round(fitted, 6))
+    config = json.loads((PACKAGED_CHECKPOINT / "config.json").read_text(encoding="utf-8"))
+    confidence = tables.confidence_table(readings, base, config["confidence_temperature"])
     report = all_tables(readings, tilted, changed, base, peers, trained) | {"confidence": confidence}
     numbers = {
         "rows": [asdict(tables.summary(readings, base, name, angle)) for name in SETS for angle in tables.QUARTERS],
-        "confidence_temperature": fitted,
+        "normalize": arguments.normalize,
+        "confidence_temperature": config["confidence_temperature"],
         "removed_adapter_leaves_the_weights_bit_equal": {
             path.name: removal_is_exact(path) for path in sorted(PACKAGED_ADAPTERS.glob("*/"))
         },
         "peers": sorted({peer.name for peer in peers.values()}),
     }
     write_all(report, numbers, arguments.pages, arguments.json)
-
-
-def _files(lines: Path, split: str, sets: dict[str, str]) -> dict[str, str]:
-    return {name: str(lines / f"{file}-{split}.parquet") for name, file in sets.items()}
 
 
 def _most_lines(trained: list[tables.Trained], adapter: str) -> int:

@@ -16,6 +16,7 @@ from trocr_gsa.checkpoints.results import weights_sha256
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
+from trocr_gsa.data.transcription import Normalization
 from trocr_gsa.evaluation.evaluate import read_lines
 from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.reader import LineReader
@@ -69,6 +70,7 @@ class Readings:
         split: of them.
         most: lines of each set, spread evenly over it; None: all.
         condition: one of `CONDITIONS`, that the lines are put into.
+        normalize: of texts and readings, before they are compared; both are kept as they are.
     """
 
     cache: Path
@@ -76,6 +78,7 @@ class Readings:
     split: str = "test"
     most: int | None = None
     condition: str = AS_CUT
+    normalize: Normalization = "none"
     lines: dict[str, list[LineSample]] = field(default_factory=dict)
 
     def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[ScoredLine]:
@@ -85,7 +88,8 @@ class Readings:
         part += "" if self.condition == AS_CUT else f"-{_as_word(self.condition)}"
         path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
         if path.is_file():
-            return [_from_file(fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+            records = json.loads(path.read_text(encoding="utf-8"))
+            return [_from_file(fields, self.normalize) for fields in records]
         if name not in self.lines:
             dataset = open_source(self.sources[name], self.split)
             count = min(len(dataset), self.most or len(dataset))
@@ -95,21 +99,22 @@ class Readings:
         records = [_for_file(line) for line in contestant.read(self.lines[name], angle)]
         write_json(path, records)
         print(f"{contestant.name} read {name} at {angle:g}°", flush=True)
-        return [_from_file(fields) for fields in records]
+        return [_from_file(fields, self.normalize) for fields in records]
 
 
 def _for_file(scored: ScoredLine) -> dict[str, Any]:
     return {
-        "name": scored.sample.name, "document": scored.document, "text": scored.reference,
-        "prediction": scored.prediction, "angle": scored.angle, "orientation": scored.line.orientation,
+        "name": scored.sample.name, "document": scored.document, "text": scored.sample.text,
+        "prediction": scored.line.text, "angle": scored.angle, "orientation": scored.line.orientation,
         "confidence": scored.line.confidence,
     }  # fmt: skip
 
 
-def _from_file(fields: dict[str, Any]) -> ScoredLine:
+def _from_file(fields: dict[str, Any], normalize: Normalization) -> ScoredLine:
     """Return a line without its picture, which no table needs."""
     sample = LineSample(Image.new("L", (1, 1)), fields["text"], fields["name"], fields["document"])
-    return ScoredLine(sample, fields["angle"], Line(fields["prediction"], fields["confidence"], fields["orientation"]))
+    line = Line(fields["prediction"], fields["confidence"], fields["orientation"])
+    return ScoredLine(sample, fields["angle"], line, normalize)
 
 
 def _as_word(name: str) -> str:

@@ -8,7 +8,7 @@ from benchmarks.marked_tables import markdown
 from experiments.accuracy_readings import Contestant, Readings
 from trocr_gsa.evaluation.evaluate import summarise
 from trocr_gsa.evaluation.scored_line import ScoredLine
-from trocr_gsa.metrics.confidence import cer_of_surest, confidence_bins, expected_calibration_error, fit_temperature
+from trocr_gsa.metrics.confidence import cer_of_surest, confidence_bins, expected_calibration_error
 from trocr_gsa.metrics.error_rates import ErrorCount, error_rate
 from trocr_gsa.metrics.summary_row import SummaryRow
 
@@ -155,22 +155,19 @@ def curve_table(readings: Readings, base: Contestant, trained: Sequence[Trained]
     return rows
 
 
-def confidence_table(readings: Readings, base: Contestant, validation: Readings) -> tuple[list[list[str]], float]:
-    """What confidence is worth on test lines, and the temperature that validation lines ask for."""
-    fitted = [record for name in validation.sources for record in validation.of(base, name)]
-    counts = _counts(fitted)
-    best = fit_temperature([record.line.confidence for record in fitted], [count.errors == 0 for count in counts])
-    rows = [["set", "calibration error, T = 1", f"T = {best:.3f}", "CER", f"CER of the surest {KEPT:.0%}"]]
+def confidence_table(readings: Readings, base: Contestant, temperature: float) -> list[list[str]]:
+    """What confidence is worth on test lines, without a temperature and with the model's own."""
+    rows = [["set", "calibration error, T = 1", f"T = {temperature:.3f}", "CER", f"CER of the surest {KEPT:.0%}"]]
     for name in readings.sources:
         records = readings.of(base, name)
         counts, raw = _counts(records), [record.line.confidence for record in records]
         errors = [
             expected_calibration_error(confidence_bins([each ** (1 / by) for each in raw], counts))
-            for by in (1.0, best)
+            for by in (1.0, temperature)
         ]
         surest = cer_of_surest(raw, counts, KEPT)
         rows.append([name, *(f"{error:.3f}" for error in errors), percent(error_rate(counts)), percent(surest)])
-    return rows, best
+    return rows
 
 
 def at_four_angles(rows: Sequence[SummaryRow]) -> str:

@@ -51,6 +51,16 @@ def test_a_reading_is_made_once_and_kept(readings):
     assert [record.prediction for record in first] == [record.reference for record in first]
 
 
+def test_texts_are_kept_as_they_are_and_folded_when_they_are_compared(readings):
+    who, asked = contestant("old", lambda text, angle: text + "¬")
+    assert readings.of(who, "ours")[0].character_errors.errors == 1
+    dashes, _ = contestant("old", lambda text, angle: "never")
+    (first, *_) = replace(readings, normalize="policy").of(dashes, "ours")
+    assert first.line.text.endswith("¬")
+    assert first.prediction.endswith("-")
+    assert asked == [0.0]
+
+
 def test_a_model_and_its_adapter_are_told_apart_by_their_weights(checkpoint, tmp_path):
     from tiny_adapters import save_adapter
 

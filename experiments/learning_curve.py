@@ -1,0 +1,102 @@
+"""Write how a reader learnt: hours of training, and error rates by kind of lines, from the logs of its runs.
+
+    python -m experiments learning_curve runs/reader_hands_* --page trocr_gsa/checkpoint/README.md
+
+Runs are given in their order: each began with the weights of the one before, so hours and steps add up. The error rates
+are those that the runs measured on their validation lines; that of a kind is the mean of its sets. All of it goes to
+experiments/results/learning_curve.json too.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.marked_tables import markdown, write_between_markers
+from trocr_gsa.data.numbers import to_json
+
+KINDS = {
+    "German print, 19th c.": ("fraktur-19",),
+    "other print": ("argus", "fondue-en-20", "gallicorpora-gothic-16", "kovalewsky", "vd-sbb"),
+    "typescript": ("ehri", "tapus"),
+    "writers of today": ("copiste",),
+    "French hands": ("cremma-mss-17", "cremma-mss-18", "htromance-modern-fr", "peraire", "timeus"),
+    "a German hand": ("fondue-de-mss-18",),
+    "an English hand": ("stanford-memorials",),
+    "medieval hands": ("deeds", "fondue-la-mss-ma", "htromance-medieval-la"),
+}
+PREFIX = "cer/"  # of the keys with the error rate of one set
+
+
+@dataclass(frozen=True)
+class Point:
+    """Error rates after some training.
+
+    Attributes:
+        hours: of training, all runs together.
+        steps: likewise.
+        rates: by set.
+    """
+
+    hours: float
+    steps: int
+    rates: dict[str, float]
+
+    def of_kind(self, kind: str) -> float | None:
+        """Return the mean rate of a kind's sets; None if none of them was read."""
+        rates = [self.rates[name] for name in KINDS[kind] if name in self.rates]
+        return statistics.mean(rates) if rates else None
+
+
+def read_runs(folders: Sequence[Path]) -> list[Point]:
+    """Return the evaluations of runs that continue each other.
+
+    Raises:
+        ValueError: if they hold none.
+    """
+    points, minutes, steps = [], 0.0, 0
+    for folder in folders:
+        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            rates = {Path(key[len(PREFIX) :]).stem: rate for key, rate in row.items() if key.startswith(PREFIX)}
+            if rates:
+                points.append(Point((minutes + row["minutes"]) / 60, steps + row["step"], rates))
+        minutes, steps = minutes + max(row["minutes"] for row in rows), steps + max(row["step"] for row in rows)
+    if not points:
+        raise ValueError("`runs`: their logs hold no error rate of a set. Name runs with several sets for validation.")
+    return points
+
+
+def table(points: Sequence[Point]) -> str:
+    """Return the points as Markdown."""
+    return markdown(
+        ["hours", "steps", *KINDS],
+        (
+            [f"{point.hours:.1f}", f"{point.steps:,}", *(_percent(point.of_kind(kind)) for kind in KINDS)]
+            for point in points
+        ),
+    )
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def main() -> None:
+    """Read the logs, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, each with its log.jsonl")
+    parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
+    parser.add_argument("--json", type=Path, default=Path("experiments/results/learning_curve.json"))
+    options = parser.parse_args()
+    points = read_runs(options.runs)
+    print(table(points))
+    options.json.write_text(to_json({"points": [asdict(point) for point in points]}, indent=1) + "\n", encoding="utf-8")
+    if options.page:
+        write_between_markers(options.page, "learning-curve", __file__, table(points))
+
+
+if __name__ == "__main__":
+    main()
