@@ -1,1 +1,1 @@
-"""Measurements of speed and memory: `python -m benchmarks` lists them; results/ holds what they found."""
+"""Measurements of speed and memory: `python -m benchmarks` lists them, and results/ contains their results."""

@@ -1,4 +1,4 @@
-"""Run a program of this folder: `python -m benchmarks NAME [options]`."""
+"""Run a program from this folder: `python -m benchmarks NAME [options]`."""
 
 import sys
 

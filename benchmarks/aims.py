@@ -1,9 +1,9 @@
-"""Set what was aimed at beside what was measured, from the files that the benchmarks have written.
+"""Compare the measured results with the targets, from the files that the benchmarks have written.
 
     python -m benchmarks aims docs/speed.md
 
-Reads attention.json, reading.json, finetuning.json and start.json in benchmarks/results/; measures nothing. Of several
-sizes the best and the worst are told, and all must reach the aim.
+Reads attention.json, reading.json, finetuning.json and start.json in benchmarks/results/. Nothing is measured. Where a
+benchmark has several sizes, the table shows the best and the worst, and all sizes must reach the target.
 """
 
 import argparse
@@ -20,14 +20,14 @@ OURS = "trocr-gsa"
 
 @dataclass(frozen=True)
 class Aim:
-    """A figure that was aimed at.
+    """A target for a ratio to a peer.
 
     Attributes:
-        what: is measured.
-        peer: against what.
-        reach: the figure.
-        is_least: whether it is to be at least that: so many times faster; otherwise at most so many times as much.
-        measured: figures of all sizes; none where nothing has been measured.
+        what: name of the measured quantity.
+        peer: name of the peer it is compared with.
+        reach: target ratio.
+        is_least: True if the ratio must be at least `reach` (a speed-up), False if at most (a cost).
+        measured: ratios of all sizes; empty if nothing has been measured.
     """
 
     what: str
@@ -37,18 +37,18 @@ class Aim:
     measured: Sequence[float]
 
     def row(self) -> list[str]:
-        """Return the cells of its row."""
+        """Return the cells of its row in the table."""
         aim = f"{'≥' if self.is_least else '≤'} {self.reach:g} ×"
         if not self.measured:
             return [self.what, self.peer, aim, "not measured", "–"]
         low, high = min(self.measured), max(self.measured)
-        told = f"{low:.2f} ×" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f} ×"
+        shown = f"{low:.2f} ×" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f} ×"
         reached = low >= self.reach if self.is_least else high <= self.reach
-        return [self.what, self.peer, aim, told, "yes" if reached else "no"]
+        return [self.what, self.peer, aim, shown, "yes" if reached else "no"]
 
 
-def of_attention(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
-    """What attention.py measured."""
+def attention_aims(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
+    """Yield the targets for the rows of attention.py."""
     fused = [row for row in rows if row["measured"] == "layer, sdpa"]
     yield Aim("attention layer, time", "plain attention, both fused", 1.2, False, _times(fused))
     memory = [row["peak_bytes"][0] / row["peak_bytes"][1] for row in fused]
@@ -59,9 +59,10 @@ def of_attention(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
     yield Aim("encoder, time", "a ViT, one orientation", 1.5, False, _times(encoder))
 
 
-def of_reading(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
-    """What reading.py measured."""
-    names = ("Tesseract" if row["reader"].startswith("Tesseract") else row["reader"] for row in rows)  # of any version
+def reading_aims(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
+    """Yield the targets for the rows of reading.py."""
+    # without Tesseract's version
+    names = ("Tesseract" if row["reader"].startswith("Tesseract") else row["reader"] for row in rows)
     speed = {name: row["lines_per_second"] for name, row in zip(names, rows, strict=True)}
     for ways, peer, reach in (
         (("", ", upright", ", upright, without decoder"), "Tesseract", 1),
@@ -73,8 +74,8 @@ def of_reading(rows: Sequence[dict[str, Any]]) -> Iterator[Aim]:
             yield Aim(f"reading{way}, speed", peer, reach, True, measured)
 
 
-def of_others(finetuning: Sequence[dict[str, Any]], start: Sequence[dict[str, Any]]) -> Iterator[Aim]:
-    """What finetuning.py and start.py measured."""
+def other_aims(finetuning: Sequence[dict[str, Any]], start: Sequence[dict[str, Any]]) -> Iterator[Aim]:
+    """Yield the targets for the rows of finetuning.py and start.py."""
     for row in finetuning:
         if row["reader"].startswith(OURS):
             what = f"fine-tuning step{row['reader'].removeprefix(OURS)}, time"
@@ -88,17 +89,17 @@ def _times(rows: Sequence[dict[str, Any]]) -> list[float]:
 
 
 def main() -> None:
-    """Read, compare, write."""
+    """Read the results, compare them with the targets, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
-    parser.add_argument("--folder", type=Path, default=Path("benchmarks/results"), help="of the benchmarks' files")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
+    parser.add_argument("--folder", type=Path, default=Path("benchmarks/results"), help="folder of the JSON files")
     options = parser.parse_args()
     rows = {
         name: json.loads((options.folder / f"{name}.json").read_text(encoding="utf-8"))["rows"]
         for name in ("attention", "reading", "finetuning", "start")
     }
-    aims = [*of_attention(rows["attention"]), *of_reading(rows["reading"])]
-    aims += of_others(rows["finetuning"], rows["start"])
+    aims = [*attention_aims(rows["attention"]), *reading_aims(rows["reading"])]
+    aims += other_aims(rows["finetuning"], rows["start"])
     table = markdown(["what", "against", "aim", "measured", "reached"], [aim.row() for aim in aims])
     print(table)
     for page in options.pages:

@@ -1,19 +1,19 @@
-"""Measure group attention against plain attention, against the literal sums, and the encoder against a ViT.
+"""Compare group attention with plain attention and with the literal sums, and the encoder with a ViT.
 
     python -m benchmarks attention docs/speed.md
     python -m benchmarks attention --parts layer encoder
 
-layer     GroupSelfAttention (C4, `pose_sum` none) against q/k/v/o and plain attention over the same |H|·N tokens, both
-          with PyTorch's fused kernel (sdpa), both with two products and a softmax (eager).
-literal   GroupSelfAttention against literal_attention.py: the same sum, and `none` against the published double sum.
-memory    peak of one layer's forward over squares of patches.
-encoder   GSANetModel as packaged against transformers' ViTModel of its width, layers, heads and MLP, both in sdpa.
+layer     GroupSelfAttention (C4, `pose_sum` none) and plain attention with q, k, v and o projections over the same
+          |H|·N tokens; both with PyTorch's fused kernel (sdpa), and both with two products and a softmax (eager).
+literal   GroupSelfAttention and literal_attention.py: the same sum, and `none` against the published double sum.
+memory    peak memory of one layer's forward pass over squares of patches.
+encoder   GSANetModel as packaged and transformers' ViTModel with the same width, layers, heads and MLP, both with sdpa.
 
-Times are medians of interleaved repeats, in processor time of one thread on a CPU, so that what else the machine does
-hardly counts. Memory is what a process of its own holds at its peak (Linux's VmHWM) beyond its weights and inputs; on a
-GPU, what PyTorch allocated. Operations are those of the matrix products, counted where there is a backward pass, and as
-the equations need them: PyTorch's CPU kernel multiplies more, because its values must be as wide as its keys. The rows
-go to benchmarks/results/attention.json.
+Times are medians of interleaved repeats. On a CPU they are processor time of one thread, so that other load on the
+machine hardly matters. Memory is the peak of a separate process (Linux's VmHWM) beyond its weights and inputs; on a
+GPU, the peak that PyTorch allocated. Operations are the multiplications of the matrix products. They are counted for
+contests with a backward pass, and as the equations need them: PyTorch's CPU kernel multiplies more, because its values
+must be as wide as its keys. The rows are written to benchmarks/results/attention.json.
 """
 
 import argparse
@@ -39,17 +39,17 @@ from trocr_gsa.model.encoding import grid_positions
 
 @dataclass(frozen=True)
 class Row:
-    """One thing against another; figures that were not taken are None.
+    """Results of one contest, each a pair (ours, the peer's); None where nothing was measured.
 
     Attributes:
-        measured: what.
-        peer: against what.
-        size: patches, hidden size, batch.
-        passes: forward, or with the backward pass.
-        seconds: of one run, and of the peer's.
-        peak_bytes: of one run, and of the peer's.
-        operations: multiplications of the matrix products, and the peer's.
-        target: the ratio of times aimed at.
+        measured: name of our side.
+        peer: name of the peer.
+        size: patches, hidden size and batch size, in words.
+        passes: `FORWARD` or `TRAINING`.
+        seconds: time of one run, in seconds.
+        peak_bytes: peak memory of one run, in bytes.
+        operations: multiplications of the matrix products.
+        target: target for the ratio of the times.
     """
 
     measured: str
@@ -63,12 +63,16 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the history calls it."""
+        """Name of the row in history.json."""
         return f"{self.measured}, {self.size}, {self.passes}"
 
 
 def check_literals() -> float:
-    """Return the largest relative difference to the literal sums in float64, at 5×7 patches."""
+    """Return the largest relative difference to the literal sums in float64, at 5×7 patches.
+
+    Raises:
+        ValueError: if it is above 1e-10.
+    """
     worst, positions = 0.0, grid_positions(5, 7).double()
     for pose_sum in ("none", "query", "encoding"):
         layer, features = group_layer(192, 4, pose_sum=pose_sum).double(), torch.randn(1, 4, 35, 192).double()
@@ -81,7 +85,7 @@ def check_literals() -> float:
 
 
 def peak_bytes(contest: Contest, which: int, device: str) -> int:
-    """Return what one of two actions holds at its peak beyond its weights and inputs."""
+    """Return the peak memory of action 0 or 1 of a contest in bytes, beyond its weights and inputs."""
     if device != "cpu":
         action = contest.build(contest.kernel)[which]
         torch.cuda.synchronize()
@@ -95,7 +99,7 @@ def peak_bytes(contest: Contest, which: int, device: str) -> int:
 
     def child() -> None:
         action = contest.build(contest.kernel)[which]
-        ctypes.CDLL(None).malloc_trim(0)  # or memory freed earlier would be used again, and not be seen
+        ctypes.CDLL(None).malloc_trim(0)  # otherwise memory freed earlier is reused, and not measured
         forget_peak()
         before = resident("VmRSS")
         action()
@@ -110,7 +114,7 @@ def peak_bytes(contest: Contest, which: int, device: str) -> int:
 
 
 def seconds(action: Callable[[], object], device: str) -> float:
-    """Return the processor time of an action, or the clock's on a GPU."""
+    """Return the seconds that an action takes: processor time on a CPU, wall-clock time on a GPU."""
     if device == "cpu":
         start = time.process_time()
         action()
@@ -123,19 +127,19 @@ def seconds(action: Callable[[], object], device: str) -> float:
 
 
 def count(action: Callable[[], object]) -> int:
-    """Return the multiplications of an action's matrix products."""
+    """Return the number of multiplications in an action's matrix products."""
     with FlopCounterMode(display=False) as counter:
         action()
     return counter.get_total_flops() // 2
 
 
 def peaks_of(contest: Contest, device: str) -> tuple[int, int | None]:
-    """Return the peaks of both actions; None where the second would not fit."""
+    """Return the peak memory of both actions in bytes; None for a peer that does not fit into memory."""
     return peak_bytes(contest, 0, device), peak_bytes(contest, 1, device) if contest.peer_fits else None
 
 
 def measure(contest: Contest, peaks: tuple[int, int | None], repeats: int, device: str) -> Row:
-    """Run a contest whose peaks are known."""
+    """Run a contest, and return its row; `peaks` have been measured before."""
     times = operations = None
     if contest.timed:
         actions = contest.build(contest.kernel)
@@ -144,7 +148,7 @@ def measure(contest: Contest, peaks: tuple[int, int | None], repeats: int, devic
         rounds = [[seconds(action, device) for action in actions] for _ in range(repeats)]
         ours, peers = (statistics.median(part) for part in zip(*rounds, strict=True))
         times = (ours, peers)
-    if contest.passes == TRAINING:  # PyTorch's counter wants gradients
+    if contest.passes == TRAINING:  # PyTorch's counter needs gradients
         ours, peers = (count(action) for action in contest.build("eager"))
         operations = (ours, peers)
     return Row(
@@ -154,12 +158,12 @@ def measure(contest: Contest, peaks: tuple[int, int | None], repeats: int, devic
 
 
 def ratio(pair: tuple[float, float | None] | None) -> str:
-    """Return a pair as a ratio."""
+    """Return the ratio of a pair as text."""
     return f"{pair[0] / pair[1]:.2f}" if pair and pair[1] else "–"
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown: ratios to the peer, and the bytes of one run."""
+    """Return the rows as Markdown: ratios to the peer, and the peak memory of one run."""
     head = ["measured", "against", "size", "passes", "time", "target", "peak memory", "MB", "operations"]
     return markdown(
         head,
@@ -172,9 +176,9 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")

@@ -1,4 +1,4 @@
-"""What attention.py measures against what: each contest builds two actions of the same inputs."""
+"""The comparisons of attention.py: each contest builds two actions on the same inputs, ours and a peer's."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from trocr_gsa.model.modeling_gsa_net import GSANetModel
 
 GROUP = PointGroup.from_name("C4")
 FORWARD, TRAINING = "forward", "forward and backward"
-FITS = 24  # patches a side, up to which the literal sum is laid out for the memory curve
+FITS = 24  # largest side in patches for which the memory of the literal sum is measured
 
 
 Action = Callable[[], object]
@@ -28,17 +28,17 @@ Action = Callable[[], object]
 
 @dataclass(frozen=True)
 class Contest:
-    """Two things to run.
+    """A comparison of two actions.
 
     Attributes:
-        measured: what.
-        peer: against what.
-        size: patches, hidden size, heads, batch.
+        measured: name of our side.
+        peer: name of the peer.
+        size: patches, hidden size, heads and batch size, in words.
         passes: `FORWARD` or `TRAINING`.
-        build: makes both actions, given a kernel.
+        build: builds both actions for a kernel: (ours, the peer's).
         kernel: "sdpa" or "eager".
-        target: the ratio of times aimed at.
-        timed: whether the clock counts, or memory alone.
+        target: target for the ratio of the times.
+        timed: whether time is measured, too; memory always is.
         peer_fits: whether the peer fits into memory.
     """
 
@@ -54,7 +54,7 @@ class Contest:
 
 
 class PlainSelfAttention(nn.Module):
-    """A ViT's attention: four linears and softmax(q kᵀ) v."""
+    """Self-attention as in a ViT: four linear layers and softmax(q kᵀ) v."""
 
     def __init__(self, hidden_size: int, num_heads: int, kernel: str) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class PlainSelfAttention(nn.Module):
         self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(hidden_size, hidden_size) for _ in range(4))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Attend; features (batch, token, hidden) to the same."""
+        """Attend: (batch, token, hidden) to (batch, token, hidden)."""
         projections = (self.q_proj, self.k_proj, self.v_proj)
         query, key, value = (p(features).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for p in projections)
         if self.kernel == "eager":
@@ -73,7 +73,7 @@ class PlainSelfAttention(nn.Module):
 
 
 def packaged_encoder() -> dict[str, Any]:
-    """Return the packaged reader's encoder configuration."""
+    """Return the encoder configuration of the packaged reader."""
     return json.loads((PACKAGED_CHECKPOINT / "config.json").read_text(encoding="utf-8"))["encoder"]
 
 
@@ -92,13 +92,13 @@ def run(module: Callable[..., Any], passes: str, *inputs: Tensor) -> Callable[[]
 
 
 def group_layer(hidden: int, heads: int, kernel: str = "sdpa", pose_sum: str = "none") -> GroupSelfAttention:
-    """Return a layer with as many frequencies as the packaged reader."""
+    """Return a group attention layer with the same number of frequencies as the packaged reader."""
     frequencies = packaged_encoder()["num_frequencies"]
     return GroupSelfAttention(GROUP, hidden, heads, pose_sum, frequencies, attn_implementation=kernel)
 
 
 def layers(device: str) -> Iterator[Contest]:
-    """Group attention against plain attention."""
+    """Yield contests of group attention and plain attention."""
     for hidden, heads in ((192, 4), (768, 12)):
         for rows, columns, batch in ((4, 32, 4 * 192 // hidden), (24, 24, 1)):
             for kernel in ("sdpa", "eager"):
@@ -115,7 +115,7 @@ def layers(device: str) -> Iterator[Contest]:
 
 
 def literals(device: str) -> Iterator[Contest]:
-    """Group attention against the literal sums; each must give the same numbers."""
+    """Yield contests of group attention and the literal sums."""
     for ours, theirs, target in (("none", "none", "≥ 50 ×"), ("query", "query", ""), ("none", "query", "")):
 
         def build(kernel, ours=ours, theirs=theirs, side=20):
@@ -132,7 +132,7 @@ def literals(device: str) -> Iterator[Contest]:
 
 
 def memories(device: str) -> Iterator[Contest]:
-    """The layer's memory over squares of patches, and the literal sum's while it fits."""
+    """Yield contests for the memory of the layer on squares of patches, and of the literal sum while it fits."""
     for side in (10, 16, 20, 24, 32, 48, 64):
 
         def build(kernel, side=side):
@@ -146,26 +146,26 @@ def memories(device: str) -> Iterator[Contest]:
 
 
 def encoders(device: str) -> Iterator[Contest]:
-    """The packaged encoder against a ViT."""
-    words = packaged_encoder()
+    """Yield contests of the packaged encoder and a ViT."""
+    ours_config = packaged_encoder()
     for passes in (FORWARD, TRAINING):
 
         def build(kernel, passes=passes, rows=3, columns=50, batch=4):
-            ours: Any = GSANetModel(GSANetConfig(**words))
+            ours: Any = GSANetModel(GSANetConfig(**ours_config))
             same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
-            height, width = rows * words["patch_size"], columns * words["patch_size"]
+            height, width = rows * ours_config["patch_size"], columns * ours_config["patch_size"]
             config = ViTConfig(
-                **{key: words[key] for key in (*same, "num_channels", "patch_size")}, image_size=(height, width),
+                **{key: ours_config[key] for key in (*same, "num_channels", "patch_size")}, image_size=(height, width),
                 hidden_dropout_prob=0.0,
             )  # fmt: skip
             vit: Any = ViTModel(config, add_pooling_layer=False)
             for model in (ours, vit):
                 model.to(device).set_attn_implementation(kernel)
-            pixels = torch.randn(batch, words["num_channels"], height, width, device=device)
+            pixels = torch.randn(batch, ours_config["num_channels"], height, width, device=device)
             return run(ours, passes, pixels), run(vit, passes, pixels)
 
-        size = f"3×50 patches, {words['hidden_size']} wide, batch 4"
-        yield Contest(f"encoder, K = {words['pose_layers']}", "ViT", size, passes, build, "sdpa", "≤ 1.5")
+        size = f"3×50 patches, {ours_config['hidden_size']} wide, batch 4"
+        yield Contest(f"encoder, K = {ours_config['pose_layers']}", "ViT", size, passes, build, "sdpa", "≤ 1.5")
 
 
 PARTS = {"layer": layers, "literal": literals, "memory": memories, "encoder": encoders}

@@ -1,12 +1,13 @@
-"""Measure training and reading on a graphics card: lines a second, share of the card's matrix peak, memory, kernels.
+"""Measure training and reading on a GPU: lines per second, share of its peak in matrix products, memory and kernels.
 
     python -m benchmarks cuda docs/speed.md
 
-The packaged reader's size, and a base size, 768 wide and 12 layers deep, with random weights, learn and read noise in
-bf16, with and without torch.compile; each for `--seconds` after it has warmed up. The peak is measured, as the best of
-some square matrix products; operations are counted by torch, forward and backward, once, without what a compiler saves.
-Kernels of attention are those of the profile whose names say so: "flash" is what is hoped for. A row that fails says
-why, and the others are measured all the same. The rows go to benchmarks/results/cuda.json.
+Two readers with random weights are measured: one of the packaged reader's size, and a base size with hidden size 768
+and 12 layers. They train on and read noise in bf16, with and without torch.compile, each for `--seconds` after a
+warm-up. The peak is measured, too: it is the best of several square matrix products. PyTorch counts the operations of
+one forward and one backward pass, without the savings of a compiler. Attention kernels are the kernels in the profile
+whose names say so; "flash" is the desired one. If a row fails, it reports the error, and the other rows are measured.
+The rows are written to benchmarks/results/cuda.json.
 """
 
 import argparse
@@ -37,7 +38,7 @@ ATTENTION_WORDS = ("flash", "fmha", "attention", "attn")
 
 @dataclass(frozen=True)
 class Size:
-    """Of a reader: its name, width, layers behind the lifting one, heads, and layers of the decoder."""
+    """Sizes of a reader: name, hidden size, encoder layers after the lifting layer, heads, and decoder layers."""
 
     name: str
     width: int
@@ -46,9 +47,9 @@ class Size:
     decoder_layers: int
 
     @classmethod
-    def parse(cls, words: str) -> Self:
-        """Understand `base:768:12:12:6`."""
-        name, *numbers = words.split(":")
+    def parse(cls, text: str) -> Self:
+        """Parse `NAME:WIDTH:LAYERS:HEADS:DECODER_LAYERS`, such as `base:768:12:12:6`."""
+        name, *numbers = text.split(":")
         return cls(name, *map(int, numbers))
 
     def build(self) -> Any:
@@ -74,14 +75,14 @@ BASE = Size("base", width=768, layers=12, heads=12, decoder_layers=6)
 
 @dataclass(frozen=True)
 class Work:
-    """What is learnt and read, and for how long.
+    """Batch shape, duration and device of the measurements.
 
     Attributes:
-        lines: of a batch.
-        columns: patches of a line, beside one another.
-        letters: of a line.
-        seconds: that a row is measured for.
-        device: where.
+        lines: lines per batch.
+        columns: width of a line in patches.
+        letters: tokens per line.
+        seconds: duration of the measurement of a row, in seconds.
+        device: device to measure on.
     """
 
     lines: int
@@ -91,7 +92,7 @@ class Work:
     device: str
 
     def batch(self) -> dict[str, torch.Tensor]:
-        """Return noise."""
+        """Return a batch of noise."""
         patches = ROWS * self.columns
         return {
             "pixel_values": torch.randn(self.lines, patches, PATCH**2, device=self.device),
@@ -100,25 +101,25 @@ class Work:
         }
 
     def half(self) -> AbstractContextManager[Any]:
-        """Return what computes in bf16."""
+        """Return a context manager that computes in bf16."""
         return torch.autocast(self.device.partition(":")[0], torch.bfloat16)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one way of computing does.
+    """Results of one measurement.
 
     Attributes:
-        work: training or reading.
-        size: of the reader.
-        compiled: by torch.compile.
-        parameters: of the reader.
-        lines_per_second: of the clock.
-        tera_operations_per_second: counted operations of a batch, over its seconds; None for reading.
-        share_of_peak: of these in what the card's matrix products reach; None for reading.
-        peak_bytes: of memory allocated on the card; None on a CPU.
-        attention_kernels: of the profile.
-        error: why there is nothing to report; None if there is.
+        work: `TRAIN` or `READ`.
+        size: name of the reader's size.
+        compiled: whether torch.compile was used.
+        parameters: number of parameters of the reader.
+        lines_per_second: lines per second of wall-clock time.
+        tera_operations_per_second: counted operations of a batch divided by its time; None for reading.
+        share_of_peak: `tera_operations_per_second` divided by the peak of the GPU's matrix products; None for reading.
+        peak_bytes: peak memory allocated on the GPU, in bytes; None on a CPU.
+        attention_kernels: names of the attention kernels in the profile.
+        error: error message if the measurement failed; None otherwise.
     """
 
     work: str
@@ -134,13 +135,13 @@ class Row:
 
 
 def synchronise(device: str) -> None:
-    """Wait until the card has done what it was told."""
+    """Wait until the GPU has finished its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
 def seconds_of(action: Callable[[], Any], device: str, seconds: float) -> float:
-    """Return the mean seconds of an action that is repeated for some time, once it is warm."""
+    """Return the mean time of an action in seconds, repeated for `seconds` after a warm-up."""
     for _ in range(WARM_UP):
         action()
     synchronise(device)
@@ -153,7 +154,7 @@ def seconds_of(action: Callable[[], Any], device: str, seconds: float) -> float:
 
 
 def matrix_peak(device: str, side: int, seconds: float) -> float:
-    """Return the operations a second of the best of some bf16 products of square matrices."""
+    """Return the operations per second of the fastest of several bf16 products of square matrices."""
     best = 0.0
     for n in (side, side // 2):
         a, b = (torch.randn(n, n, device=device, dtype=torch.bfloat16) for _ in range(2))
@@ -161,10 +162,10 @@ def matrix_peak(device: str, side: int, seconds: float) -> float:
     return best
 
 
-def kernels_of_attention(action: Callable[[], Any], device: str) -> tuple[str, ...]:
+def attention_kernels(action: Callable[[], Any], device: str) -> tuple[str, ...]:
     """Return the names of the attention kernels that an action runs."""
-    on_card = device.startswith("cuda")
-    with profile(activities=[ProfilerActivity.CUDA if on_card else ProfilerActivity.CPU]) as profiled:
+    on_gpu = device.startswith("cuda")
+    with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as profiled:
         action()
         synchronise(device)
     names = {event.key for event in profiled.key_averages()}
@@ -172,15 +173,15 @@ def kernels_of_attention(action: Callable[[], Any], device: str) -> tuple[str, .
 
 
 def training(size: Size, work: Work, compiled: bool, peak: float) -> Row:
-    """Measure steps of training all weights."""
+    """Measure training steps of all weights."""
     model = size.build().to(work.device).train()
     optimizer = make_optimizer(model, 1e-4, 0.01, 0.98)
     labels = torch.randint(3, VOCABULARY, (work.lines, work.letters), device=work.device)
     batch = work.batch() | {"labels": labels}
     loss = lambda run: run(**batch).loss  # noqa: E731
-    on_card = work.device.startswith("cuda")
-    # a CPU's fused attention is not counted
-    with work.half(), nullcontext() if on_card else sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as ops:
+    on_gpu = work.device.startswith("cuda")
+    # the counter does not know a CPU's fused attention
+    with work.half(), nullcontext() if on_gpu else sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as ops:
         loss(model).backward()
     run = torch.compile(model) if compiled else model
 
@@ -195,7 +196,7 @@ def training(size: Size, work: Work, compiled: bool, peak: float) -> Row:
 
 
 def reading(size: Size, work: Work, compiled: bool, peak: float) -> Row:
-    """Measure greedy reading, every line of the same length."""
+    """Measure greedy decoding; every line gets the same number of tokens."""
     model = size.build().to(work.device).eval()
     batch = work.batch()
     if compiled:
@@ -213,21 +214,21 @@ def reading(size: Size, work: Work, compiled: bool, peak: float) -> Row:
 
 
 def parameters(model: torch.nn.Module) -> int:
-    """Return how many numbers there are to learn."""
+    """Return the number of parameters."""
     return sum(weight.numel() for weight in model.parameters())
 
 
 def measured(row: Row, action: Callable[[], Any], work: Work, operations: int | None, peak: float) -> Row:
-    """Return the row with what an action, run again and again, comes to."""
-    on_card = work.device.startswith("cuda")
+    """Run an action repeatedly, and return the row with the results."""
+    on_gpu = work.device.startswith("cuda")
     try:
         action()
-        if on_card:
+        if on_gpu:
             torch.cuda.reset_peak_memory_stats()
         seconds = seconds_of(action, work.device, work.seconds)
-        memory = torch.cuda.max_memory_allocated() if on_card else None
-        kernels = kernels_of_attention(action, work.device)
-    except Exception as error:  # whatever a compiler or a card has against it
+        memory = torch.cuda.max_memory_allocated() if on_gpu else None
+        kernels = attention_kernels(action, work.device)
+    except Exception as error:  # compilers and GPUs raise errors of many types
         return replace(row, error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
     speed = None if operations is None else operations / seconds
     return replace(
@@ -255,18 +256,18 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--sizes", nargs="+", type=Size.parse, default=[PACKAGED, BASE],
                         metavar="NAME:WIDTH:LAYERS:HEADS:DECODER_LAYERS")  # fmt: skip
     parser.add_argument("--ways", nargs="+", choices=("eager", "compiled"), default=["eager", "compiled"])
-    parser.add_argument("--lines", type=int, default=128, help="of a batch")
-    parser.add_argument("--columns", type=int, default=48, help="of patches in a line")
-    parser.add_argument("--letters", type=int, default=48, help="of a line")
-    parser.add_argument("--matrix", type=int, default=8192, help="side of the largest matrix of the peak")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each row")
+    parser.add_argument("--lines", type=int, default=128, help="lines per batch")
+    parser.add_argument("--columns", type=int, default=48, help="width of a line in patches")
+    parser.add_argument("--letters", type=int, default=48, help="tokens per line")
+    parser.add_argument("--matrix", type=int, default=8192, help="side of the largest matrix for the peak")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of the measurement of a row")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/cuda.json"))
     options = parser.parse_args()
     work = Work(options.lines, options.columns, options.letters, options.seconds, options.device)

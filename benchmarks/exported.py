@@ -1,10 +1,10 @@
-"""Read the same lines with PyTorch and with onnxruntime, in turn: how fast, and whether the text is the same.
+"""Compare reading with PyTorch and with onnxruntime: speed, and whether the texts are the same.
 
     OMP_NUM_THREADS=2 python -m benchmarks exported fraktur-19/ htromance-modern-fr/ --lines 50 --int8
 
-Every line is read upright and turned by a quarter. Ways take turns within each of the rounds, so that what else the
-machine does falls on all of them; the median round counts. Lines a second are of the clock, seconds a line of the
-processor. The rows go to benchmarks/results/exported.json.
+Every line is read upright and rotated by 90°. The runtimes take turns within each round, so that other load on the
+machine affects all of them; results are the medians over the rounds. Lines per second are measured in wall-clock time,
+seconds per line in processor time. The rows are written to benchmarks/results/exported.json.
 """
 
 import argparse
@@ -34,17 +34,17 @@ ANGLES = (0, 90)
 
 @dataclass(frozen=True)
 class Row:
-    """How one way of reading did.
+    """Results of one runtime.
 
     Attributes:
-        way: of reading.
-        lines_per_second: of the clock.
-        ratio: of these to PyTorch's.
-        processor_seconds_per_line: of all threads together.
-        same_text: share of lines whose text is PyTorch's.
-        same_orientation: share of lines whose orientation is PyTorch's.
+        way: name of the runtime.
+        lines_per_second: lines per second of wall-clock time.
+        ratio: `lines_per_second` divided by that of PyTorch.
+        processor_seconds_per_line: processor time per line of all threads together, in seconds.
+        same_text: share of lines with the same text as with PyTorch.
+        same_orientation: share of lines with the same orientation as with PyTorch.
         cer: character error rate.
-        megabytes: of the weights on disk.
+        megabytes: size of the weights on disk, in megabytes.
     """
 
     way: str
@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Round:
-    """What one way of reading made of all lines, once: clock and processor in seconds."""
+    """One round of one runtime: the lines read, and the wall-clock and processor time in seconds."""
 
     lines: list[Line]
     clock: float
@@ -67,34 +67,34 @@ class Round:
 
 
 def choose_lines(sources: Sequence[str], split: str, count: int) -> tuple[list[Image.Image], list[str]]:
-    """Return pictures, each at every angle, and their texts: `count` lines of each source, the same at each call."""
-    pictures, texts = [], []
+    """Return images and their texts: the same random `count` lines of each source at each call, at every angle."""
+    images, texts = [], []
     for source in sources:
         lines = open_source(source, split)
         for place in random.Random(0).sample(range(len(lines)), min(count, len(lines))):
             line = lines[place]
-            pictures += [line.image.rotate(angle, expand=True) for angle in ANGLES]
+            images += [line.image.rotate(angle, expand=True) for angle in ANGLES]
             texts += [line.text] * len(ANGLES)
-    return pictures, texts
+    return images, texts
 
 
-def read(reader: LineReader, pictures: list[Image.Image], batch_size: int) -> Round:
-    """Read all lines and take the time."""
+def read(reader: LineReader, images: list[Image.Image], batch_size: int) -> Round:
+    """Read all lines and measure the time."""
     clock, processor = time.perf_counter(), time.process_time()
-    lines = reader.read(pictures, batch_size=batch_size)
+    lines = reader.read(images, batch_size=batch_size)
     return Round(lines, time.perf_counter() - clock, time.process_time() - processor)
 
 
 def compare(
-    readers: dict[str, LineReader], sizes: dict[str, float], pictures: list[Image.Image], texts: list[str], options: Any
+    readers: dict[str, LineReader], sizes: dict[str, float], images: list[Image.Image], texts: list[str], options: Any
 ) -> list[Row]:
-    """Read with every reader in turn, round after round."""
+    """Read with every reader in turn, in every round, and return their rows."""
     rounds: dict[str, list[Round]] = {way: [] for way in readers}
     for reader in readers.values():
-        reader.read(pictures[:4])
+        reader.read(images[:4])
     for _ in range(options.rounds):
         for way, reader in readers.items():
-            rounds[way].append(read(reader, pictures, options.batch_size))
+            rounds[way].append(read(reader, images, options.batch_size))
     expected = rounds[PYTORCH][0].lines
     clocks = {way: statistics.median(each.clock for each in done) for way, done in rounds.items()}
     rows = []
@@ -103,9 +103,9 @@ def compare(
         rows.append(
             Row(
                 way,
-                len(pictures) / clocks[way],
+                len(images) / clocks[way],
                 clocks[PYTORCH] / clocks[way],
-                statistics.median(each.processor for each in done) / len(pictures),
+                statistics.median(each.processor for each in done) / len(images),
                 sum(a.text == b.text for a, b in pairs) / len(pairs),
                 sum(a.orientation == b.orientation for a, b in pairs) / len(pairs),
                 cer(texts, [line.text for line in done[0].lines]),
@@ -116,7 +116,7 @@ def compare(
 
 
 def megabytes(folder: Path) -> float:
-    """Return the size of a folder's weights."""
+    """Return the size of the weights in a folder, in megabytes."""
     return sum(path.stat().st_size for path in folder.iterdir() if path.suffix != ".json") / 1e6
 
 
@@ -132,18 +132,18 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def main() -> None:
-    """Export, read, compare."""
+    """Export the reader, read with every runtime, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", help="sets of lines with texts")
+    parser.add_argument("sources", nargs="+", help="sources of labelled lines")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--lines", type=int, default=50, help="of each source; each is read at every angle")
+    parser.add_argument("--lines", type=int, default=50, help="lines per source; each is read at every angle")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--int8", action="store_true", help="also with weights rounded to 8 bits")
-    parser.add_argument("--model", default=None, help="a checkpoint; by default the packaged one")
+    parser.add_argument("--int8", action="store_true", help="measure weights rounded to 8 bits, too")
+    parser.add_argument("--model", default=None, help="checkpoint; by default the packaged one")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/exported.json"))
     options = parser.parse_args()
-    pictures, texts = choose_lines(options.sources, options.split, options.lines)
+    images, texts = choose_lines(options.sources, options.split, options.lines)
     readers = {PYTORCH: LineReader.from_pretrained(options.model, device="cpu")}
     sizes = {
         PYTORCH: sum(
@@ -158,10 +158,10 @@ def main() -> None:
             round_weights(Path(shutil.copytree(Path(place) / ONNX, Path(place) / INT8)))
         for folder in sorted(Path(place).iterdir()):
             readers[folder.name], sizes[folder.name] = LineReader.from_pretrained(folder), megabytes(folder)
-        rows = compare(readers, sizes, pictures, texts, options)
+        rows = compare(readers, sizes, images, texts, options)
     show(rows)
     measured = {
-        "pictures": len(pictures), "angles": ANGLES, "rounds": options.rounds, "batch_size": options.batch_size,
+        "pictures": len(images), "angles": ANGLES, "rounds": options.rounds, "batch_size": options.batch_size,
         "threads": torch.get_num_threads(), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
     options.json.write_text(to_json(measured, indent=2) + "\n", encoding="utf-8")

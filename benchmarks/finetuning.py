@@ -1,15 +1,17 @@
-"""Take fine-tuning steps with this package and with a stock ViT-TrOCR of the same size, in turn.
+"""Compare fine-tuning steps of this package with those of a stock ViT-TrOCR of the same size.
 
     OMP_NUM_THREADS=1 python -m benchmarks finetuning docs/speed.md
 
 A step is what `trocr-gsa finetune` does with a batch: forward with all losses, backward, clipping, AdamW. Both readers
-have LoRA of the same rank on the same projections of both halves (this package's once more, where only what lies behind
-the choice of a pose has it), decoders of the same shape and dropout, and labels of the same length; a line is 3 × 48
-patches here, and there, where pictures are square, 12 × 12 and the class token. All letters and pictures are noise.
-Operations are those of forward and backward, as torch counts them: how much of the ratio is in what there is to
-compute. Times are medians of interleaved steps, in processor time of one thread (on CUDA of the clock). Memory is what
-a process of its own needs at its peak for a step (Linux's VmHWM), less what it held before it had a reader. The rows go
-to benchmarks/results/finetuning.json.
+have LoRA of the same rank on the same projections of encoder and decoder, decoders of the same shape and dropout, and
+labels of the same length. This package's reader is measured once more with LoRA only on the layers after the choice of
+a pose. A line has 3 × 48 patches in this package. The stock reader's images are square: 12 × 12 patches and the class
+token. All texts and images are noise. PyTorch counts the operations of the forward and the backward pass; they show
+how much of the ratio of times comes from the amount of computation.
+
+Times are medians of interleaved steps, in processor time of one thread (on CUDA in wall-clock time). Memory is the peak
+of a separate process during a step (Linux's VmHWM), less the memory that it used before it loaded a reader. The rows
+are written to benchmarks/results/finetuning.json.
 """
 
 import argparse
@@ -46,19 +48,19 @@ WEIGHTS = {"decoder_loss": 1.0, "ctc_loss": 1.0, "pose_loss": 0.3}
 
 @dataclass(frozen=True)
 class Row:
-    """What a step costs.
+    """Cost of a step with one reader.
 
     Attributes:
-        reader: its name.
-        parameters: all of them.
-        trained: those of the adapter.
-        forward_seconds: of a step, losses included.
-        backward_seconds: of a step.
-        optimizer_seconds: of a step, clipping included.
-        step_seconds: of all three.
-        ratio: of these to the stock reader's.
-        giga_operations: of a step.
-        peak_bytes: of a step.
+        reader: name of the reader.
+        parameters: number of parameters, with the adapter's.
+        trained: number of trained parameters.
+        forward_seconds: time of the forward pass and the losses.
+        backward_seconds: time of the backward pass.
+        optimizer_seconds: time of clipping and the optimizer.
+        step_seconds: time of the whole step.
+        ratio: `step_seconds` divided by that of the stock reader.
+        giga_operations: operations of a step, in units of 10⁹.
+        peak_bytes: peak memory of a step, in bytes.
     """
 
     reader: str
@@ -75,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Work:
-    """What a step is taken on: lines, letters of each, the adapter's rank, and where."""
+    """Size of a step: lines per batch, tokens per line, rank of the adapter, and device."""
 
     lines: int
     letters: int
@@ -84,11 +86,11 @@ class Work:
 
 
 class Steps:
-    """A reader in its adapter, with a batch of noise to learn.
+    """Training steps of a reader with an adapter, on a batch of noise.
 
     Args:
         name: one of `READERS`.
-        work: what a step is.
+        work: size of a step.
     """
 
     def __init__(self, name: str, work: Work) -> None:
@@ -110,24 +112,24 @@ class Steps:
         self.batch["labels"] = labels
         self.totals = count([self.batch]).to(work.device)
         adapter = lora_config("behind_pose" if name == BEHIND else "both", rank=work.rank)
-        # as the loop does where nothing learns to tell which way up a line is
-        self.told = {"orientation": "upright"} if name == BEHIND else {}
+        # as in the training loop if the pose head is not trained
+        self.orientation = {"orientation": "upright"} if name == BEHIND else {}
         self.model: Any = get_peft_model(reader, adapter).to(work.device).train()
         self.optimizer = make_optimizer(self.model, 1e-4, 0.0, 0.98)
 
     def forward(self) -> Tensor:
-        """Return the step's loss."""
-        output = self.model(**self.batch, **self.told)
+        """Return the loss of the step."""
+        output = self.model(**self.batch, **self.orientation)
         return weighted_loss(output, self.batch, self.totals, WEIGHTS)[0] if self.name != STOCK else output.loss
 
     def update(self) -> None:
-        """Let the gradients move the adapter."""
+        """Clip the gradients and update the adapter."""
         torch.nn.utils.clip_grad_norm_([w for w in self.model.parameters() if w.requires_grad], 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def take(self) -> tuple[float, ...]:
-        """Take a step and return the seconds of its `PARTS`."""
+        """Run a step, and return the times of its `PARTS` in seconds."""
         loss, forward = self._timed(self.forward)
         _, backward = self._timed(loss.backward)
         _, update = self._timed(self.update)
@@ -143,20 +145,20 @@ class Steps:
         return result, clock() - start
 
     def giga_operations(self) -> float:
-        """Return the operations of a step; torch counts those of attention where it is written out."""
+        """Return the operations of a step in units of 10⁹; PyTorch counts attention in its MATH backend only."""
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted:
             self.forward().backward()
         self.optimizer.zero_grad()
         return counted.get_total_flops() / 1e9
 
     def sizes(self) -> tuple[int, int]:
-        """Return how many parameters there are, and how many of them learn."""
+        """Return the number of parameters and the number of trained ones."""
         counts = [(weight.numel(), weight.requires_grad) for weight in self.model.parameters()]
-        return sum(size for size, _ in counts), sum(size for size, learns in counts if learns)
+        return sum(size for size, _ in counts), sum(size for size, is_trained in counts if is_trained)
 
 
 def stock_like(reader: Any) -> Any:
-    """Return an untrained stock TrOCR of a reader's sizes; lifting is an attention layer more."""
+    """Return an untrained stock TrOCR of a reader's sizes, with one more encoder layer instead of the lifting layer."""
     encoder, decoder = reader.config.encoder, reader.config.decoder
     shape = Shape(
         image_size=SQUARE * encoder.patch_size, hidden_size=encoder.hidden_size, layers=encoder.num_hidden_layers + 1,
@@ -172,21 +174,21 @@ def stock_like(reader: Any) -> Any:
 
 
 def peak_bytes(name: str, work: Work) -> int:
-    """Return the most memory that this process, or its CUDA device, holds for two steps."""
+    """Return the peak memory of this process, or of its CUDA device, during two steps, in bytes."""
     torch.set_num_threads(1)
     before = resident("VmRSS")
     steps = Steps(name, work)
     if work.device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
     else:
-        forget_peak()  # of loading
+        forget_peak()  # otherwise the peak of loading the reader counts
     for _ in range(2):
         steps.take()
     return torch.cuda.max_memory_allocated() if work.device.startswith("cuda") else resident("VmHWM") - before
 
 
 def measure(work: Work, repeats: int) -> list[Row]:
-    """Take steps with all readers in turn; the first of each does not count."""
+    """Run steps with all readers in turn, and return their rows; the first step of each is a warm-up."""
     peaks = {name: in_new_process(peak_bytes, name, work) for name in READERS}
     readers = [Steps(name, work) for name in READERS]
     rounds = [[reader.take() for reader in readers] for _ in range(repeats + 1)][1:]
@@ -227,11 +229,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
-    parser.add_argument("--lines", type=int, default=28, help="of a step")
-    parser.add_argument("--letters", type=int, default=48, help="of a line")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
+    parser.add_argument("--lines", type=int, default=28, help="lines per step")
+    parser.add_argument("--letters", type=int, default=48, help="tokens per line")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--device", default="cpu")

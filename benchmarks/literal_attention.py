@@ -1,7 +1,7 @@
-"""Group self-attention as its sums are published: every score over (h, h₁, i, j, h₂) is there at once.
+"""Group self-attention with the sums as published: all scores over (h, h₁, i, j, h₂) are materialised.
 
-What makes it the published kind, and no straw man: projections are computed once, φ_key ρ once for every displacement
-that occurs, products are matrix products, as in layers that materialise their scores. Nothing is factorised further.
+It is a fair peer, as efficient as layers that materialise their scores: projections are computed once, φ_key ρ is
+computed once for every displacement that occurs, and products are matrix products. Nothing is factorised further.
 """
 
 import torch
@@ -11,13 +11,13 @@ from trocr_gsa.model.attention import GroupSelfAttention
 
 
 class LiteralGroupAttention:
-    """The sums of a layer, with all their scores at once.
+    """The sums of a group attention layer, with all scores materialised.
 
     A(i,h₁; j,h₂ | h) = ⟨q f(i,h₁), k f(j,h₂) + k ρ( h⁻¹(x(j)−x(i)), h₁⁻¹h₂ )⟩
 
     Args:
-        attn: whose projections, encoding and `pose_sum` it takes; without a neighbourhood.
-        positions: (position, 2). Which displacements occur is found here, once.
+        attn: layer whose projections, encoding and `pose_sum` are used. It must not have a neighbourhood.
+        positions: (position, 2), in patches. The displacements that occur are found once, here.
 
     Source: Schreiber 2023, §5 with the encoding of §6; evaluated like Romero & Cordonnier 2020's layer.
     """
@@ -29,7 +29,7 @@ class LiteralGroupAttention:
         self.place = place.view(displacement.shape[:2])
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Attend; features (batch, pose, position, hidden) to the same."""
+        """Attend: (batch, pose, position, hidden) to (batch, pose, position, hidden)."""
         attn = self.attn
         query, key, value = attn._project(features, features)  # (b, pose, position, head, d)
         own = attn.pose_sum == "none"
@@ -55,7 +55,7 @@ class LiteralGroupAttention:
         return torch.einsum("baqnmk,bkmad->bqnad", weights, value)
 
     def _pose_scores(self, query: Tensor) -> Tensor:
-        """⟨q f(i,h₁), k U_{h₁⁻¹h₂}⟩: (b, head, h₁, i, h₂)."""
+        """Return ⟨q f(i,h₁), k U_{h₁⁻¹h₂}⟩: (b, head, h₁, i, h₂)."""
         attn = self.attn
         relative = attn.group.product[attn.group.inverse]  # [h₁, h₂] -> h₁⁻¹h₂
         return torch.einsum("bqnad,qkad->baqnk", query, attn._heads(attn.k_proj(attn.encoding.pose))[relative])

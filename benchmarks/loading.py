@@ -1,11 +1,11 @@
-"""Does training wait for its lines? The share of a step that passes before the next batch is there.
+"""Measure how long training waits for its lines: the share of a step's time spent on waiting for the next batch.
 
     python -m benchmarks loading fraktur-19/ docs/speed.md
 
-The training loop itself takes steps, with nothing but its iterator timed: on lines as `trocr-gsa compile` packs them,
-and on the same lines as JPEGs of the height that a scan has them in. Ways take turns within each of the rounds, so that
-what else the machine does falls on all of them. The first steps of a run, in which workers start, do not count. The
-rows go to benchmarks/results/loading.json, and as a table to where a Markdown file holds its two comments.
+The training loop itself runs, and only its batch iterator is timed. It trains on lines that `trocr-gsa compile` has
+packed, and on the same lines as JPEGs of the height that they have in a scan. The variants take turns within each
+round, so that other load on the machine affects all of them. The first steps of a run, in which workers start, do not
+count. The rows are written to benchmarks/results/loading.json, and the table to the marked place in Markdown files.
 """
 
 import argparse
@@ -39,15 +39,15 @@ UNCOUNTED = 2  # steps at the start of a run
 
 @dataclass(frozen=True)
 class Row:
-    """How long training waits for one kind of lines.
+    """Results for one format of the lines and one number of workers.
 
     Attributes:
-        lines: compiled, or JPEGs.
-        workers: processes that prepare batches; 0: the training prepares them itself.
-        waiting: share of the clock that passes before a batch is there; the median of the rounds.
-        step: seconds of the clock for a step, waiting included; the median of all steps.
-        processor: seconds of the training's own processor time for a step, preparing included if it does that itself.
-        preparing: of these, seconds within the iterator.
+        lines: format of the lines: compiled, or JPEGs.
+        workers: number of processes that prepare batches; 0: the training process prepares them.
+        waiting: share of the wall-clock time spent on waiting for batches; median over the rounds.
+        step: wall-clock time per step in seconds, with waiting; median over all steps.
+        processor: processor time per step of the training process in seconds, with preparation if `workers` is 0.
+        preparing: part of `processor` spent in the batch iterator, in seconds.
     """
 
     lines: str
@@ -58,8 +58,8 @@ class Row:
     preparing: float
 
 
-class Clocked:
-    """Batches, and what the two clocks say before and after each: the wall's and the processor's."""
+class TimedBatches:
+    """An iterator of batches that records wall-clock and processor time before and after each batch."""
 
     def __init__(self, batches: Iterator[dict[str, Any]]) -> None:
         self.batches, self.before, self.after = batches, [], []
@@ -76,7 +76,7 @@ class Clocked:
         return batch
 
     def steps(self) -> list[tuple[float, float, float, float]]:
-        """Return of every counted step (waiting, whole) by the wall and (preparing, whole) by the processor."""
+        """Return (waiting, step, preparing, processor) of every counted step, as in `Row`, in seconds."""
         found = []
         for (wall, own), (wall_ready, own_ready), (wall_next, own_next) in zip(
             self.before, self.after, self.before[1:], strict=False
@@ -86,7 +86,7 @@ class Clocked:
 
 
 def write_jpegs(source: str, split: str, count: int, height: int, folder: Path) -> None:
-    """Write lines as an imagefolder of JPEGs, their short side `height` pixels, as a scan has them."""
+    """Write lines as an imagefolder of JPEGs whose short side has `height` pixels."""
     folder.mkdir()
     lines, rows = open_source(source, split), []
     for place in range(min(count, len(lines))):
@@ -98,8 +98,8 @@ def write_jpegs(source: str, split: str, count: int, height: int, folder: Path) 
     (folder / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
 
 
-def take_steps(train: Path, workers: int, options: argparse.Namespace, output: Path) -> Clocked:
-    """Train some steps, without validation."""
+def take_steps(train: Path, workers: int, options: argparse.Namespace, output: Path) -> TimedBatches:
+    """Run some training steps without validation, and return their times."""
     config = read_config(options.config) | {"train": str(train), "output": str(output), "num_workers": workers}
     wanted = {"max_steps": UNCOUNTED + options.steps + 1, "max_minutes": None, "device": options.device}
     arguments = TrainingArguments.from_dict(config | wanted | {"model": options.model, "patience": None})
@@ -109,7 +109,7 @@ def take_steps(train: Path, workers: int, options: argparse.Namespace, output: P
         folder = RunFolder(arguments)
         folder.open(arguments)
         loop = TrainingLoop(arguments, accelerator, model, reader, processor, None, folder)
-        batches = Clocked(training_batches(arguments, processor, reader, accelerator, 0))
+        batches = TimedBatches(training_batches(arguments, processor, reader, accelerator, 0))
         loop.run(batches)
         return batches
     finally:
@@ -117,9 +117,9 @@ def take_steps(train: Path, workers: int, options: argparse.Namespace, output: P
 
 
 def measure(sources: dict[str, Path], options: argparse.Namespace, place: Path) -> list[Row]:
-    """Train with every kind of lines and every number of workers, in turn."""
+    """Train with every format of the lines and every number of workers in turn, and return their rows."""
     ways = [(name, workers) for name in sources for workers in options.workers]
-    rounds: dict[tuple[str, int], list[Clocked]] = {way: [] for way in ways}
+    rounds: dict[tuple[str, int], list[TimedBatches]] = {way: [] for way in ways}
     for number in range(options.rounds):
         for name, workers in ways:
             output = place / f"run-{number}-{name}-{workers}"
@@ -153,17 +153,17 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Prepare the lines, train, print a row for each way."""
+    """Prepare the lines, train, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", help="lines with texts")
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("source", help="source of labelled lines")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
     parser.add_argument("--split", default="train")
     parser.add_argument("--lines", type=int, default=300)
-    parser.add_argument("--height", type=int, default=150, help="pixels of a line in the JPEGs")
+    parser.add_argument("--height", type=int, default=150, help="height of a line in the JPEGs, in pixels")
     parser.add_argument("--config", default="lora_packaged")
-    parser.add_argument("--model", default=None, help="a checkpoint; by default the packaged one")
+    parser.add_argument("--model", default=None, help="checkpoint; by default the packaged one")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=12, help="that count, of each run")
+    parser.add_argument("--steps", type=int, default=12, help="counted steps per run")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/loading.json"))

@@ -1,4 +1,4 @@
-"""Tables that programs write into Markdown pages, between two comments that name the table and the program."""
+"""Tables that programs write into Markdown files, between two comments that name the table and the program."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def has_markers(page: Path, name: str, script: str) -> bool:
-    """Whether a Markdown file has a place for table `name` of a program."""
+    """Return whether a Markdown file has the two comments of table `name` of a program."""
     written = page.read_text(encoding="utf-8")
     return all(marker in written for marker in _markers(name, script))
 
 
 def write_between_markers(page: Path, name: str, script: str, text: str) -> None:
-    """Replace what stands between the two comments of table `name` in a Markdown file.
+    """Replace the text between the two comments of table `name` in a Markdown file.
 
     Args:
-        page: the file.
-        name: of the table.
-        script: `__file__` of the program that writes it.
-        text: what goes between.
+        page: path of the Markdown file.
+        name: name of the table.
+        script: `__file__` of the program that writes the table.
+        text: text to write between the comments.
 
     Raises:
         ValueError: if the file lacks a comment.
@@ -33,7 +33,9 @@ def write_between_markers(page: Path, name: str, script: str, text: str) -> None
     begin, end = _markers(name, script)
     written = page.read_text(encoding="utf-8")
     if begin not in written or end not in written:
-        raise ValueError(f"`files`: {page} must hold the lines {begin!r} and {end!r}, which the table goes between.")
+        raise ValueError(
+            f"`files`: {page} must contain the lines {begin!r} and {end!r}, between which the table is written."
+        )
     before, rest = written.split(begin, 1)
     page.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
 

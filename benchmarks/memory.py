@@ -1,4 +1,4 @@
-"""The memory of a process, as Linux counts it."""
+"""The memory use of a process, as Linux reports it."""
 
 import re
 from collections.abc import Callable
@@ -11,17 +11,17 @@ Result = TypeVar("Result")
 
 
 def resident(field: str) -> int:
-    """Return what Linux says of this process's memory, in bytes: VmRSS now, VmHWM at its peak."""
+    """Return the memory use of this process in bytes: field VmRSS is the present use, VmHWM the peak."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(rf"{field}:\s+(\d+) kB", status)[0]) * 1024
 
 
 def forget_peak() -> None:
-    """Let VmHWM begin anew at what this process holds now."""
+    """Reset VmHWM, the peak memory use, to the present use of this process."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def in_new_process(action: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-    """Return what a function of a module returns in a process that has done nothing before."""
+    """Run a module's function in a new process, and return its result."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(action, *args, **kwargs).result()

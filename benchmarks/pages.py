@@ -1,9 +1,9 @@
-"""How many lines a second whole pages are read and written at, beside the bare reader on the same cut lines.
+"""Measure the speed of reading and writing whole pages, compared with the reader alone on the same line images.
 
     OMP_NUM_THREADS=1 python -m benchmarks pages --pages 4 --lines 25
 
-Pages of rendered lines are written as PAGE and as ALTO into a temporary folder, read, and written back. Times are of
-the processor, so that what else runs on the machine counts little; the model is loaded and warmed up before.
+Pages of rendered lines are written as PAGE and as ALTO into a temporary folder, read, and written back. Times are
+processor time, so that other load on the machine hardly matters. The model is loaded and warmed up before.
 """
 
 import argparse
@@ -48,7 +48,7 @@ MARGIN, HEIGHT, STEP, SLOPE = 60, 64, 90, 6  # pixels; every baseline rises by S
 
 
 def draw(folder: Path, number: int, lines: int, renderer: LineRenderer) -> None:
-    """Draw a page of lines, and describe it in both formats."""
+    """Draw a page of lines, and write its image and XML in both formats."""
     images = [renderer(1000 * number + place).image.convert("L") for place in range(lines)]
     images = [image.resize((round(image.width * HEIGHT / image.height), HEIGHT)) for image in images]
     width, height = max(image.width for image in images) + 2 * MARGIN, lines * STEP + 2 * MARGIN
@@ -74,7 +74,7 @@ def draw(folder: Path, number: int, lines: int, renderer: LineRenderer) -> None:
 
 
 def cut_lines(folder: Path) -> list[Image.Image]:
-    """Cut every line of a folder's pages."""
+    """Return the line images of all pages in a folder."""
     cut = []
     for file in find_pages(folder):
         described = file.read()
@@ -86,18 +86,18 @@ def cut_lines(folder: Path) -> list[Image.Image]:
 
 
 def rewrite(reader: LineReader, folder: Path, kind: str) -> None:
-    """Read every page of a folder, and write it filled in."""
+    """Read every page in a folder, and write it with the texts filled in."""
     for read in read_pages(reader, find_pages(folder / kind)):
         if read.page is not None:
             write_bytes(folder / "out" / kind / read.file.name, FORMATS[kind].write_page(read.page, read.readings))
 
 
 def main() -> None:
-    """Measure, and print a row for each way."""
+    """Measure, and print one row for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=4)
-    parser.add_argument("--lines", type=int, default=25, help="on a page")
-    parser.add_argument("--model", default=None, help="a checkpoint; by default the packaged one")
+    parser.add_argument("--lines", type=int, default=25, help="lines per page")
+    parser.add_argument("--model", default=None, help="checkpoint; by default the packaged one")
     options = parser.parse_args()
     reader = LineReader.from_pretrained(options.model, device="cpu")
     renderer = LineRenderer(find_fonts(), Corpus())

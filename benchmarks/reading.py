@@ -1,16 +1,22 @@
-"""Read the same lines with this package, with Tesseract and with a stock TrOCR of the same size, on the same cores.
+"""Compare reading speed with Tesseract and with a stock TrOCR of the same size, on the same lines and cores.
 
     python -m benchmarks reading DATA/fraktur-19 DATA/htromance-modern-fr DATA/cremma-mss-19 DATA/peraire \
         --page docs/speed.md
 
-Ways take turns within each of the rounds, so that what else the machine does falls on all of them; the median round
-counts. Before the first, each reads some of the lines. Each starts from pictures in memory (Tesseract from files) and
-ends with texts. This package is told nothing, or that lines are upright (`orientation="upright"`), and reads greedily,
-or with its CTC head alone (`num_beams=0`). Tesseract reads upright raw lines (`--psm 13`, `frk` for sets named fraktur,
-`fra` for others), `--threads` processes of one thread side by side, each started once for all of its lines. The stock
-TrOCR sees squares of 384 pixels, in patches of 16; its weights are random, which the clock does not mind, and it writes
-as many tokens as the longest text of a batch has. Lines are batched by the shape of their pictures in both. Whoever
-wants any orientation of a stock reader reads four times. The rows go to benchmarks/results/reading.json.
+The readers take turns within each round, so that other load on the machine affects all of them; results are the
+medians over the rounds. Before the first round, each reader warms up on some of the lines. Each starts from images in
+memory (Tesseract from files) and returns texts.
+
+- This package reads with and without knowing that lines are upright (`orientation="upright"`). It decodes greedily, or
+  with its CTC head alone (`num_beams=0`).
+- Tesseract reads upright lines without layout analysis (`--psm 13`), with the model `frk` for sets named fraktur and
+  `fra` for others. `--threads` single-threaded processes run in parallel; each starts once for all of its lines.
+- The stock TrOCR reads squares of 384 pixels in patches of 16. Its weights are random, which does not affect speed. It
+  generates as many tokens as the longest text of a batch has. To read lines of any orientation, it reads each line in
+  four orientations.
+
+This package and the stock TrOCR batch lines by the shape of their images. The rows are written to
+benchmarks/results/reading.json.
 """
 
 import argparse
@@ -41,22 +47,22 @@ from trocr_gsa.reader.precision import multiplies_in_bf16
 OURS = "trocr-gsa"
 STOCK = Shape(image_size=384, hidden_size=192, layers=7, heads=4, decoder_size=192, decoder_heads=4, longest=512)
 QUARTERS = (0, 90, 180, 270)
-WARMING = 8  # before the rounds, each way reads one line in so many: the first to ask for memory waits for it
+WARMING = 8  # the warm-up reads every 8th line; otherwise the first reader also pays for allocating memory
 Lines = Sequence[LineSample]
-Way = Callable[[Lines], list[str] | None]  # texts; None where they are of random weights
+Way = Callable[[Lines], list[str] | None]  # returns texts; None for a reader with random weights
 
 
 @dataclass(frozen=True)
 class Row:
-    """How one reader did.
+    """Results of one reader.
 
     Attributes:
-        reader: its name.
-        lines_per_second: of the clock.
-        ratio: of these to this package's: below 1, the other is slower.
-        processor_seconds_per_line: of all threads and processes together.
-        cer: character error rate; None where the weights are random.
-        parameters: of its network; None where it does not say.
+        reader: name of the reader.
+        lines_per_second: lines per second of wall-clock time.
+        ratio: `lines_per_second` divided by that of this package; below 1 the other reader is slower.
+        processor_seconds_per_line: processor time per line of all threads and processes together, in seconds.
+        cer: character error rate; None if the weights are random.
+        parameters: number of parameters; None if unknown.
     """
 
     reader: str
@@ -68,7 +74,7 @@ class Row:
 
 
 def choose_lines(sources: Sequence[str], split: str, count: int) -> dict[str, list[LineSample]]:
-    """Return `count` lines by their sources, spread evenly over all of them."""
+    """Return `count` lines, spread evenly over all sources, as a dictionary from source to lines."""
     sets = {source: open_source(source, split) for source in sources}
     total = sum(map(len, sets.values()))
     places = [place * total // min(count, total) for place in range(min(count, total))]
@@ -81,12 +87,12 @@ def choose_lines(sources: Sequence[str], split: str, count: int) -> dict[str, li
 
 
 def ours(reader: LineReader, **how: Any) -> Way:
-    """Return this package as a way of reading; `how` is what `read` is told."""
+    """Return a function that reads with this package; `how` are the options of `LineReader.read`."""
     return lambda lines: [line.text for line in reader.read([line.image for line in lines], **how)]
 
 
 def stock(batch_size: int, angles: Sequence[int]) -> tuple[Way, int]:
-    """Return a stock TrOCR that reads lines at some angles, and how many parameters it has."""
+    """Return a function that reads lines at the given angles with a stock TrOCR, and its number of parameters."""
     model, processor = build_stock(STOCK)
     model.eval()
 
@@ -108,12 +114,12 @@ def stock(batch_size: int, angles: Sequence[int]) -> tuple[Way, int]:
 
 
 class Tesseract:
-    """Tesseract, with a list of pictures for each of its processes.
+    """Tesseract, run as parallel processes with one list of image files each.
 
     Args:
-        folder: that pictures are put into.
-        sets: lines by their sources.
-        processes: side by side.
+        folder: folder to write the images to.
+        sets: lines by source.
+        processes: number of parallel processes.
     """
 
     def __init__(self, folder: Path, sets: dict[str, list[LineSample]], processes: int) -> None:
@@ -133,15 +139,15 @@ class Tesseract:
 
     @staticmethod
     def version() -> str | None:
-        """Return which one is installed, if one is."""
+        """Return the installed version; None if Tesseract is not installed."""
         if shutil.which("tesseract") is None:
             return None
-        said = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
-        found = re.search(r"tesseract (\S+)", said)
+        output = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
+        found = re.search(r"tesseract (\S+)", output)
         return found[1] if found else "of unknown version"
 
     def __call__(self, lines: Lines) -> list[str]:
-        """Read the lines that it was made with, in the order of `lines`."""
+        """Read `lines`, which must be those given at construction, and return their texts in the same order."""
         texts: dict[int, str] = {}
         for language, shares in zip(self.languages, self.lists, strict=True):
             command = ["-l", language, "--psm", "13"]
@@ -158,24 +164,24 @@ class Tesseract:
         return [texts[id(line)] for line in lines]
 
 
-def used() -> float:
-    """Return the processor time of this process and of those it has waited for."""
+def processor_time() -> float:
+    """Return the processor time of this process and of its finished child processes, in seconds."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def compare(ways: dict[str, Way], sizes: dict[str, int], lines: Lines, rounds: int) -> list[Row]:
-    """Read all lines every way in turn, round after round."""
+    """Read all lines with every reader in turn, in every round, and return their rows."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     texts: dict[str, list[str] | None] = {}
     for way in ways.values():
-        if not isinstance(way, Tesseract):  # whose processes are new every time
+        if not isinstance(way, Tesseract):  # Tesseract starts new processes every time
             way(lines[::WARMING])
     for _ in range(rounds):
         for name, way in ways.items():
-            clock, processor = time.perf_counter(), used()
+            clock, processor = time.perf_counter(), processor_time()
             texts[name] = way(lines)
-            times[name].append((time.perf_counter() - clock, used() - processor))
-            print(f"{name}: {times[name][-1][0]:.1f} s, {times[name][-1][1]:.1f} s of the processor", flush=True)
+            times[name].append((time.perf_counter() - clock, processor_time() - processor))
+            print(f"{name}: {times[name][-1][0]:.1f} s, {times[name][-1][1]:.1f} s of processor time", flush=True)
     clocks = {name: statistics.median(clock for clock, _ in each) for name, each in times.items()}
     expected = [line.text for line in lines]
     rows = []
@@ -206,15 +212,15 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Read, compare, write."""
+    """Read with every reader, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", help="sets of lines with texts: folders or compiled files")
+    parser.add_argument("sources", nargs="+", help="labelled lines: folders or compiled files")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--lines", type=int, default=500, help="of all sources together")
+    parser.add_argument("--lines", type=int, default=500, help="number of lines from all sources together")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
+    parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/reading.json"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

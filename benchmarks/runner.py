@@ -1,7 +1,7 @@
-"""One command for the programs of a folder: `python -m FOLDER NAME [options]`.
+"""One command for all programs in a folder: `python -m FOLDER NAME [options]`.
 
-What is unusual: there is no list of them. A module with a function `main` is a program, and the first line of its
-docstring says what it does.
+There is no list of the programs. Every module with a function `main` is a program, and the first line of its docstring
+is its description.
 """
 
 import ast
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def programs(folder: str) -> dict[str, str]:
-    """Return the programs of a folder of this project by their names, each with the line that says what it does."""
+    """Return the programs in a folder of this project: a dictionary from name to description."""
     found = {}
     for path in sorted((ROOT / folder).glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -28,14 +28,14 @@ def run(folder: str, words: Sequence[str]) -> None:
     """Run a program of a folder, or list them all.
 
     Args:
-        folder: of this project.
-        words: of the command line: a program's name and its own options.
+        folder: name of a folder of this project.
+        words: arguments of the command line: the name of a program, and its options.
     """
     found = programs(folder)
     if not words or words[0] in ("-h", "--help"):
         width = max(map(len, found))
         print(f"python -m {folder} NAME [options], where NAME is one of\n")
-        print("\n".join(f"  {name:{width}}  {does}" for name, does in found.items()))
+        print("\n".join(f"  {name:{width}}  {description}" for name, description in found.items()))
         return
     name, *options = words
     if name not in found:

@@ -1,10 +1,11 @@
-"""What many lines cost to read, from what was measured: core-hours, machines for a month, storage, reading from disk.
+"""Estimate the cost of reading many lines from measurements: core-hours, machines, storage and disk throughput.
 
     python -m benchmarks scale fraktur-19/test/
 
-Speed is that of the packaged reader on one core: a line's processor time, of all cores that worked at it, in
-benchmarks/results/reading.json, which `python -m benchmarks reading` writes. The size of a picture is the mean of the
-folder's, that of a result the mean over some of them, read here. The table goes into docs/scale.md.
+The speed is that of the packaged reader on one core. It follows from the processor time per line, summed over all
+cores, in benchmarks/results/reading.json, which `python -m benchmarks reading` writes. The size of an image is the mean
+over the folder. The size of a result is the mean over some of these images, which this program reads. The table is
+written to docs/scale.md.
 """
 
 import argparse
@@ -21,12 +22,12 @@ from trocr_gsa.reader.parts import Parts
 
 ROW = "trocr-gsa"
 HOURS_A_MONTH = 30 * 24
-SAMPLE = 64  # pictures that are read to see how long a result is
+SAMPLE = 64  # number of images that are read to measure the size of a result
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Mean bytes of a picture, and of what stands of a line in a jsonl file and in a part."""
+    """Mean sizes in bytes: of an image, and of a line's result in a jsonl file and in a part."""
 
     picture: float
     result: float
@@ -34,10 +35,10 @@ class Sizes:
 
 
 def read_speed(path: Path) -> float:
-    """Return the lines that the packaged reader was measured to read in a second of one core.
+    """Return the measured speed of the packaged reader, in lines per second of one core.
 
     Raises:
-        ValueError: if it was not measured.
+        ValueError: if the file is missing, or has no row of the packaged reader.
     """
     run = f"Run `python -m benchmarks reading`, which writes {path}."
     if not path.is_file():
@@ -50,14 +51,14 @@ def read_speed(path: Path) -> float:
 
 
 def measure_sizes(folder: Path) -> Sizes:
-    """Return the sizes of a folder's pictures, and of what is read in the first of them.
+    """Return the mean sizes of a folder's images, and of the results of the first `SAMPLE` of them.
 
     Raises:
-        ValueError: if it holds no picture.
+        ValueError: if the folder contains no image.
     """
     pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
-        raise ValueError(f"`folder`: {folder} holds no picture.")
+        raise ValueError(f"`folder`: {folder} contains no image. Give a folder with images of lines.")
     lines = [line for line in LineReader.from_pretrained().read(pictures[:SAMPLE]) if line.error is None]
     results = [len(to_json(line.as_fields(), ensure_ascii=False).encode()) + 1 for line in lines]
     with tempfile.TemporaryDirectory() as place:
@@ -71,7 +72,7 @@ def measure_sizes(folder: Path) -> Sizes:
 
 
 def costs(lines: int, speed: float, cores: int, sizes: Sizes) -> list[tuple[str, str]]:
-    """Return what there is to pay, each with its figure."""
+    """Return the rows of the table: (quantity, value)."""
     core_hours = lines / speed / 3600
     gigabyte = 1e9
     return [
@@ -89,11 +90,11 @@ def costs(lines: int, speed: float, cores: int, sizes: Sizes) -> list[tuple[str,
 
 
 def main() -> None:
-    """Reckon, print and write the table."""
+    """Compute the costs, and print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="pictures of lines like those that are to be read")
+    parser.add_argument("folder", type=Path, help="images of lines like those that will be read")
     parser.add_argument("--lines", type=int, default=10**9)
-    parser.add_argument("--cores", type=int, default=64, help="of a machine")
+    parser.add_argument("--cores", type=int, default=64, help="cores per machine")
     parser.add_argument("--speed", type=Path, default=Path("benchmarks/results/reading.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/scale.md"))
     options = parser.parse_args()

@@ -1,11 +1,12 @@
-"""Measure how long it takes from the call of the command to its end, beside what importing transformers takes.
+"""Measure the run time of short commands from start to exit, compared with importing transformers.
 
     OMP_NUM_THREADS=1 python -m benchmarks start docs/speed.md
 
-Each row is a process of its own, from its start to its end; processes take turns within each round, so that what else
-the machine does falls on all of them, and the median round counts. One round before them warms the disk's cache. Any
-reader in PyTorch and transformers pays for the import of a model's class, `VisionEncoderDecoderModel` as for the stock
-TrOCR; `import transformers` by itself imports neither torch nor a model. The rows go to benchmarks/results/start.json.
+Each row is a separate process, measured from its start to its exit. Processes take turns within each round, so that
+other load on the machine affects all of them; results are the medians over the rounds. One round before them fills the
+disk cache. Every reader with PyTorch and transformers pays for importing the class of a model, as the stock TrOCR does
+for `VisionEncoderDecoderModel`; `import transformers` alone imports neither torch nor a model. The rows are written to
+benchmarks/results/start.json.
 """
 
 import argparse
@@ -35,14 +36,14 @@ PROCESSES = {
 
 @dataclass(frozen=True)
 class Row:
-    """What one process takes.
+    """Results of one process.
 
     Attributes:
-        process: what it does.
-        clock_seconds: from its start to its end.
-        processor_seconds: of all its threads together.
-        to_alone: its processor seconds to those of `import transformers`.
-        to_class: the same to those of importing a model's class.
+        process: what the process does.
+        clock_seconds: wall-clock time from its start to its exit.
+        processor_seconds: processor time of all its threads together.
+        to_alone: `processor_seconds` divided by those of `import transformers`.
+        to_class: `processor_seconds` divided by those of importing the class of a model.
     """
 
     process: str
@@ -53,10 +54,10 @@ class Row:
 
 
 def run(words: Sequence[str]) -> tuple[float, float]:
-    """Run Python with some words and return the seconds of clock and processor.
+    """Run `python -c` with some arguments, and return its wall-clock and processor time in seconds.
 
     Raises:
-        RuntimeError: if it fails.
+        RuntimeError: if the process fails.
     """
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-c", *words], stdout=subprocess.DEVNULL)
@@ -69,7 +70,7 @@ def run(words: Sequence[str]) -> tuple[float, float]:
 
 
 def measure(rounds: int) -> list[Row]:
-    """Run all processes in turn, round after round."""
+    """Run all processes in turn, in every round, and return their rows."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in PROCESSES}
     for number in range(rounds + 1):
         for name, words in PROCESSES.items():
@@ -95,9 +96,9 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/start.json"))
     options = parser.parse_args()

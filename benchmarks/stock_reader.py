@@ -1,4 +1,4 @@
-"""Stock TrOCRs of any size, as transformers has them: a ViT or DeiT over a square picture, and a TrOCR decoder."""
+"""Stock TrOCR models of any size from transformers: a ViT or DeiT on square images, and a TrOCR decoder."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from transformers import (
     ViTModel,
 )
 
-PAD, END = 0, 1  # of the byte-level tokenizer; PAD also starts a text
+PAD, END = 0, 1  # ids of the byte-level tokenizer; PAD is also the start token
 MEAN = [0.5, 0.5, 0.5]
 
 
@@ -28,16 +28,16 @@ class Shape:
     """Sizes of a stock TrOCR.
 
     Args:
-        image_size: side of the square in pixels.
-        hidden_size: width of the encoder.
-        layers: of the encoder.
-        heads: of the encoder.
-        decoder_size: width of the decoder.
-        decoder_layers: of the decoder.
-        decoder_heads: of the decoder.
-        vocabulary: tokens that the decoder chooses from; at least the 259 of the byte-level tokenizer.
-        longest: tokens of the longest text.
-        distilled: whether the encoder is a DeiT with its second class token, as trocr-small's; else a ViT.
+        image_size: side of the square image in pixels.
+        hidden_size: hidden size of the encoder.
+        layers: number of encoder layers.
+        heads: number of attention heads of the encoder.
+        decoder_size: hidden size of the decoder.
+        decoder_layers: number of decoder layers.
+        decoder_heads: number of attention heads of the decoder.
+        vocabulary: size of the vocabulary, at least the 259 of the byte-level tokenizer.
+        longest: maximum length of a text in tokens.
+        distilled: if True, the encoder is a DeiT with a second class token, as in trocr-small; otherwise a ViT.
         patch_size: side of a patch in pixels.
     """
 
@@ -68,8 +68,8 @@ def build_stock(shape: Shape, attn_implementation: str = "sdpa") -> tuple[Any, A
         cross_attention_hidden_size=shape.hidden_size, max_position_embeddings=shape.longest, dropout=0.0,
         bos_token_id=PAD, **marks,
     )  # fmt: skip
-    sight = (DeiTModel if shape.distilled else ViTModel)._from_config(encoder, attn_implementation=attn_implementation)
-    model: Any = VisionEncoderDecoderModel(encoder=sight, decoder=TrOCRForCausalLM(decoder))
+    vision = (DeiTModel if shape.distilled else ViTModel)._from_config(encoder, attn_implementation=attn_implementation)
+    model: Any = VisionEncoderDecoderModel(encoder=vision, decoder=TrOCRForCausalLM(decoder))
     for name, mark in marks.items():
         setattr(model.config, name, mark)
     model.generation_config.update(max_length=shape.longest, **marks)
@@ -79,12 +79,12 @@ def build_stock(shape: Shape, attn_implementation: str = "sdpa") -> tuple[Any, A
 
 
 def squashed(processor: Any, images: list[Image.Image]) -> Tensor:
-    """Return pictures as a stock TrOCR sees them, (picture, 3, side, side) float32."""
+    """Return images resized to squares as in a stock TrOCR, (image, 3, side, side) float32."""
     return processor(images=[image.convert("RGB") for image in images], return_tensors="pt").pixel_values
 
 
 @torch.inference_mode()
 def read_stock(model: Any, tokenizer: Any, pixels: Tensor) -> list[str]:
-    """Read pictures (picture, 3, side, side) greedily, to the longest text that the decoder has positions for."""
+    """Read pixels (image, 3, side, side) greedily, up to the maximum length of the decoder."""
     written = model.generate(pixels, num_beams=1, max_length=model.config.decoder.max_position_embeddings)
     return tokenizer.batch_decode(written, skip_special_tokens=True)

@@ -1,12 +1,12 @@
-"""Measure what taking a stock TrOCR over costs, as ratios to the stock reader.
+"""Measure the time and memory of a converted stock TrOCR, as ratios to the stock reader.
 
     python -m benchmarks take_over_cost runs/stock_trocr docs/from_trocr.md
 
-Weights do not matter to the clock: beside the folder named, readers of the shapes of trocr-small and trocr-base are
-measured with random weights. Times are medians of interleaved repeats, in processor time of one thread, so that what
-else the machine does hardly counts. Memory is the peak (Linux's VmHWM) of a process of its own while it reads, less
-what it held before it loaded the reader. Every reader writes the same number of tokens. The rows also go to
-benchmarks/results/take_over_cost.json.
+Besides the given reader, readers with the shapes of trocr-small and trocr-base are measured. Their weights are random,
+which does not affect speed. Times are medians of interleaved repeats, in processor time of one thread, so that other
+load on the machine hardly matters. Memory is the peak of a separate process while it reads (Linux's VmHWM), less the
+memory that it used before it loaded the reader. Every reader generates the same number of tokens. The rows are also
+written to benchmarks/results/take_over_cost.json.
 """
 
 import argparse
@@ -37,7 +37,7 @@ BASE = Shape(
     image_size=384, hidden_size=768, layers=12, heads=12, decoder_size=1024, decoder_layers=12, decoder_heads=16,
     vocabulary=50265, longest=512,
 )  # fmt: skip
-TOKENS = 16  # written by every reader
+TOKENS = 16  # generated per image by every reader
 STOCK = "stock"
 
 
@@ -46,28 +46,28 @@ class Variant:
     """A reader to measure.
 
     Attributes:
-        folder: the checkpoint's.
-        told: `STOCK` where it is one; what a converted reader is told of the orientation, "upright" or "any".
-        gate: γ of every head: 0 as converted; anything else as fine-tuning leaves it, with attention across poses.
+        folder: folder of the checkpoint.
+        orientation: orientation prior of a converted reader, "upright" or "any"; `STOCK` for a stock reader.
+        gate: γ of every head: 0 as after conversion; otherwise with attention across poses, as after fine-tuning.
     """
 
     folder: str
-    told: str
+    orientation: str
     gate: float = 0.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one variant costs.
+    """Results of one variant.
 
     Attributes:
-        size: of the reader, in words.
-        name: of the variant.
-        tokens: a picture, handed to the decoder.
-        encoder_seconds: a batch.
-        reading_seconds: a batch, encoder included.
-        peak_bytes: of reading a batch, weights included.
-        batch_size: pictures.
+        size: name of the reader's size.
+        name: name of the variant.
+        tokens: number of encoder tokens per image that the decoder attends to.
+        encoder_seconds: time of the encoder per batch.
+        reading_seconds: time of reading per batch, with the encoder.
+        peak_bytes: peak memory of reading a batch in bytes, with the weights.
+        batch_size: images per batch.
     """
 
     size: str
@@ -80,42 +80,42 @@ class Row:
 
 
 class Reader:
-    """A variant's model, with pictures of noise to read."""
+    """The model of a variant, with a batch of noise images to read."""
 
     def __init__(self, variant: Variant, model: Any, batch_size: int) -> None:
         self.variant, self.model = variant, model
-        self.told, self.encoder_told = {}, {}
-        if variant.told != STOCK:
-            self.told = {"orientation": variant.told}
-            self.encoder_told = {"only_pose": only_pose(orientation_bias(variant.told, model.encoder.group))}
-        side = model.config.encoder.image_size  # of both kinds of encoder
+        self.options, self.encoder_options = {}, {}
+        if variant.orientation != STOCK:
+            self.options = {"orientation": variant.orientation}
+            self.encoder_options = {"only_pose": only_pose(orientation_bias(variant.orientation, model.encoder.group))}
+        side = model.config.encoder.image_size  # both kinds of encoder have it
         self.pixels = torch.randn(batch_size, 3, side, side, generator=torch.Generator().manual_seed(0))
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
-        if self.variant.told == STOCK:
+        """Name of the variant in the table."""
+        if self.variant.orientation == STOCK:
             return STOCK
         config = self.model.encoder.config
         gates = ", gates open" if self.variant.gate else ""
-        return f'K = {config.pose_layers} of {config.num_hidden_layers}, "{self.variant.told}"{gates}'
+        return f'K = {config.pose_layers} of {config.num_hidden_layers}, "{self.variant.orientation}"{gates}'
 
     @torch.inference_mode()
     def encode(self) -> int:
-        """Run the encoder and return the tokens of a picture."""
+        """Run the encoder, and return the number of tokens per image."""
         self._set_gates()
-        return self.model.encoder(self.pixels, **self.encoder_told).last_hidden_state.shape[1]
+        return self.model.encoder(self.pixels, **self.encoder_options).last_hidden_state.shape[1]
 
     @torch.inference_mode()
     def read(self) -> None:
-        """Write `TOKENS` tokens a picture, greedily."""
+        """Generate `TOKENS` tokens per image, greedily."""
         self._set_gates()
         self.model.generate(
-            self.pixels, num_beams=1, max_length=None, min_new_tokens=TOKENS, max_new_tokens=TOKENS, **self.told
+            self.pixels, num_beams=1, max_length=None, min_new_tokens=TOKENS, max_new_tokens=TOKENS, **self.options
         )
 
     def _set_gates(self) -> None:
-        """Set the gates of a model that readers may share."""
+        """Set the gates before each run, because variants may share a model."""
         for module in self.model.modules():
             if isinstance(module, HeadGate):
                 module.weight.fill_(self.variant.gate)
@@ -123,29 +123,29 @@ class Reader:
 
 def load(variant: Variant) -> Any:
     """Load a variant's model."""
-    kind: Any = VisionEncoderDecoderModel if variant.told == STOCK else TrOCRGSAModel
+    kind: Any = VisionEncoderDecoderModel if variant.orientation == STOCK else TrOCRGSAModel
     return kind.from_pretrained(variant.folder).eval()
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Return the processor time that an action takes."""
+    """Return the processor time of an action in seconds."""
     start = time.process_time()
     action()
     return time.process_time() - start
 
 
 def peak_bytes(variant: Variant, batch_size: int) -> int:
-    """Return the most memory that this process holds while it reads one batch, less what it held without a reader."""
+    """Return the peak memory of this process during one batch, less its memory before loading the reader, in bytes."""
     torch.set_num_threads(1)
     before = resident("VmRSS")
     reader = Reader(variant, load(variant), batch_size)
-    forget_peak()  # of loading
+    forget_peak()  # otherwise the peak of loading the reader counts
     reader.read()
     return resident("VmHWM") - before
 
 
 def measure(size: str, variants: Sequence[Variant], batch_size: int, repeats: int) -> list[Row]:
-    """Measure variants side by side; those of one folder share their weights, but for memory."""
+    """Measure variants in turn; those of one folder share a model, except for the measurement of memory."""
     peaks = [in_new_process(peak_bytes, variant, batch_size) for variant in variants]
     models = {variant.folder: load(variant) for variant in variants}
     readers = [Reader(variant, models[variant.folder], batch_size) for variant in variants]
@@ -159,9 +159,10 @@ def measure(size: str, variants: Sequence[Variant], batch_size: int, repeats: in
 
 
 def convert(stock: str, folder: Path, every: bool) -> list[Variant]:
-    """Return the variants of a stock reader, the converted ones saved under `folder`.
+    """Convert a stock reader, save the results under `folder`, and return all variants.
 
-    K is the converter's choice and the encoder's last layer (the literal GSA-Net); if `every`, also 1 and half.
+    K, the number of layers on all poses, is the converter's default and the number of encoder layers (the literal
+    GSA-Net); if `every`, also 1 and half of the layers.
     """
     chosen = TrOCRGSAModel.from_trocr(stock, group="C4")
     last = chosen.encoder.config.num_hidden_layers
@@ -170,13 +171,13 @@ def convert(stock: str, folder: Path, every: bool) -> list[Variant]:
     folders = [str(folder / str(index)) for index in range(len(models))]
     for model, path in zip(models, folders, strict=True):
         model.save_pretrained(path)
-    told = [Variant(folders[0], "upright"), *(Variant(path, "any") for path in folders)]
+    closed = [Variant(folders[0], "upright"), *(Variant(path, "any") for path in folders)]
     opened = [Variant(path, "any", gate=1.0) for path in (folders[0], folders[-1])]
-    return [Variant(stock, STOCK), *told, *opened]
+    return [Variant(stock, STOCK), *closed, *opened]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown; all but tokens and the stock reader's own figures are ratios to the stock reader."""
+    """Return the rows as Markdown: absolute figures for the stock reader, ratios to it for the others."""
     head = ["size", "reader", "tokens", "encoder", "reading", "peak memory"]
     lines, stock = [], rows[0]
     for row in rows:
@@ -202,7 +203,7 @@ def save_random(shape: Shape, folder: Path) -> str:
 
 
 def bench(stock: str, batch_size: int, repeats: int, shapes: bool = True) -> list[Row]:
-    """Measure the reader in the folder `stock` and, if `shapes`, readers of published shapes."""
+    """Measure the reader in the folder `stock` and, if `shapes`, readers of the published shapes, too."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -210,19 +211,19 @@ def bench(stock: str, batch_size: int, repeats: int, shapes: bool = True) -> lis
         if shapes:
             sizes.append(("trocr-small", lambda: save_random(SMALL, folder / "small"), batch_size, True))
             sizes.append(("trocr-base", lambda: save_random(BASE, folder / "base"), max(1, batch_size // 4), False))
-        for size, source, pictures, every in sizes:
+        for size, source, images, every in sizes:
             variants = convert(source(), folder / f"{size}-converted", every)
-            rows += measure(size, variants, pictures, repeats)
+            rows += measure(size, variants, images, repeats)
             print(table(rows), flush=True)
     return rows
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stock", help="folder of a stock TrOCR")
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
-    parser.add_argument("--batch-size", type=int, default=4, help="pictures; a quarter of them for trocr-base's shape")
+    parser.add_argument("stock", help="checkpoint folder of a stock TrOCR")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
+    parser.add_argument("--batch-size", type=int, default=4, help="images per batch; a quarter for trocr-base")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/take_over_cost.json"))
     arguments = parser.parse_args()
