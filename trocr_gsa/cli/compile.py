@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from . import options
-from .messages import LEFT_OUT, report_left_out, report_notes, user_errors
+from .messages import LEFT_OUT, interruptible, report_left_out, report_notes, user_errors
+from .progress import progress
 
 
 @user_errors()
@@ -29,7 +30,9 @@ def compile(
     from trocr_gsa.data.sources import open_source
 
     lines = open_source(source, split, image_column, text_column)
-    report = compile_lines(lines, out, line_height)
+    with interruptible(f"{out} was not written. The same command starts again."):
+        with progress("compiling", len(lines)) as meter:
+            report = compile_lines(lines, out, line_height, advance=meter.advance)
     typer.echo(f"{report.lines} lines in {report.path}")
     report_notes(lines.notes)
     report_left_out(report.problems)

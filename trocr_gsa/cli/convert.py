@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from . import options
-from .messages import LEFT_OUT, report_left_out, silence_libraries, user_errors
+from .messages import LEFT_OUT, interruptible, report_left_out, silence_libraries, user_errors
+from .progress import progress
 
 
 @user_errors()
@@ -51,7 +52,9 @@ def convert(
     problems: list[str] = []
     if pictures:
         model.to(chosen_device)  # pyright: ignore[reportArgumentType]
-        result = teach(model, processor, pictures, max_minutes=minutes)
+        with interruptible(f"{out} was not written. The same command starts again; --minutes limits its time."):
+            with progress("teaching the orientation", 1, unit="") as meter:
+                result = teach(model, processor, pictures, max_minutes=minutes, show=meter.update)
         problems = result.problems
         accuracy = "not measured, as there are too few images to hold some out"
         if result.accuracy is not None:

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from . import options
-from .messages import LEFT_OUT, report_left_out, report_notes, show, silence_libraries, user_errors
+from .messages import (
+    LEFT_OUT,
+    interruptible,
+    report_left_out,
+    report_notes,
+    show,
+    silence_libraries,
+    user_errors,
+)
+from .progress import progress
 
 if TYPE_CHECKING:
     from trocr_gsa.data.samples import LineDataset, LineSample
@@ -88,15 +96,13 @@ def evaluate(
         problems += [f"{source}: {problem}" for problem in unusable]
     measured: dict[str | None, list[SummaryRow]] = {}
     readings: dict[str | None, list[SetReading]] = {}
-    with Console(stderr=True).status("") as status:
+    total = sum(map(len, samples.values())) * len(turns) * (1 + len(reader.adapters))
+    with interruptible("nothing is kept. --lines N evaluates fewer lines."), progress("reading", total) as meter:
         for name, each in readers(reader):
             measured[name], readings[name] = [], []
             for source in opened:
-                status.update(f"reading {source} {name or ''}")
-                lines_of = samples[source]
-                found = list(
-                    evaluate(each.model, each.processor, source, lines_of, turns, beams, translation, normalize)
-                )
+                settings_of = (samples[source], turns, beams, translation, normalize, meter.advance)
+                found = list(evaluate(each.model, each.processor, source, *settings_of))
                 measured[name] += [row for row, _ in found]
                 readings[name].append(SetReading(source, found))
     if json_file:

@@ -116,7 +116,7 @@ def _refuse(error: Exception | str) -> NoReturn:
 
 def say(message: str) -> None:
     """Print one line on standard error; control characters are escaped, as file names could move the cursor."""
-    typer.echo(writable(message), err=True)
+    print(writable(message), file=sys.stderr, flush=True)  # not typer.echo, which would write into the progress bar
 
 
 def remark(message: str) -> None:

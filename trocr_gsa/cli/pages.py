@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .messages import LEFT_OUT, report_left_out, report_notes, user_errors
+from .messages import LEFT_OUT, interruptible, report_left_out, report_notes, user_errors
+from .progress import progress
 
 if TYPE_CHECKING:
     from trocr_gsa.data.pages import PageFile
@@ -29,7 +30,9 @@ def pages(
     targets = {file: out / Path(file.name).with_suffix(".xml") for file in inside}
     todo = [file for file in inside if overwrite or not targets[file].exists()]
     problems: list[str] = []
-    count = sum(_convert(file, targets[file], to.upper(), problems) for file in todo)
+    kept = f"the finished pages are in {out}. The same command continues."
+    with interruptible(kept), progress("converting", len(todo), unit="pages") as meter:
+        count = sum(_convert(file, targets[file], to.upper(), problems) for file in meter.track(todo))
     kept = len(inside) - len(todo)
     if not (count or kept or problems):
         raise ValueError(f"`source`: {source} contains no PAGE or ALTO file. Give such files, or a folder of them.")

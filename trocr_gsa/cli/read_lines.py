@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from .messages import ESCAPE, LEFT_OUT, remark, report_notes, say
+from .messages import ESCAPE, LEFT_OUT, interruptible, remark, report_notes, say
 from .processes import Processes, are_several, join_processes
+from .progress import Meter, progress
 from .read_details import Details, unsure
 from .read_places import Places, with_places
 
@@ -100,9 +99,12 @@ def _read_to_stream(job: LineJob, output: Path | None, device: str | None) -> in
     reader = job.load(device)
     with output.open("w", encoding="utf-8", errors=ESCAPE) if output else nullcontext(sys.stdout) as stream:
         written = LineOutput(job, stream)
-        for lines in _windows(job, reader, range(len(job.files)), is_shown=False):
-            for line in lines.values():
-                written.add(line)
+        kept = "what was printed so far is complete. Name a file with --output, and a stopped run continues."
+        prints_results = stream is sys.stdout
+        with interruptible(kept), progress("reading", len(job.files), prints_results=prints_results) as meter:
+            for lines in _windows(job, reader, range(len(job.files)), meter):
+                for line in lines.values():
+                    written.add(line)
     return written.left_out + job.details.write_queue()
 
 
@@ -125,9 +127,11 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
     if own := processes.share(missing):
         with parts.kept_if_used():
             reader = job.load(processes.device)
-        with parts.writer() as add:
-            for lines in _windows(job, reader, own, is_shown=processes.is_first):
-                add(lines)
+        kept = f"the lines that were read are in {parts.folder}. The same command continues."
+        with interruptible(kept), parts.writer() as add:
+            with progress("reading", len(own), is_first=processes.is_first) as meter:
+                for lines in _windows(job, reader, own, meter):
+                    add(lines)
     processes.wait()
     if not processes.is_first:
         return 0
@@ -142,11 +146,9 @@ def _read_to_file(job: LineJob, output: Path, overwrite: bool, processes: Proces
     return len(parts.problems) + outputs[0].left_out + job.details.write_queue()
 
 
-def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown: bool) -> "Iterator[dict[int, Line]]":
+def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], meter: Meter) -> "Iterator[dict[int, Line]]":
     """Yield the lines of the images at some indices, window by window, and report images that cannot be read."""
-    screen = Console(stderr=True)
-    starts = range(0, len(places), WINDOW)
-    for start in track(starts, "reading", console=screen, disable=not (is_shown and screen.is_terminal)):
+    for start in range(0, len(places), WINDOW):
         window = places[start : start + WINDOW]
         files, adapters = [job.files[place] for place in window], [job.adapters[place] for place in window]
         lines = reader.read(
@@ -156,6 +158,7 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], is_shown
             adapter=adapters,
             with_words=job.places is not None,
             alternatives=job.details.alternatives,
+            advance=meter.advance,
         )
         for line in lines:
             if line.error is not None:

@@ -5,16 +5,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .inputs import STANDARD_INPUT, PageInputs, files_named
-from .messages import LEFT_OUT, remark, report_notes, say
+from .messages import LEFT_OUT, interruptible, remark, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
 from .processes import are_several, join_processes
+from .progress import Meter, progress
 from .read_details import Details, unsure
 from .read_lines import LineJob
 from .read_mets import list_in_mets
@@ -228,7 +230,10 @@ def read_pages(
             _remove_leftovers(todo, options)
             left_out = _report_before(inputs, waiting, todo, parts)
         own = processes.share(todo)
-        left_out += _read_and_write(own, options, parts, lambda: load(processes.device), orientation, beams)
+        prints_results = options.folder is None and options.output is None
+        shown = progress("reading", len(own), "pages", processes.is_first, prints_results)
+        with interruptible(_kept(options, parts)), shown as meter:
+            left_out += _read_and_write(own, options, parts, lambda: load(processes.device), orientation, beams, meter)
         processes.wait()  # if a process ends with an error, the launcher ends the others
     if parts is not None:
         parts.merge(options.format.page_header, len(files))
@@ -238,6 +243,14 @@ def read_pages(
     left_out += options.details.write_queue()
     if left_out:
         raise typer.Exit(LEFT_OUT)
+
+
+def _kept(options: PageOptions, parts: PageParts | None) -> str:
+    """Return what is kept if Ctrl-C is pressed."""
+    folder = options.folder if parts is None else parts.folder
+    if folder is None:
+        return "what was printed so far is complete. With --output or --output-dir, a stopped run continues."
+    return f"the finished pages are in {folder}. The same command continues."
 
 
 @dataclass(frozen=True)
@@ -281,6 +294,7 @@ def _read_and_write(
     load: "Callable[[], LineReader]",
     orientation: Any,
     beams: int,
+    meter: Meter,
 ) -> int:
     """Read pages, each with its adapter, and write them; return the number of problems."""
     from trocr_gsa.atomic import open_atomically, write_bytes
@@ -297,10 +311,9 @@ def _read_and_write(
         if todo:
             reader, adapters = load(), [page.adapter for page in todo]
             with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
-            details = options.details
-            pages = read_pages(
-                reader, sources, orientation, beams, adapters, with_words, details.alternatives, details.offer
-            )
+            wanted = (with_words, options.details.alternatives, options.details.offer)
+            count_lines = partial(meter.update, None)
+            pages = read_pages(reader, sources, orientation, beams, adapters, *wanted, advance=count_lines)
         for page in pages:
             while opened[0][1] is not page.file:  # not a page, but a file that accompanies pages
                 opened.popleft()
@@ -315,6 +328,7 @@ def _read_and_write(
                 parts.add(requested.place, content, problems)
             else:
                 typer.echo(content.decode(), file=stream, nl=False)
+            meter.update(meter.done + 1)
             left_out += len(problems)
             _report(problems)
             report_notes(page.notes)

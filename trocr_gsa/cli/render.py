@@ -8,7 +8,8 @@ import typer
 
 from trocr_gsa.data.numbers import to_json
 
-from .messages import user_errors
+from .messages import interruptible, user_errors
+from .progress import progress
 
 if TYPE_CHECKING:
     from trocr_gsa.data.samples import LineSample
@@ -60,7 +61,10 @@ def render(
     else:
         corpus = Corpus(tuple(_names(languages)) or DEFAULT_LANGUAGES)
     renderer = LineRenderer(find_fonts(fonts, _names(only), _names(exclude)), corpus, render_style(style, height))
-    write_lines(RenderedLines(renderer, count, first_seed=seed), folder)
+    lines = RenderedLines(renderer, count, first_seed=seed)
+    kept = f"{folder} holds a part of the images, and no list of their texts. The same command draws all of them again."
+    with interruptible(kept), progress("drawing", count) as meter:
+        write_lines(meter.track(lines), folder)
     typer.echo(f"{count} lines in {folder}")
 
 

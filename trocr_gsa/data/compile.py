@@ -6,7 +6,7 @@ The columns are `image` (an encoded image), `text`, `document`, `name` and `angl
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,16 @@ def encode(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def compile_lines(
-    source: LineDataset, out: str | Path, line_height: int = 48, quality: int = JPEG_QUALITY
+    source: LineDataset,
+    out: str | Path,
+    line_height: int = 48,
+    quality: int = JPEG_QUALITY,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> CompileReport:
     """Write every line of `source` to the Parquet file `out`, at `line_height` pixels and a JPEG quality of 1 to 100.
 
-    The file appears only when it is complete; after a failure an old file is unchanged.
+    The file appears only when it is complete; after a failure an old file is unchanged. `advance` is called with 1 for
+    each line, to show progress.
 
     Raises:
         ValueError: if `out` does not end in .parquet, `line_height` is too small, or no line could be read.
@@ -73,7 +78,7 @@ def compile_lines(
     problems, lines = list(source.problems), 0
     with open_atomically(out, "wb") as stream:
         with pq.ParquetWriter(stream, SCHEMA, compression="none", write_page_checksum=True) as writer:
-            for rows in _groups(source, line_height, quality, problems):
+            for rows in _groups(source, line_height, quality, problems, advance):
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
                 lines += len(rows)
         if not lines:
@@ -82,10 +87,15 @@ def compile_lines(
 
 
 def _groups(
-    source: LineDataset, line_height: int, quality: int, problems: list[str]
+    source: LineDataset,
+    line_height: int,
+    quality: int,
+    problems: list[str],
+    advance: Callable[[int], object],
 ) -> Iterator[list[dict[str, object]]]:
     rows: list[dict[str, object]] = []
     for index in range(len(source)):
+        advance(1)
         try:
             sample = source[index]
         except ImageError as error:

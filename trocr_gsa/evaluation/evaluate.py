@@ -6,7 +6,7 @@ permutations of pixels. Intervals resample documents.
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +48,7 @@ def read_lines(
     batch_patches: int = 8192,
     num_beams: int = 1,
     with_ctc_text: bool = False,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> list[ScoredLine]:
     """Rotate every line by `angle` degrees and read it.
 
@@ -59,12 +60,19 @@ def read_lines(
         batch_patches: number of patches in a batch, padding included.
         num_beams: number of beams; 1 is greedy decoding.
         with_ctc_text: also read the lines with the CTC head, for `Line.ctc_text`.
+        advance: called after each batch with its number of lines, to show progress.
 
     Returns: one scored line per line, in the same order; its angle is the sum of the line's own and `angle`.
     """
     images = [rotate_image(line.image, angle) for line in lines]
     read = read_images(
-        model, processor, images, num_beams=num_beams, with_ctc_text=with_ctc_text, batch_patches=batch_patches
+        model,
+        processor,
+        images,
+        num_beams=num_beams,
+        with_ctc_text=with_ctc_text,
+        batch_patches=batch_patches,
+        advance=advance,
     )
     return [
         ScoredLine(sample, (sample.angle + angle) % 360, replace(line, source=sample.name))
@@ -117,6 +125,7 @@ def evaluate(
     num_beams: int = 1,
     translation: bool = False,
     normalize: Normalization = "none",
+    advance: Callable[[int], object] = lambda count: None,
 ) -> Iterator[tuple[SummaryRow, list[ScoredLine]]]:
     """Read one set at each angle; yield the summary and the scored lines of each angle as soon as it is finished.
 
@@ -129,13 +138,14 @@ def evaluate(
         num_beams: number of beams; 1 is greedy decoding.
         translation: add chrF and BLEU.
         normalize: normalization of the texts before they are compared, see `normalize_text`.
+        advance: as in `read_lines`.
 
     Raises:
         ValueError: if there is no line, or the model's output for a line is not finite.
     """
     for angle in angles:
         start = time.perf_counter()
-        read = read_lines(model, processor, lines, angle, num_beams=num_beams)
+        read = read_lines(model, processor, lines, angle, num_beams=num_beams, advance=advance)
         seconds = time.perf_counter() - start
         unread = [each.line.source for each in read if not math.isfinite(each.line.confidence)]
         if unread:

@@ -68,6 +68,7 @@ def read_images(
     batch_patches: int = BATCH_PATCHES,
     with_words: bool = False,
     alternatives: int = 0,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> list[Line]:
     """Read pictures of one line each, after they were made dark on light, levelled and trimmed.
 
@@ -82,6 +83,7 @@ def read_images(
         batch_patches: most patches of a batch, padding included.
         with_words: say where words are, in `Line.words`.
         alternatives: number of texts for `Line.alternatives`, which a beam search of that width finds; 0: none.
+        advance: called after each batch with its number of images, to show progress.
 
     Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
         without a source.
@@ -102,6 +104,7 @@ def read_images(
         for place, line in zip(batch, found, strict=True):
             turned = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
             lines[place] = turned.with_words_on(prepared[place].placement, images[place].size)
+        advance(len(batch))
     return [lines[place] for place in range(len(prepared))]
 
 

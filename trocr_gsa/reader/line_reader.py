@@ -186,6 +186,7 @@ class LineReader:
         are_cut: bool = False,
         with_words: bool = False,
         alternatives: int = 0,
+        advance: Callable[[int], object] = lambda count: None,
     ) -> list[Line]:
         """Read pictures of one line each.
 
@@ -202,6 +203,7 @@ class LineReader:
                 one that looks like several lines is refused.
             with_words: say in `Line.words` where words and characters are, in pixels of the picture as viewers show it.
             alternatives: how many texts `Line.alternatives` shall hold; 0: none. They are looked for by a beam search.
+            advance: called with a number of pictures after these were read or refused, to show progress.
 
         Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why. One
             without writing gives an empty text, and `note` says so.
@@ -233,6 +235,7 @@ class LineReader:
                     notes[index] = header.unread
             except ImageError as error:
                 lines[index] = Line.failed(names[index], error)
+        advance(len(lines))
         batches = [
             {index: images[index] for index in batch}
             for group in self._read_together(chosen)
@@ -253,7 +256,9 @@ class LineReader:
         )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
-        lines |= {index: line for some in found for index, line in some.items()}
+        for some in found:
+            lines |= some
+            advance(len(some))
         return [lines[index].noted(notes.get(index)) for index in range(len(images))]
 
     def letter_places(

@@ -66,6 +66,7 @@ def read_pages(
     with_words: bool = False,
     alternatives: int = 0,
     seen: Seen | None = None,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
@@ -81,6 +82,7 @@ def read_pages(
         with_words: say in `Line.words` where words and characters are, in pixels of the page's picture.
         alternatives: as in `LineReader.read`.
         seen: called with the image and the reading of each line that was read, for whoever needs both.
+        advance: called with a number of lines after these were read, to show progress.
 
     Returns: the pages as they are read. What is wrong with a page or a line stands in its `problems`, and costs only
         itself.
@@ -99,6 +101,7 @@ def read_pages(
         are_cut=True,
         with_words=with_words,
         alternatives=alternatives,
+        advance=advance,
     )
     window: list[_CutLine] = []
     finished: list[ReadPage] = []

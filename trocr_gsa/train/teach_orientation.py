@@ -6,7 +6,7 @@ learned for all poses at once. The reader's other weights do not change.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ def teach_orientation(
     batch_size: int = 16,
     learning_rate: float = 1e-3,
     seed: int = 0,
+    show: Callable[[float, int], object] | None = None,
 ) -> TaughtOrientation:
     """Train only the pose head, in place: minimise −log p(upright) on augmented upright lines.
 
@@ -67,6 +68,7 @@ def teach_orientation(
         batch_size: number of images in a batch.
         learning_rate: initial learning rate of AdamW, which follows a cosine.
         seed: random seed of order and augmentation.
+        show: called after each step with the share of the work that is done and the number of lines of the step.
 
     Raises:
         ValueError: if no image can be used, or the group has only one pose.
@@ -94,6 +96,8 @@ def teach_orientation(
         optimiser.step()
         optimiser.zero_grad()
         steps += 1
+        if show is not None:
+            show(done, len(batch))
     return TaughtOrientation(
         len(learned), len(aside), _accuracy(model, processor, aside, batch_size), steps,
         (time.monotonic() - started) / 60, problems,
