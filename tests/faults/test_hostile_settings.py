@@ -1,6 +1,7 @@
 """Settings made to hang, to fill the memory or to be misunderstood: one line that names the file, within seconds."""
 
 import json
+import logging
 import shutil
 import time
 
@@ -78,6 +79,96 @@ def test_an_adapter_that_asks_for_too_much_is_refused(checkpoint, adapter, tmp_p
     folder = shutil.copytree(adapter, tmp_path / "folder")
     rewrite(folder / "adapter_config.json", **ADAPTER[what])
     refused(checkpoint, folder, "adapter", folder)
+
+
+WRONG = [
+    {"lora_dropout": 5},
+    {"lora_dropout": -0.1},
+    {"target_modules": None},
+    {"target_modules": []},
+    {"target_modules": ""},
+    {"target_modules": ["nothing"]},
+    {"target_modules": "nothing"},
+    {"target_modules": "q_proj"},  # an expression, which no whole name of a layer matches
+    {"target_modules": ["q_pro", "proj"]},
+    {"alpha_pattern": {"q_proj": "8"}},
+    {"alpha_pattern": {"q_proj": None}},
+    {"alpha_pattern": {"q_proj": [8]}},
+    {"alpha_pattern": {"q_proj": True}},
+    {"alpha_pattern": {"q_proj": 0}},
+    {"alpha_pattern": "q_proj"},
+    {"rank_pattern": {"q_proj": "4"}},
+    {"rank_pattern": {"q_proj": None}},
+    {"rank_pattern": [4]},
+    {"lora_alpha": 0},
+    {"lora_alpha": "8"},
+    {"lora_alpha": None},
+    {"r": 5},
+    {"r": 3},
+    {"alora_invocation_tokens": [1]},
+]
+
+
+@pytest.mark.parametrize("changes", WRONG, ids=json.dumps)
+def test_the_field_of_an_adapter_that_is_wrong_is_named_and_not_its_base_blamed(checkpoint, adapter, tmp_path, changes):
+    folder = shutil.copytree(adapter, tmp_path / "folder")
+    rewrite(folder / "adapter_config.json", **changes)
+    message = refused(checkpoint, folder, "adapter", folder)
+    assert f"`{next(iter(changes))}`" in message
+    assert "folder was trained on" not in message
+    assert "\n" not in message
+
+
+CONTRADICTIONS = {
+    "weights that are missing": ({"use_dora": True}, "no weights for .*lora_magnitude_vector"),
+    "biases that are missing": ({"lora_bias": True}, "no weights for .*bias"),
+    "layers without a place": ({"exclude_modules": ["q_proj"]}, "no place for .*q_proj"),
+    "nothing but excluded layers": ({"exclude_modules": ".*"}, "exclude_modules"),
+    "a beginning that nobody prepared": ({"init_lora_weights": "corda"}, r"cannot be used as .*\.json describes it"),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_an_adapter_that_contradicts_itself_says_where(checkpoint, adapter, tmp_path, what):
+    changes, where = CONTRADICTIONS[what]
+    folder = shutil.copytree(adapter, tmp_path / "folder")
+    rewrite(folder / "adapter_config.json", **changes)
+    with pytest.raises(ValueError, match=rf"^`adapter`: .*{where}"):
+        LineReader.from_pretrained(checkpoint, folder, device="cpu")
+
+
+HARMLESS = [
+    {"fan_in_fan_out": True},
+    {"init_lora_weights": "eva", "eva_config": {"rho": 2.0}},
+    {"exclude_modules": ["nothing"]},
+    {"exclude_modules": "nothing"},
+    {"alpha_pattern": None, "rank_pattern": None},
+    {"inference_mode": False},
+    {"peft_version": "99.0"},
+    {"of_a_later_version": None, "another": False, "third": {}},
+]
+
+
+@pytest.mark.parametrize("changes", HARMLESS, ids=json.dumps)
+def test_settings_that_change_nothing_are_read_without_a_word(checkpoint, adapter, tmp_path, changes, caplog, capfd):
+    """Warnings are errors in these tests."""
+    folder = shutil.copytree(adapter, tmp_path / "folder")
+    rewrite(folder / "adapter_config.json", **changes)
+    found, expected = (LineReader.from_pretrained(checkpoint, path, "cpu").model for path in (folder, adapter))
+    for name, weight in expected.state_dict().items():
+        assert (found.state_dict()[name] == weight).all(), name
+    assert "arn" not in capfd.readouterr().err
+    assert caplog.messages == []
+
+
+def test_a_setting_of_a_later_peft_is_told_in_one_line(checkpoint, adapter, tmp_path, caplog):
+    folder = shutil.copytree(adapter, tmp_path / "folder")
+    rewrite(folder / "adapter_config.json", warp=3, weft={"a": 1})
+    with caplog.at_level(logging.WARNING):
+        LineReader.from_pretrained(checkpoint, folder, device="cpu")
+    (message,) = caplog.messages
+    assert "does not know `warp`, `weft` and ignores" in message
+    assert str(folder) in message
 
 
 @pytest.mark.parametrize("what", NO_FILES)

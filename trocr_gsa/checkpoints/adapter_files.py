@@ -10,6 +10,9 @@ from __future__ import annotations
 import filecmp
 import os
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 from .adapter_config import checked_config, confined
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+MAX_REASON = 300  # characters of PEFT's messages
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class AdapterFiles:
             raise ValueError(f"`adapter`: {source} holds no adapter ({ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}).")
         if file is None:
             raise ValueError(no_weights(source, ADAPTER_WEIGHTS, "adapter"))
-        config = checked_config(read_json(path, "adapter"), path, read_shapes(file, "adapter"))
+        settings, shapes = read_json(path, "adapter"), read_shapes(file, "adapter")
+        with _peft_at_work(source):
+            config = checked_config(settings, path, shapes)
         weights = load_file(file)
         refuse_not_finite(weights.items(), file, "adapter")
         return cls(source, config, weights, Results.read(source))
@@ -77,43 +83,45 @@ class AdapterFiles:
         """Add the adapter to the layers of a model, in addition to others if there are any.
 
         Raises:
-            ValueError: if it was trained on another model, or its regular expressions for layers cannot be used.
+            ValueError: if it was trained on another model, names layers that the model does not have, has regular
+                expressions that cannot be used, or its weights and its configuration do not fit together.
         """
-        from peft import PeftModel
         from peft.utils import set_peft_model_state_dict
 
         if self._is_of_another(model.name_or_path):
             raise self._wrong_base(model)
-        inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-        config = confined(self.config, self.source, [path for path, _ in inner.named_modules()])
-        try:
-            if isinstance(model, PeftModel):
-                adapted = model
-                adapted.add_adapter(name, config)
-            else:
-                adapted = PeftModel(model, config, name)
-            loaded = set_peft_model_state_dict(adapted, self.weights, name)
-        except (RuntimeError, ValueError) as error:  # shapes differ, or there is no module with a name in the adapter
-            if is_out_of_memory(error):
-                raise
-            raise self._wrong_base(model) from error
-        except KeyError as error:
-            raise ValueError(f"`adapter`: {self.source} lacks weights that its configuration names: {error}") from error
-        except Exception as error:  # a contradictory configuration, for which PEFT raises errors of many types
-            if is_out_of_memory(error):
-                raise
-            kind = type(error).__name__
-            raise ValueError(f"`adapter`: {self.source} cannot be used as it is ({kind}): {error}") from error
+        with _peft_at_work(self.source):
+            adapted = self._with_new_layers(model, name)
+            try:
+                loaded = set_peft_model_state_dict(adapted, self.weights, name)
+            except RuntimeError as error:  # torch's, for weights of other shapes, a line for each
+                if is_out_of_memory(error):
+                    raise
+                raise self._wrong_base(model, str(error).strip().splitlines()[-1].strip()) from error
         own = re.compile(rf"\.(lora_\w+|modules_to_save)\.{re.escape(name)}(\.|$)")
-        if loaded.unexpected_keys or any(own.search(key) for key in loaded.missing_keys):
-            raise self._wrong_base(model)
+        missing = [f"there are no weights for {key}" for key in loaded.missing_keys if own.search(key)]
+        unexpected = [f"there is no place for {key}" for key in loaded.unexpected_keys]
+        for problem in [*missing, *unexpected]:
+            raise self._wrong_base(model, problem)
         return adapted
 
-    def _wrong_base(self, model: TrOCRGSAModel | PeftModel) -> ValueError:
+    def _with_new_layers(self, model: TrOCRGSAModel | PeftModel, name: str) -> PeftModel:
+        """Return the model with the adapter's layers, whose weights are not loaded yet."""
+        from peft import PeftModel
+
+        inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        config = confined(self.config, self.source, [path for path, _ in inner.named_modules()])
+        if not isinstance(model, PeftModel):
+            return PeftModel(model, config, name)
+        model.add_adapter(name, config)
+        return model
+
+    def _wrong_base(self, model: TrOCRGSAModel | PeftModel, problem: str | None = None) -> ValueError:
+        changed = "" if problem is None else f", or its {ADAPTER_CONFIG} was changed ({problem})"
         return ValueError(
             f"`adapter`: {self.source} was trained on "
             f"{self.config.base_model_name_or_path or 'a model that it does not name'}, not on {model.name_or_path} "
-            "as it is now. Load it with the model it was trained on."
+            f"as it is now{changed}. Load it with the model it was trained on."
         )
 
     def _is_of_another(self, name: str | None) -> bool:
@@ -135,3 +143,43 @@ def _is_another_model(trained_on: str | None, name: str | None) -> bool:
     if all(map(os.path.isfile, files)):  # False for names that are too long, where Path.is_file raises an error
         return not filecmp.cmp(*files, shallow=False)
     return not any(folder.is_absolute() or os.path.isdir(folder) for folder in folders)
+
+
+def merge(adapted: PeftModel, source: str) -> TrOCRGSAModel:
+    """Merge the only adapter of a model into its weights, and return the model without the adapter's layers.
+
+    Args:
+        adapted: the model in its adapter.
+        source: folder or Hub id of the adapter, for errors.
+
+    Raises:
+        ValueError: if PEFT cannot merge adapters of this kind.
+    """
+    with _peft_at_work(source):
+        return adapted.merge_and_unload()  # pyright: ignore[reportCallIssue]
+
+
+@contextmanager
+def _peft_at_work(source: str) -> Iterator[None]:
+    """Context manager for PEFT at work on the files of an adapter: without warnings, and with one-line errors.
+
+    The warnings are for people who train: they speak of settings that do not matter for reading, or that are checked
+    here. One comes from transformers, of which PEFT asks for an attribute by its old name.
+
+    Raises:
+        ValueError: in place of PEFT's errors, which have many types; it names the adapter.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except KeyError as error:
+        raise ValueError(f"`adapter`: {source} lacks weights that its configuration names: {error}") from error
+    except Exception as error:
+        if is_out_of_memory(error) or str(error).startswith("`adapter`: "):
+            raise
+        kind, what = type(error).__name__, " ".join(str(error).split())[:MAX_REASON]
+        raise ValueError(
+            f"`adapter`: {source} cannot be used as {ADAPTER_CONFIG} describes it ({kind}: {what}). Correct the field, "
+            "or fetch the file again."
+        ) from error

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from torch import nn
 
+from trocr_gsa.checkpoints.adapter_files import merge
 from trocr_gsa.checkpoints.export_files import is_export
 from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
 from trocr_gsa.data.buckets import cut_by_length
@@ -125,7 +126,7 @@ class LineReader:
         model, processor = load_reader(path, adapter, device, trust_remote_code)
         merged = None if adapter is None or isinstance(adapter, Mapping) else str(adapter)
         if merged:
-            model = cast("PeftModel", model).merge_and_unload()  # pyright: ignore[reportCallIssue]
+            model = merge(cast("PeftModel", model), merged)
         if precision == "int8":
             round_to_int8(model)
         return cls(model, processor, merged, precision)
