@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from desk_people import ask
+from desk_people import ask, shown
 from test_desk import downloads
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
@@ -49,6 +49,20 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
     assert result.stderr.splitlines() == [
         "error: the page needs gradio, which is not installed: pip install 'trocr-gsa[demo]'"
     ]
+
+
+def test_the_api_reads_over_the_network_and_ends_when_asked(desk_checkpoint, picture, desk):
+    with shown("--api", "--model", desk_checkpoint) as address, picture.open("rb") as file:
+        answer = requests.post(f"{address}lines", files={"picture": file}, timeout=60)
+        assert requests.get(f"{address}info", timeout=60).json()["limits"]["lines"] == 500
+    assert answer.json()["text"] == desk.read(str(picture), 0)[0]
+
+
+def test_without_fastapi_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("trocr_gsa.cli.serve.find_spec", lambda module: None)
+    result = run("--api")
+    assert result.exit_code == 2
+    assert "`--api` needs fastapi" in result.stderr
 
 
 def test_an_adapter_of_another_base_is_refused_at_the_start(desk_checkpoint, tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 ELSEWHERE = re.compile(r'"(?:OWNER|microsoft)/')  # Python that needs the Hub
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 KEYS = {field.name for field in fields(TrainingArguments)}
-OF_OTHERS = {"pip", "pipx", "python3"}  # programs whose own options are not looked into
+OF_OTHERS = {"cat", "curl", "docker", "pip", "pipx", "python3"}  # programs whose own options are not looked into
 PROGRAMS = {folder: programs(folder) for folder in ("benchmarks", "experiments")}
 FINETUNE = "scripts/finetune.py"
 

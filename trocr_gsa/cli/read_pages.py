@@ -397,23 +397,17 @@ def _is_done(page: PageToRead, options: PageOptions, parts: PageParts | None) ->
 def _as_written(read: "ReadPage", options: PageOptions, adapter: str | None) -> tuple[bytes | None, list[str]]:
     """Return the content of a page's file, None if the page cannot be used, and messages about what was left out."""
     from trocr_gsa.data.pages import PageError
-    from trocr_gsa.data.pages.conversion import converted
-    from trocr_gsa.data.pages.page_files import named_errors
+    from trocr_gsa.data.pages.conversion import filled_in
 
-    page, format = read.page, options.format
-    if page is None:
+    if read.page is None:
         return None, read.problems
     confident, rejected = _split_by_confidence(read, options.details.min_confidence)
     lines = [None if line is None else with_places(line, options.places) for line in confident]
     try:
-        with named_errors(page.name):
-            if format.kind is not None and format.kind != page.kind:
-                page, order, dropped = converted(page, format.kind)
-                lines = [lines[place] for place in order]
-                read.notes.extend(f"{page.name}: {format.kind} has no place for {part}." for part in dropped)
-            content = format.write_page(page, lines, options.made_with(adapter))
+        content, notes = filled_in(read.page, lines, options.format, options.made_with(adapter))
     except PageError as error:
         return None, [*read.problems, str(error)]
+    read.notes.extend(notes)
     return content, [*read.problems, *rejected]
 
 

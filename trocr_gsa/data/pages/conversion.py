@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
@@ -19,9 +19,14 @@ from ..numbers import significant
 from ..provenance import SOFTWARE, current_date, own_version
 from .layout import PICTURES, LayoutLine, Region, layout_of
 from .page import Page
-from .page_files import PAGE_ROOTS, PageFile
+from .page_files import PAGE_ROOTS, PageFile, named_errors
 from .written_words import NewIds, set_alto_words, set_page_words
 from .xml_files import PageError, XmlDocument, append_child, local_name
+
+if TYPE_CHECKING:
+    from ..formats import OutputFormat
+    from ..line import Line
+    from ..provenance import Provenance
 
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 ALTO_SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
@@ -74,6 +79,29 @@ def converted(page: Page, kind: str) -> tuple[Page, list[int], list[str]]:
     regions, _ = layout_of(page)
     order = [places[id(each.line)] for region in regions for each in region.lines]
     return replace(other, picture=page.picture), order, dropped
+
+
+def filled_in(
+    page: Page, lines: Sequence[Line | None], format: OutputFormat, made: Provenance | None = None
+) -> tuple[bytes, list[str]]:
+    """Return a page's file in a format, and notes about what this format has no place for.
+
+    Args:
+        page: in pixels of its image.
+        lines: the reading of each of its lines, or None.
+        format: PAGE and ALTO files are filled in; a page of the other kind is converted first.
+        made: provenance of the texts; None: do not write it.
+
+    Raises:
+        PageError: if the page cannot be written.
+    """
+    notes: list[str] = []
+    with named_errors(page.name):
+        if format.kind is not None and format.kind != page.kind:
+            page, order, dropped = converted(page, format.kind)
+            lines = [lines[place] for place in order]
+            notes = [f"{page.name}: {format.kind} has no place for {part}." for part in dropped]
+        return format.write_page(page, lines, made), notes
 
 
 def in_pixels(file: PageFile) -> Page | None:
