@@ -100,7 +100,7 @@ def test_a_stopped_reading_goes_on_with_a_slash_behind_its_folders(call, lines, 
     assert call("read", lines, *words, checkpoint).exit_code == 1
     parts = list(tmp_path.glob("out.txt.parts"))
     again = call("read", f"{lines}/", *words, f"{checkpoint}/")
-    assert "was begun with other" not in again.stderr
+    assert "was started with another" not in again.stderr
     assert again.exit_code == 1
     assert parts == list(tmp_path.glob("out.txt.parts"))
 

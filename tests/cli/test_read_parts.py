@@ -128,7 +128,7 @@ def test_a_file_that_is_no_part_is_refused(call, pictures, tmp_path):
     (tmp_path / "out.parts" / "mine.jsonl").write_text(json.dumps(["mine"]) + "\n")
     result = call("read", pictures, "--output", tmp_path / "out")
     assert result.exit_code == 2
-    assert "mine.jsonl is no part of a reading" in result.stderr
+    assert "mine.jsonl is not a part file of a run" in result.stderr
 
 
 def test_a_reader_that_cannot_be_loaded_leaves_nothing_behind(call, pictures, tmp_path):

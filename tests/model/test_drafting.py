@@ -93,7 +93,7 @@ def test_the_right_draft_takes_one_pass_and_every_pass_but_the_last_gains_a_lett
 
 @torch.no_grad()
 def test_behind_a_mistake_no_more_is_looked_at_than_twice_what_stood(model, lines, monkeypatch):
-    monkeypatch.setattr(drafting, "LEAST_AHEAD", 1)
+    monkeypatch.setattr(drafting, "MIN_WINDOW", 1)
     encoded = model.encoder(**lines)
     columns = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
     joint = JointScores(CTCColumns(*columns, PAD), PAD, END, model.config.ctc_decoding_weight)
@@ -118,7 +118,7 @@ def test_behind_a_mistake_no_more_is_looked_at_than_twice_what_stood(model, line
 
 @torch.no_grad()
 def test_lines_that_are_further_wait_for_those_behind(model, lines, monkeypatch):
-    monkeypatch.setattr(drafting, "TOGETHER", 0)
+    monkeypatch.setattr(drafting, "MAX_LEAD", 0)
     encoded = model.encoder(**lines)
     columns = model.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
     asked = []

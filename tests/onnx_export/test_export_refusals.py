@@ -83,7 +83,7 @@ def test_what_was_not_exported_is_refused(export_folder, onnx_reader):
         LineReader.from_pretrained(export_folder, device="cuda")
     with pytest.raises(ValueError, match="`num_beams`"):
         onnx_reader.read([draw_line("ab")], num_beams=2)
-    with pytest.raises(ValueError, match="does not tell where letters are"):
+    with pytest.raises(ValueError, match="has no attention maps"):
         onnx_reader.letter_places(draw_line("ab"), "ab")
     with pytest.raises(ValueError, match="`adapter`"):
         onnx_reader.read([draw_line("ab")], adapter="fr")

@@ -80,7 +80,7 @@ def test_another_run_is_refused_and_may_begin_anew(run, pages, tmp_path, others)
     run(StoppedReader(), *words)
     result = run(StubReader(), *words, *others)
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
-    assert "was begun with other" in result.stderr
+    assert "was started with another" in result.stderr
     assert run(StubReader(), *words, *others, "--overwrite").exit_code == 0
     assert (tmp_path / "out.txt").read_text().count("read anew") == 6
 

@@ -43,13 +43,13 @@ def test_one_adapter_is_rounded_with_its_model_and_several_are_refused(folder, t
     adapter = save_adapter(folder, tmp_path / "adapter")
     merged = LineReader.from_pretrained(folder, adapter, "cpu", "int8")
     assert {line.adapter for line in merged.read(PICTURES)} == {str(adapter)}
-    with pytest.raises(ValueError, match="`precision` int8 rounds an adapter with its model"):
+    with pytest.raises(ValueError, match="`precision` int8 needs a merged adapter"):
         LineReader.from_pretrained(folder, {"one": adapter}, "cpu", "int8")
 
 
 def test_bf16_is_refused_where_it_would_be_slow_and_computed_in_elsewhere(folder, monkeypatch):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    with pytest.raises(ValueError, match="`precision` bf16 is not in what cpu multiplies"):
+    with pytest.raises(ValueError, match="`precision` bf16 is not supported by cpu"):
         LineReader.from_pretrained(folder, device="cpu", precision="bf16")
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     reader, seen = LineReader.from_pretrained(folder, device="cpu", precision="bf16"), []

@@ -202,7 +202,7 @@ def test_a_line_with_too_few_columns_has_no_words_and_says_so(packaged, monkeypa
     monkeypatch.setattr("trocr_gsa.reader.word_places.align", lambda *_: [None])
     (line,) = packaged.read([drawn("Paris")[0]], with_words=True)
     assert line.words is None
-    assert "where its words are could not be told" in (line.note or "")
+    assert "the positions of its words are unknown" in (line.note or "")
     assert line.text == "Paris"
 
 

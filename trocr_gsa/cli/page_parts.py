@@ -48,8 +48,8 @@ class PageParts:
         for name in self.run | before:
             if before.get(name) != self.run.get(name):
                 raise ValueError(
-                    f"`--output`: {self.folder} was begun with other {name}: {before.get(name)} then, "
-                    f"{self.run.get(name)} now. Finish that run with its own options, name another file, or start "
+                    f"`--output`: {self.folder} was started with another {name}: {before.get(name)} then, "
+                    f"{self.run.get(name)} now. Finish that run with its options, choose another output file, or start "
                     "again with --overwrite."
                 )
 

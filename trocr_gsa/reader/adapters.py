@@ -1,12 +1,13 @@
-"""Several adapters on one base, none of them merged: each line is read with its own.
+"""Several adapters on one base model, not merged: each line is read with its own.
 
 What is unusual:
-- outside of `applied`, every layer computes as the base does, to the last bit;
-- lines of different adapters share a batch: PEFT's LoRA layers pick rows of dimension 0, which is the line in every
-  layer. The one exception, a key projection that maps the bases of the position encoding, is told to do so per line;
-- what PEFT cannot mix (DoRA, modules trained in whole) is active for a batch of its own;
-- PEFT switches adapters for a whole model, so that of several threads one computes at a time: a lock stands for the
-  model, whichever reader it is asked through.
+- outside `applied`, every layer computes exactly as in the base model;
+- lines with different adapters share a batch: PEFT's LoRA layers select rows of dimension 0, which is the line in
+  every layer. The one exception is a key projection that maps the bases of the position encoding: it then maps them
+  separately for every line;
+- adapters that PEFT cannot mix (DoRA, fully trained modules) get batches of their own;
+- PEFT switches adapters for the whole model. So one thread computes at a time: there is one lock per model, shared by
+  all readers of this model.
 """
 
 import copy
@@ -26,14 +27,14 @@ from trocr_gsa.checkpoints.adapter_names import BASE, check_name
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 REPEATED_FOR_BEAMS = ("decoder.", "enc_to_dec_proj")
-LOCKS: WeakKeyDictionary[PeftModel, threading.RLock] = WeakKeyDictionary()  # a model that held its own has no copies
+LOCKS: WeakKeyDictionary[PeftModel, threading.RLock] = WeakKeyDictionary()  # a lock inside a model prevents copies
 
 
 class AdapterLibrary:
-    """The adapters inside a model.
+    """The adapters of a model.
 
     Args:
-        model: a reader in its adapters, in evaluation mode.
+        model: a PEFT model around a reader, in evaluation mode.
     """
 
     def __init__(self, model: PeftModel) -> None:
@@ -48,25 +49,25 @@ class AdapterLibrary:
 
     @property
     def model(self) -> TrOCRGSAModel:
-        """The reader that the adapters are in; by itself it reads as the base."""
+        """The base model. Outside `applied` no adapter is active."""
         return cast(TrOCRGSAModel, self._adapted.get_base_model())
 
     @property
     def names(self) -> list[str]:
-        """Of the adapters, in the order in which they came."""
+        """Names of the adapters, in the order in which they were added."""
         return list(self._adapted.peft_config)
 
     def check(self, name: str) -> None:
-        """Refuse a name that no adapter has.
+        """Refuse the name of an unknown adapter.
 
         Raises:
-            ValueError: if there is none of that name.
+            ValueError: if there is no adapter with this name.
         """
         if name not in self.names:
-            raise ValueError(f"`adapter`: there is no {name!r} here. There are {', '.join(self.names)}.")
+            raise ValueError(f"`adapter`: there is no {name!r}. Available: {', '.join(self.names)}.")
 
     def can_mix(self, name: str | None) -> bool:
-        """Whether PEFT can apply an adapter to some lines of a batch."""
+        """Whether PEFT can apply an adapter to some of the lines of a batch."""
         if name is None:
             return True
         config: Any = self._adapted.peft_config[name]
@@ -75,11 +76,13 @@ class AdapterLibrary:
 
     @contextmanager
     def applied(self, names: Sequence[str | None], num_beams: int) -> Iterator[None]:
-        """Read, inside, line i of a batch with adapter i, or with the base where that is None; other threads wait.
+        """Inside the context, read line i of a batch with adapter i, or with the base model if it is None.
+
+        Other threads wait.
 
         Args:
-            names: one a line; those that `can_mix` refuses stand alone.
-            num_beams: texts that the decoder follows for each line.
+            names: one per line; an adapter that cannot be mixed must be the only one.
+            num_beams: beams that the decoder follows for each line.
         """
         active = next((name for name in names if name is not None), None)
         with self._lock:
@@ -100,22 +103,22 @@ class AdapterLibrary:
         return (layer for layer in self._adapted.modules() if isinstance(layer, LoraLayer))
 
     def _tell_layers(self, stack: ExitStack, names: list[str], num_beams: int) -> None:
-        """Have every layer told the adapters of its rows, until the stack is left."""
-        followed = [name for name in names for _ in range(num_beams)]
+        """Pass the adapters of its rows to every layer, until the stack is closed."""
+        per_beam = [name for name in names for _ in range(num_beams)]
         for path, layer in self.model.named_modules():
             if isinstance(layer, LoraLayer) and isinstance(layer, nn.Module):
-                rows = followed if path.startswith(REPEATED_FOR_BEAMS) else names
+                rows = per_beam if path.startswith(REPEATED_FOR_BEAMS) else names
                 hook = layer.register_forward_pre_hook(partial(_with_rows, rows), with_kwargs=True)
                 stack.callback(hook.remove)
 
     def merged(self, name: str) -> TrOCRGSAModel:
-        """Return a copy of the reader with one adapter merged into its weights, and no other.
+        """Return a copy of the model with one adapter merged into its weights.
 
         Raises:
-            ValueError: if there is none of that name.
+            ValueError: if there is no adapter with this name.
         """
         self.check(name)
-        with self._lock:  # a copy made while another thread reads would be one with its adapter applied
+        with self._lock:  # otherwise the copy might have the active adapter of another thread
             other = AdapterLibrary(copy.deepcopy(self._adapted))
         with other.applied([name], num_beams=1):
             return cast(TrOCRGSAModel, other._tuner.merge_and_unload(adapter_names=[name]))
@@ -125,28 +128,28 @@ class AdapterLibrary:
 
         ΔW = [B₁ B₂ …] · [w₁s₁A₁; w₂s₂A₂; …], with s the adapters' scales
 
-        PEFT's "cat" stacks the factors as written here, so that the sum is exact; "linear" adds the factors, which
-        brings in products of one adapter's B with another's A, and "svd" rounds the sum to a lower rank. The price is
-        the rank: it is the sum of the ranks.
+        PEFT's "cat" stacks the factors as written here, so the sum is exact. Its rank is the sum of the ranks.
+        "linear" adds the factors, which also adds products of one adapter's B with another's A; "svd" approximates the
+        sum with a lower rank.
 
         Args:
-            name: of the new adapter.
-            weights: by the names of the adapters, any finite numbers.
+            name: the name of the new adapter.
+            weights: names of adapters → finite weights.
 
         Raises:
-            ValueError: if a name or number cannot be used, or an adapter is more than a low-rank update.
+            ValueError: if a name or a weight is invalid, or an adapter is more than a low-rank update.
         """
         check_name(name)
         if name in self.names:
-            raise ValueError(f"`name`: there is already an adapter {name!r}. Choose another.")
+            raise ValueError(f"`name`: there is already an adapter {name!r}. Choose another name.")
         if not weights or not all(math.isfinite(weight) for weight in weights.values()):
-            raise ValueError(f"`weights` must hold a finite number for each of some adapters, got {dict(weights)}.")
+            raise ValueError(f"`weights` must map adapters to finite numbers, got {dict(weights)}.")
         for part in weights:
             self.check(part)
             if not self.can_mix(part):
                 raise ValueError(
-                    f"`weights`: {part!r} holds more than low-rank updates (DoRA, or modules trained in whole), and "
-                    "has no sum with others. Combine plain LoRA adapters."
+                    f"`weights`: {part!r} has more than low-rank updates (DoRA, or fully trained modules), so it "
+                    "cannot be added to others. Combine plain LoRA adapters."
                 )
         with self._lock:
             self._add_sum(name, weights)
@@ -156,14 +159,12 @@ class AdapterLibrary:
             self._tuner.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
         except ValueError as error:
             raise ValueError(f"`weights`: PEFT cannot combine {', '.join(weights)}: {error}") from error
-        cast(LoraConfig, self._adapted.peft_config[name]).use_rslora = False  # inherited, and counted already in s
+        cast(LoraConfig, self._adapted.peft_config[name]).use_rslora = False  # inherited, but already part of s
         for layer in self._layers():
             if name in layer.scaling:
                 layer.scaling[name] = 1.0
         self._adapted.eval()
         self._tuner.disable_adapter_layers()
-
-
 
 
 def _with_rows(rows: list[str], _layer: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which steps of the CTC head spell which tokens of a text: the most probable alignment (Viterbi)."""
+"""The most probable alignment of CTC frames and tokens (Viterbi)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 
 def align(logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]], blank: int) -> list[np.ndarray | None]:
-    """Find the steps of each token on the best path that spells a text.
+    """Find the frames of each token on the most probable path that spells a text.
 
-    path = argmax Π_t p_t(π_t) over all π that become the text when repeats are joined and blanks dropped
+    path = argmax Π_t p_t(π_t) over all π that give the text after merging repeats and removing blanks
 
     Args:
-        logits: (batch, step, vocab), the CTC head's.
-        lengths: (batch,) long, steps of each line.
-        texts: tokens of each line, none of them the blank.
-        blank: number of the blank.
+        logits: (batch, frame, vocab), of the CTC head.
+        lengths: (batch,) long, number of frames of each line.
+        texts: tokens of each line, without blanks.
+        blank: id of the blank.
 
-    Returns: of each line, (token, 2) int: the first step of every token, and the one behind its last; None where the
-        line has too few steps for its text.
+    Returns: for each line, (token, 2) int: the first frame of every token, and the one after its last; None if the line
+        has too few frames for its text.
     """
     longest = max(map(len, texts), default=0)
     states = np.full((len(texts), 2 * longest + 1), blank)  # blank, token, blank, token, …, blank
@@ -35,16 +35,16 @@ def align(logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]], blank
 
 
 def _best_moves(log_p: np.ndarray, states: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Follow the best path into every state.
+    """Find the best path into every state.
 
-    Returns: log p of the best path to each state at the line's last step, (batch, state); and by how many states that
-        path moved at every step, (step, batch, state).
+    Returns: log p of the best path to each state at the line's last frame, (batch, state); and the number of states by
+        which that path moved at every frame, (frame, batch, state).
     """
     steps = log_p.shape[1]
     can_jump = np.zeros_like(states, dtype=bool)  # from a token to the next, without a blank between
     can_jump[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     moves = np.zeros((steps, *states.shape), dtype=np.int8)
-    score = np.full((states.shape[0], states.shape[1] + 2), -np.inf)  # two before the first are never reached
+    score = np.full((states.shape[0], states.shape[1] + 2), -np.inf)  # the two before the first are never reached
     score[:, 2:4] = log_p[:, 0, :2]
     for step in range(1, steps):
         ways = np.stack([score[:, 2:], score[:, 1:-1], np.where(can_jump, score[:, :-2], -np.inf)])
@@ -55,7 +55,7 @@ def _best_moves(log_p: np.ndarray, states: np.ndarray, ends: np.ndarray) -> tupl
 
 
 def _spans(score: np.ndarray, moves: np.ndarray, count: int) -> np.ndarray | None:
-    """Follow the best path of a line of `count` tokens back to its begin."""
+    """Follow the best path of a line of `count` tokens back to its beginning."""
     last = 2 * count
     state = last if not count or score[last] >= score[last - 1] else last - 1
     if not np.isfinite(score[state]):

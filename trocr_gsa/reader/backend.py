@@ -1,6 +1,6 @@
-"""What reading needs of a model, whatever computes it: PyTorch (`TrOCRGSAModel`) or onnxruntime (`OnnxModel`).
+"""The interface between a reader and its model: PyTorch (`TrOCRGSAModel`), onnxruntime (`OnnxModel`) or another.
 
-What is unusual: these are protocols, so that a model inherits nothing and another runtime needs only these members.
+What is unusual: these are protocols. A model inherits nothing, and another runtime implements only these members.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trocr_gsa.model.orientation import Orientation
 
 
 class EncoderBackend(Protocol):
-    """An encoder, called as a GSANetModel is."""
+    """An encoder, called like a GSANetModel."""
 
     @property
     def group(self) -> PointGroup:
@@ -27,7 +27,7 @@ class EncoderBackend(Protocol):
     def __call__(
         self, *, pixel_values: Tensor, pixel_attention_mask: Tensor, spatial_shapes: Tensor, only_pose: int
     ) -> ModelOutput:
-        """Encode lines as one pose sees them.
+        """Encode lines in a given pose.
 
         Args:
             pixel_values: (batch, patch, channel · p · p).
@@ -41,7 +41,7 @@ class EncoderBackend(Protocol):
 
 
 class Backend(Protocol):
-    """A model that lines are read with."""
+    """A model that reads lines."""
 
     @property
     def config(self) -> Any:
@@ -50,12 +50,12 @@ class Backend(Protocol):
 
     @property
     def name_or_path(self) -> str | None:
-        """The folder or Hub id that it was loaded from."""
+        """The folder or Hub id from which it was loaded."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which it computes."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class Backend(Protocol):
 
     @property
     def ctc_head(self) -> CTCHead | None:
-        """The head that reads an encoded line without the decoder; None: there is none, or `generate` alone uses it."""
+        """The head that reads an encoded line without the decoder; None: there is none, or only `generate` uses it."""
         ...
 
     def encode(
@@ -79,7 +79,7 @@ class Backend(Protocol):
             spatial_shapes: (batch, 2) long, rows and columns of patches.
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
 
-        Returns: what `generate` takes, with `pose`, (batch,) long, and `pose_logits`, (batch, pose), log p(pose); where
+        Returns: the input of `generate`, with `pose`, (batch,) long, and `pose_logits`, (batch, pose), log p(pose); if
             there is a `ctc_head`, also `pose_hidden_state`, `pose_positions` and `pose_mask`.
         """
         ...
@@ -94,29 +94,29 @@ class Backend(Protocol):
         output_scores: bool,
         **settings: Any,
     ) -> Any:
-        """Write the texts of encoded lines.
+        """Decode encoded lines.
 
         Args:
-            encoder_outputs: what `encode` returned.
-            num_beams: 1 writes greedily.
-            max_length: most tokens, the one that decoding starts from included.
+            encoder_outputs: the output of `encode`.
+            num_beams: 1 decodes greedily.
+            max_length: maximum number of tokens, including the start token.
             return_dict_in_generate: True.
             output_scores: True.
-            settings: `num_return_sequences`, of a model that can search with beams.
+            settings: `num_return_sequences`, for models that have a beam search.
 
-        Returns: `sequences` (batch, token) long and `scores`, a tuple of (batch, vocab), as transformers' `generate`.
+        Returns: `sequences` (batch, token) long and `scores`, a tuple of (batch, vocab), like transformers' `generate`.
         """
         ...
 
     def compute_transition_scores(
         self, sequences: Tensor, scores: Any, beam_indices: Tensor | None, normalize_logits: bool
     ) -> Tensor:
-        """Return log p of every token written, (batch, token)."""
+        """Return log p of every generated token, (batch, token)."""
         ...
 
 
 class DraftingBackend(Backend, Protocol):
-    """A model with a CTC head of its own, whose drafts its decoder can verify (`trocr_gsa.reader.drafting`)."""
+    """A model with a CTC head, whose drafts the decoder verifies (`trocr_gsa.reader.drafting`)."""
 
     @property
     def ctc_head(self) -> CTCHead:
@@ -129,7 +129,7 @@ class DraftingBackend(Backend, Protocol):
         Args:
             encoder_outputs: with `last_hidden_state` and `attention_mask`.
             decoder_input_ids: (batch, token) long.
-            cache: of the tokens before them.
+            cache: the cached keys and values of the tokens before them.
             use_cache: True.
 
         Returns: `logits` (batch, token, vocab), and the cache.
@@ -138,10 +138,10 @@ class DraftingBackend(Backend, Protocol):
 
 
 def can_draft(model: Backend) -> TypeGuard[DraftingBackend]:
-    """Whether a model has a CTC head that can be asked by itself."""
+    """Whether a model has a CTC head that can be called separately."""
     return model.ctc_head is not None
 
 
 def computes_on_cpu_in_torch(model: Backend) -> bool:
-    """Whether a model's threads are those of PyTorch on a CPU; another runtime sees to its own."""
+    """Whether a model computes with PyTorch's threads on a CPU. Other runtimes manage their own threads."""
     return isinstance(model, torch.nn.Module) and model.device.type == "cpu"

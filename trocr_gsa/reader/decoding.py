@@ -1,10 +1,11 @@
 """Images to text, confidence and orientation, one batch at a time.
 
 What is unusual:
-- the encoder runs once, and all that is known of a line (pose, CTC text, text) comes from that pass;
-- where there is a CTC head, greedy reading verifies its draft (`reader/drafting.py`) instead of writing token by token;
-- where the pose head is in doubt, a line is read from other poses too, and the reading with the highest confidence
-  counts: what is upside down makes no words. Doubts turn with the page, so this commutes with turning it.
+- the encoder runs once, and its output gives the pose, the CTC text and the text of a line;
+- with a CTC head, greedy decoding verifies its draft (`reader/drafting.py`) instead of decoding token by token;
+- if the pose head is in doubt, a line is also read in other poses, and the reading with the highest confidence is kept:
+  text that is upside down has a low confidence. The pose probabilities are equivariant, so this commutes with
+  rotations of the image.
 """
 
 import math
@@ -32,19 +33,19 @@ from .preparation.prepared import PreparedLine, prepare_line
 from .spelling import character_probabilities
 from .word_places import place_words
 
-BATCH_PATCHES = 16_384  # padding included; more than readers are given, as prepared lines have other lengths
-# Of what is encoded at once, padding included: few lines stay in a processor's cache and waste little on padding.
-# What follows is done for more of them together: it is many small steps.
+BATCH_PATCHES = 16_384  # including padding; more than `LineReader` uses, because preparation changes the lengths
+# Patches that are encoded at once, including padding: a few lines fit into the processor's cache and need little
+# padding. Decoding uses larger batches, because it consists of many small steps.
 ENCODED_PATCHES_ON_CPU = 512
-UNPLACED = "where its words are could not be told: the picture is too short for the text"
-DOUBT = 0.02  # probability from which on a pose other than the likeliest is looked at
+UNPLACED = "the positions of its words are unknown: the image is too short for the text"
+DOUBT = 0.02  # a pose with at least this probability is read too
 
-Written = list[tuple[list[int], list[float], float]]  # of each line: tokens, log p of each, log p of the whole
+Written = list[tuple[list[int], list[float], float]]  # for each line: tokens, log p of each token, log p of the text
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What `read_images` was asked for, under its names.
+    """Arguments of `read_images`, under their names.
 
     Attributes:
         is_mixed: whether the lines of a batch may have different adapters.
@@ -70,29 +71,29 @@ def read_images(
     alternatives: int = 0,
     advance: Callable[[int], object] = lambda count: None,
 ) -> list[Line]:
-    """Read pictures of one line each, after they were made dark on light, levelled and trimmed.
+    """Read images of one line each, after preparing them: dark on light, levelled and trimmed.
 
     Args:
         model: in evaluation mode.
         processor: its processor.
         images: mode "L" or "RGB".
-        orientation: prior over orientations, as the model takes it; where one is given, no image is levelled.
-        num_beams: 1 reads greedily; 0 takes what the CTC head reads, without the decoder.
-        with_ctc_text: have the CTC head read the lines too, for `Line.ctc_text`.
-        applied: places of images → a context manager inside which these are computed, such as one for their adapters.
-        batch_patches: most patches of a batch, padding included.
-        with_words: say where words are, in `Line.words`.
-        alternatives: number of texts for `Line.alternatives`, which a beam search of that width finds; 0: none.
+        orientation: prior over orientations, as the model takes it; images are levelled only if it is "any".
+        num_beams: 1 decodes greedily; 0 uses the CTC head alone, without the decoder.
+        with_ctc_text: also return the text of the CTC head, in `Line.ctc_text`.
+        applied: indices of images → a context manager inside which these are computed, such as one for their adapters.
+        batch_patches: maximum number of patches in a batch, including padding.
+        with_words: return positions of words in `Line.words`.
+        alternatives: number of texts in `Line.alternatives`, found by a beam search of that width; 0: none.
         advance: called after each batch with its number of images, to show progress.
 
-    Returns: a line an image, in their order, with the temperature of the model's configuration in its confidence, and
-        without a source.
+    Returns: one line per image, in their order, without a source. The temperature of the model's configuration is
+        applied to the confidence.
 
     Raises:
-        ValueError: if `num_beams` is 0 or words are asked for, and the model has no CTC head.
+        ValueError: if `num_beams` is 0 or `with_words` is true, and the model has no CTC head.
     """
     if with_words and not can_draft(model):
-        raise ValueError("`with_words`: this reader has no CTC head, which tells where words are. Read without.")
+        raise ValueError("`with_words`: this reader has no CTC head, which finds the positions of words. Read without.")
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
     wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, applied is not None)
     applied = applied or (lambda places: nullcontext())
@@ -109,7 +110,7 @@ def read_images(
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
-    """Return `applied` for places of a part of its batch."""
+    """Return `applied` for indices into a part of its batch."""
     return lambda places: applied([batch[place] for place in places])
 
 
@@ -122,7 +123,7 @@ def _read_twice_in_doubt(
     wanted: _Wanted,
     applied: Applied,
 ) -> list[Line]:
-    """Read a batch, and where the pose is in doubt from other poses too."""
+    """Read a batch, and lines whose pose is in doubt in other poses too."""
     encoded = _encode(encode, model, processor, pictures, applied)
     lines = _read(model, processor, encoded, pictures, wanted, applied)
     log_p = encoded["pose_logits"].cpu()
@@ -134,7 +135,7 @@ def _read_twice_in_doubt(
         others = _read(model, processor, encoded, some, wanted, inside)
         for place, other in zip(places, others, strict=True):
             lines[place] = max(lines[place], other, key=lambda line: line.confidence)
-    # Not before they were compared: a small temperature makes zeros of all but the surest.
+    # Only after the comparison: with a small temperature, most confidences round to zero.
     temperature = model.config.confidence_temperature
     return [replace(line, confidence=line.confidence ** (1 / temperature)) for line in lines]
 
@@ -146,7 +147,7 @@ def _encode(
     pictures: Sequence[PreparedLine],
     applied: Applied,
 ) -> ModelOutput:
-    """Encode a batch; in PyTorch on a CPU, a few lines of like length at a time."""
+    """Encode a batch; in PyTorch on a CPU, a few lines of similar length at a time."""
     parts = in_order = [list(range(len(pictures)))]
     if computes_on_cpu_in_torch(model):
         parts = cut_by_length([picture.num_patches for picture in pictures], ENCODED_PATCHES_ON_CPU)
@@ -159,7 +160,7 @@ def _encode(
 
 
 def _joined(parts: Sequence[ModelOutput], order: Sequence[int]) -> GSANetModelOutput:
-    """Return the encoded lines of all parts, padded to the longest, in a given order."""
+    """Return the encoded lines of all parts, padded to the longest, in the given order."""
     joined = {}
     for name, tensor in parts[0].items():
         rows = [row for part in parts for row in part[name]]
@@ -177,14 +178,14 @@ def _read(
     wanted: _Wanted,
     applied: Applied,
 ) -> list[Line]:
-    """Read encoded lines, each from the pose that was chosen for it; confidences have no temperature yet."""
+    """Decode encoded lines, each in its chosen pose. No temperature is applied to the confidences."""
     angles = [model.encoder.group.angles[pose] for pose in encoded["pose"].tolist()]
     written: Written | None = None
     ctc_texts: Sequence[str | None] = [None] * len(angles)
     if can_draft(model):
         written, ctc_texts = _read_with_ctc(model, processor, encoded, wanted, applied)
     elif wanted.num_beams == 0:
-        raise ValueError("`num_beams` must be at least 1: this reader has no CTC head that could read alone, got 0.")
+        raise ValueError("`num_beams` must be at least 1 for a reader without a CTC head, got 0.")
     if written is None:
         with applied(range(len(angles))):
             written = _generate(model, encoded, wanted.num_beams)
@@ -195,7 +196,7 @@ def _read(
             words = place_words(model, processor, encoded, [(each, p) for each, p, _ in written], pictures)
     others: Sequence[tuple[Alternative, ...] | None] = [None] * len(angles)
     if wanted.alternatives:
-        # adapters are told for as many texts as are followed when reading, which are others here
+        # `applied` knows the adapters for the number of beams of the reading, which differs from this search's
         together = [[line] for line in range(len(angles))] if wanted.is_mixed else [list(range(len(angles)))]
         others = []
         for some in together:
@@ -225,7 +226,7 @@ def _read_with_ctc(
     wanted: _Wanted,
     applied: Applied,
 ) -> tuple[Written | None, Sequence[str | None]]:
-    """Return what is written with the CTC head, None where `generate` is to write, and what the head reads alone."""
+    """Return texts decoded with the CTC head, or None if `generate` must decode, and the texts of the head alone."""
     head, count, num_beams = model.ctc_head, len(encoded["pose"]), wanted.num_beams
     nothing = [None] * count
     drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0
@@ -254,7 +255,7 @@ def _rows(encoded: ModelOutput, lines: Sequence[int]) -> GSANetModelOutput:
 def _alternatives(
     model: Backend, processor: TrOCRGSAProcessor, encoded: ModelOutput, count: int
 ) -> list[tuple[Alternative, ...]]:
-    """Return the most probable texts of each line that a beam search finds, the most probable first."""
+    """Return the texts that a beam search finds for each line, the most probable first."""
     written = _generate(model, encoded, count, num_return_sequences=count)
     texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
     found = [Alternative(text, math.exp(total)) for text, (_, _, total) in zip(texts, written, strict=True)]
@@ -265,7 +266,7 @@ def _alternatives(
 
 
 def _generate(model: Backend, encoded: ModelOutput, num_beams: int, **settings: int) -> Written:
-    """Write token by token, up to and with the end mark."""
+    """Decode token by token, up to and including the end token."""
     generated = model.generate(
         encoder_outputs=encoded,
         num_beams=num_beams,

@@ -1,7 +1,8 @@
-"""Where the decoder looked for each letter, on the picture as it was given.
+"""Where the decoder attends to for each letter, on the image as it was given.
 
-What is unusual: the decoder is led through a text, so that any can be asked about, also a corrected one; and the tokens
-that it sees, those of the chosen pose in reading order, are put back where they lie on the page, also on a tilted line.
+What is unusual: the decoder is given the text (teacher forcing), so that this works for any text, also a corrected one.
+The encoder's tokens, which are in the reading order of the chosen pose, are mapped back to their places on the image,
+also on a tilted line.
 """
 
 import math
@@ -25,12 +26,12 @@ from .spelling import pieces
 
 @dataclass(frozen=True)
 class LetterPlaces:
-    """Where each letter was looked for.
+    """The cross-attention of each letter.
 
     Attributes:
-        letters: the text in the pieces that tokens give it: single characters for a tokenizer of bytes.
-        corners: (patch, 4, 2) float64, x and y of each patch's corners in pixels of the picture, clockwise from the top
-            left as the encoder saw it; they may lie past the edges, where the line was padded.
+        letters: the text, split as the tokens allow: single characters for a tokenizer of bytes.
+        corners: (patch, 4, 2) float64, x and y of each patch's corners in pixels of the image, clockwise from the top
+            left in the prepared image; they may be outside of it, where the line was padded.
         weights: (letter, patch) float64, each row sums to 1.
     """
 
@@ -40,7 +41,7 @@ class LetterPlaces:
 
     @property
     def centres(self) -> Tensor:
-        """Mean place of each letter, (letter, 2), x and y in pixels of the picture."""
+        """Mean position of each letter, (letter, 2), x and y in pixels of the image."""
         return self.weights @ self.corners.mean(1)
 
 
@@ -52,33 +53,33 @@ def letter_places(
     text: str,
     orientation: Orientation = "any",
 ) -> LetterPlaces:
-    """Return where the decoder looks when it is led through a text.
+    """Return where the decoder attends to when it is given a text.
 
     weight(letter, patch) = mean of the last layer's cross-attention over the letter's tokens and the heads
 
-    What goes to class tokens, which lie nowhere, is left out and the rest scaled to 1; poses of one patch are summed.
+    Class tokens have no position: they are left out, and the rest is normalised to 1. Poses of one patch are summed.
 
     Args:
         model: the reader, in evaluation mode.
         processor: its processor.
-        image: of one line, whichever way up.
-        text: that it was read as, or any other.
-        orientation: prior over orientations, as the model takes it; or {`Line.orientation`: 1.0} of a line that was
+        image: an image of one line in any orientation.
+        text: the text that was read, or any other.
+        orientation: prior over orientations, as the model takes it; or {`Line.orientation`: 1.0} for a line that was
             levelled before it was read.
 
     Raises:
-        ValueError: if the prior has an angle that is neither the group's nor the line's, or the text has more tokens
-            than the decoder has places for.
+        ValueError: if the prior has an angle that neither the group nor the line has, or the text has more tokens than
+            the decoder has positions.
     """
     ids = processor(text=[text])["labels"].to(model.device)
     if ids.shape[1] > (most := model.decoder.config.max_position_embeddings):
-        raise ValueError(f"`text` has {ids.shape[1]} tokens, the decoder places for {most}. Shorten it.")
+        raise ValueError(f"`text` has {ids.shape[1]} tokens, the decoder has positions for {most}. Shorten it.")
     prepared = prepare_line(image, processor.image_processor, levels=_is_tilted(orientation, model))
     if isinstance(orientation, Mapping):
         orientation = {angle - prepared.tilt: probability for angle, probability in orientation.items()}
     encoded = model.encode(**processor(images=[prepared.image]).to(model.device), orientation=orientation)
-    led = shift_tokens_right(ids, model.config.pad_token_id, model.config.decoder_start_token_id)
-    attention = model(encoder_outputs=encoded, decoder_input_ids=led, output_attentions=True).cross_attentions[-1]
+    shifted = shift_tokens_right(ids, model.config.pad_token_id, model.config.decoder_start_token_id)
+    attention = model(encoder_outputs=encoded, decoder_input_ids=shifted, output_attentions=True).cross_attentions[-1]
     positions, weights = _on_patches(model, encoded, attention[0].double().mean(0))
     letters = pieces(processor.tokenizer, ids[0].tolist())
     rows = [weights[places].mean(0) for _, places in letters]
@@ -92,12 +93,12 @@ def letter_places(
 def _on_patches(model: TrOCRGSAModel, encoded: GSANetModelOutput, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return the patches' positions on the page, (patch, 2), and the weights (token, patch) of each.
 
-    x = h p for a patch that pose h sees at p
+    x = h p for a patch at p as seen from pose h
     """
     group, class_tokens = model.encoder.group, model.encoder.config.num_class_tokens
     seen = encoded["pose_positions"][0].double().cpu()
     positions = seen @ group.matrices[int(encoded["pose"])].T
-    if not len(model.encoder.layers):  # every pose's tokens are there, as they lie on the page
+    if not len(model.encoder.layers):  # the tokens of every pose, in the order of the page
         weights = weights.unflatten(-1, (group.order, -1)).sum(-2)
         positions = positions[raster_order(positions[None], encoded["pose_mask"].cpu())[0]]
     weights = weights[:, class_tokens:]
@@ -105,7 +106,7 @@ def _on_patches(model: TrOCRGSAModel, encoded: GSANetModelOutput, weights: Tenso
 
 
 def _is_tilted(orientation: Orientation, model: TrOCRGSAModel) -> bool:
-    """Whether a line has to be levelled first: it may lie any way, or at an angle that the group does not have."""
+    """Whether a line must be levelled first: its orientation is unknown, or an angle that the group does not have."""
     if not isinstance(orientation, Mapping):
         return orientation == "any"
     step = 360 / model.encoder.group.num_rotations
@@ -113,10 +114,10 @@ def _is_tilted(orientation: Orientation, model: TrOCRGSAModel) -> bool:
 
 
 def _corners(positions: Tensor, processor: TrOCRGSAProcessor, prepared: PreparedLine) -> Tensor:
-    """Return the patches' corners on the picture as it was given."""
+    """Return the corners of the patches on the original image."""
     size = prepared.image.size
     extent = np.array(processor.image_processor.patch_extent(*size))
-    # the grid of patches and the prepared picture have one centre
+    # the grid of patches and the prepared image have the same centre
     offsets = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
     corners = np.array(size) / 2 + (positions.numpy()[:, None] * (1, -1) + offsets) * extent
     return torch.from_numpy(prepared.placement(corners))

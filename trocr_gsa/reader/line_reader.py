@@ -1,8 +1,9 @@
-"""From pictures of lines to text, in a few lines of Python.
+"""From line images to text, in a few lines of Python.
 
-What is unusual: only the headers of pictures are read at first, and a picture is decoded with its batch, so that a
-thousand files need the memory of one batch. Lines of like length are read together, each with its own adapter, and come
-back in the order given. A bad picture costs only itself. PEFT and onnxruntime are imported only where they are needed.
+What is unusual: at first only the headers of the image files are read. An image is decoded together with its batch, so
+that a thousand files need the memory of one batch. Lines of similar length are read together, each with its own
+adapter, and returned in the order given. A bad image affects no other line. PEFT and onnxruntime are imported only
+where they are needed.
 """
 
 from __future__ import annotations
@@ -41,17 +42,17 @@ if TYPE_CHECKING:
 
     from .adapters import AdapterLibrary
 
-BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, padding included
-BATCH_PIXELS = 32_000_000  # of a batch, as its pictures are kept
-LARGE, _one_large = 8_000_000, Lock()  # pixels of a picture that is decoded while no other thread decodes such a one
-MOST_ALTERNATIVES = 100  # a beam search of that width takes as many times the memory
-OF_CTC_HEAD = 0.5  # share of `empty_paper_confidence` that holds for the CTC head alone, which is less sure
+BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, including padding
+BATCH_PIXELS = 32_000_000  # of a batch of decoded images
+LARGE, _one_large = 8_000_000, Lock()  # pixels; larger images are decoded one at a time, to limit the memory
+MOST_ALTERNATIVES = 100  # the memory of a beam search grows with its width
+OF_CTC_HEAD = 0.5  # factor of `empty_paper_confidence` for the CTC head alone, whose confidence is lower
 
 
 class LineReader:
-    """Reads pictures of text lines, whichever way up.
+    """Reads images of text lines in any orientation.
 
-    confidence = exp( (1/T) · mean_t log p(token_t | tokens before, picture) ), the end of the line being a token too
+    confidence = exp( (1/T) · mean_t log p(token_t | tokens before, image) ), including the end token
 
     T is `confidence_temperature` of the model's configuration. It is fitted so that the confidence of a line is the
     probability that it was read without an error. p is the probability by which tokens are chosen: the decoder's, or
@@ -62,8 +63,8 @@ class LineReader:
         model: in evaluation mode: a TrOCRGSAModel, one inside PEFT's adapters (then each line is read with its own),
             or an exported one.
         processor: its processor.
-        merged_adapter: what to call the adapter that is merged into the weights, if there is one.
-        precision: "bf16" computes in it; anything else as the weights are.
+        merged_adapter: the name of the adapter that is merged into the weights, if there is one.
+        precision: "bf16" computes in bfloat16; the others compute in the precision of the weights.
 
     Attributes:
         model: the model, without adapters around it.
@@ -102,23 +103,23 @@ class LineReader:
     ) -> Self:
         """Open a model from a folder or the Hub, or an export of one.
 
-        An export, which `trocr-gsa export` wrote, is computed by onnxruntime on the CPU. It reads the same lines
-        greedily, with the adapter that was exported, and does not tell where letters are.
+        An export, written by `trocr-gsa export`, is computed by onnxruntime on the CPU. It decodes greedily, with the
+        adapter that was exported, and has no attention maps for `letter_places`.
 
         Args:
             path: a checkpoint's folder or Hub id, or an export's folder; None: the packaged checkpoint.
-            adapter: a LoRA adapter's folder or Hub id, trained on that checkpoint, or the name of a packaged one: it
-                is merged into the weights, and reads as fast as its model alone. Or several by name,
-                {"fr": "runs/fr/best", …}: they stay apart, and `read` says which one reads which line.
-            device: "cpu", "cuda", "cuda:1" …; None: CUDA where there is some, else the CPU.
-            precision: "fp32"; "bf16" where the device multiplies in it; "int8" for a CPU, with one adapter at most. An
-                export keeps the precision that it was written with.
-            trust_remote_code: run Python code that comes with the checkpoint, where its processor needs it; without it,
-                such a checkpoint is refused.
+            adapter: the folder or Hub id of a LoRA adapter that was trained on this checkpoint, or the name of a
+                packaged one. It is merged into the weights, so it costs no time. Or several by name,
+                {"fr": "runs/fr/best", …}: these are not merged, and `read` chooses one for each line.
+            device: "cpu", "cuda", "cuda:1" …; None: CUDA if available, else the CPU.
+            precision: "fp32"; "bf16" if the device supports it; "int8" on a CPU, with at most one adapter. An export
+                keeps the precision that it was written with.
+            trust_remote_code: allow Python code that comes with the checkpoint to run, if its processor needs it.
+                Without it, such a checkpoint is refused.
 
         Raises:
-            ValueError: if a folder, a device or onnxruntime is missing, the parts do not belong together, or an export
-                is asked for something else than was exported.
+            ValueError: if a folder, a device or onnxruntime is missing, an adapter does not fit the checkpoint, or an
+                export is given another adapter, device or precision than it was written with.
         """
         if path is not None and is_export(path):
             return cls._from_export(Path(path), adapter, device, precision, trust_remote_code)
@@ -152,11 +153,11 @@ class LineReader:
 
     @property
     def can_place_words(self) -> bool:
-        """Whether `read` can tell where words are: the model has a CTC head."""
+        """Whether `read` can return positions of words. This needs a CTC head."""
         return can_draft(self.model)
 
     def merged(self, name: str) -> Self:
-        """Return another reader, with one adapter merged into a copy of the weights; this one stays as it is.
+        """Return a new reader, with one adapter merged into a copy of the weights. This reader is not changed.
 
         Raises:
             ValueError: if there is no adapter of that name.
@@ -164,16 +165,16 @@ class LineReader:
         return type(self)(self._named("merged").merged(name), self.processor, name, self.precision)
 
     def combine(self, name: str, weights: Mapping[str, float]) -> None:
-        """Add an adapter whose update of the weights is a sum of others': {"fr": 0.5, "de": 0.5} is their mean.
+        """Add an adapter that is a weighted sum of other adapters: {"fr": 0.5, "de": 0.5} is their mean.
 
-        The sum is exact; its rank is the sum of their ranks.
+        The sum is exact. Its rank is the sum of their ranks.
 
         Args:
-            name: of the new adapter.
-            weights: finite numbers by the names of plain LoRA adapters.
+            name: the name of the new adapter.
+            weights: names of plain LoRA adapters → finite weights.
 
         Raises:
-            ValueError: if a name or number cannot be used, or an adapter is more than a low-rank update.
+            ValueError: if a name or a weight is invalid, or an adapter is more than a low-rank update.
         """
         self._named("combine").combine(name, weights)
 
@@ -189,29 +190,31 @@ class LineReader:
         alternatives: int = 0,
         advance: Callable[[int], object] = lambda count: None,
     ) -> list[Line]:
-        """Read pictures of one line each.
+        """Read images of one line each.
 
-        Several threads may call this at once. Where there are adapters to choose from, one of them computes at a time.
+        Several threads may call this at once. In a reader with several adapters, one thread computes at a time.
 
         Args:
             images: paths, encoded bytes, {"bytes": …, "path": …} as in `datasets`, Pillow images, arrays as the
                 processor takes them, or pages of a TIFF, as `trocr_gsa.data.pages_of` lists them.
-            orientation: "any"; "upright" if all are known to be; or {degrees counter-clockwise: probability}.
-            num_beams: 1 reads greedily; more follow as many texts side by side; 0 asks the CTC head alone: faster.
-            batch_size: most lines read at once.
-            adapter: one of `adapters` for all pictures, or one or None for each; None: the model alone.
-            are_cut: the pictures were cut out of pages line by line, and are read whatever else is in them; otherwise
-                one that looks like several lines is refused.
-            with_words: say in `Line.words` where words and characters are, in pixels of the picture as viewers show it.
-            alternatives: how many texts `Line.alternatives` shall hold; 0: none. They are looked for by a beam search.
-            advance: called with a number of pictures after these were read or refused, to show progress.
+            orientation: "any"; "upright" if all lines are upright; or {degrees counter-clockwise: probability}.
+            num_beams: 1 decodes greedily; more use a beam search of this width; 0 uses the CTC head alone, which is
+                faster.
+            batch_size: maximum number of lines in a batch.
+            adapter: one of `adapters` for all images, or one or None for each; None: the base model.
+            are_cut: the images were cut out of pages line by line. If False, an image that looks like several lines is
+                refused.
+            with_words: return positions of words and characters in `Line.words`, in pixels of the image as viewers
+                show it.
+            alternatives: number of texts in `Line.alternatives`, found by a beam search; 0: none.
+            advance: called with the number of images that were just read or refused, to show progress.
 
-        Returns: one `Line` a picture, in the order given; `error` says which pictures could not be read, and why. One
-            without writing gives an empty text, and `note` says so.
+        Returns: one `Line` per image, in the order given. `error` says why an image could not be read. An image without
+            writing has an empty text and a `note`.
 
         Raises:
-            ValueError: if `images` is a single picture, another argument is out of range, or the reader has no CTC head
-                and `num_beams` is 0 or words are asked for.
+            ValueError: if `images` is a single image, another argument is out of range, or the reader has no CTC head
+                and `num_beams` is 0 or `with_words` is true.
         """
         if isinstance(images, Picture):
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
@@ -265,20 +268,20 @@ class LineReader:
     def letter_places(
         self, image: Picture, text: str, orientation: Orientation = "any", adapter: str | None = None
     ) -> LetterPlaces:
-        """Return where in a picture the decoder looks for each letter of a text.
+        """Return where in an image the decoder attends to for each letter of a text.
 
         Args:
-            image: of one line.
-            text: that `read` returned for it, or any other.
+            image: an image of one line.
+            text: the text that `read` returned for it, or any other.
             orientation: as in `read`.
-            adapter: one of `adapters`; None: the model alone.
+            adapter: one of `adapters`; None: the base model.
 
         Raises:
-            ValueError: if the picture cannot be read, the text is too long, there is no such adapter, or the model is
-                an export, which keeps no attention maps.
+            ValueError: if the image cannot be read, the text is too long, there is no such adapter, or the model is an
+                export, which has no attention maps.
         """
         if not isinstance(self.model, nn.Module):
-            raise ValueError("an exported reader does not tell where letters are. Load the model itself.")
+            raise ValueError("an exported reader has no attention maps. Load the checkpoint that it was exported from.")
         (chosen,) = self._chosen(adapter, 1)
         name = picture_name(image, 0)
         self._num_patches(read_header(image, name).size, name)
@@ -304,7 +307,7 @@ class LineReader:
         return chosen
 
     def _read_together(self, chosen: Sequence[str | None]) -> Iterator[list[int]]:
-        """Yield places whose lines can share a batch: all, but for adapters that cannot be mixed with others."""
+        """Yield indices of lines that can share a batch. Adapters that cannot be mixed with others get their own."""
         can_mix = {name: self._library is None or self._library.can_mix(name) for name in dict.fromkeys(chosen)}
         yield [index for index, name in enumerate(chosen) if can_mix[name]]
         for apart in [name for name, can in can_mix.items() if not can]:
@@ -321,7 +324,7 @@ class LineReader:
         return needed
 
     def _batches(self, places: Sequence[int], lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-        """Return batches of lines of like length."""
+        """Return batches of lines of similar length."""
         budget = BATCH_PATCHES
         if self.model.device.type == "cpu":
             budget = even_size(sum(lengths[place] for place in places), BATCH_PATCHES_ON_CPU)
@@ -370,32 +373,32 @@ class LineReader:
         return lines
 
     def _is_unsure(self, line: Line, num_beams: int) -> bool:
-        """Whether a line was read so unsurely that there is no writing where its picture left a doubt."""
+        """Whether the confidence of a line is too low to accept writing in an image where that is in doubt."""
         least = self.model.config.empty_paper_confidence * (1 if num_beams else OF_CTC_HEAD)
         return line.error is None and line.character_confidence < least
 
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]
     ) -> AbstractContextManager[None]:
-        """Return a context manager inside which the lines at some places of a batch are read with their adapters."""
+        """Return a context manager inside which some lines of a batch are read with their adapters."""
         return self._named("read").applied([adapters[place] for place in places], num_beams)
 
 
 def _load(pixels: Sequence[int], index: int, image: Picture, name: str, is_cut: bool) -> LinePicture | None:
-    """Decode a picture as `load_line` does; large ones one at a time, as several threads would fill the memory."""
+    """Decode an image as `load_line` does; large ones one at a time, because several at once would fill the memory."""
     with _one_large if pixels[index] > LARGE else nullcontext():
         return load_line(image, name, is_cut)
 
 
 def _of_few_pixels(batch: Sequence[int], pixels: Sequence[int]) -> list[list[int]]:
-    """Cut a batch wherever its pictures together pass another `BATCH_PIXELS`, as `load_line` keeps them."""
+    """Split a batch into parts of about `BATCH_PIXELS` pixels, as `load_line` returns them."""
     sums = accumulate(min(pixels[index], MOST_PIXELS) for index in batch)
     parts = groupby(zip(batch, sums, strict=True), key=lambda each: each[1] // BATCH_PIXELS)
     return [[index for index, _ in part] for _, part in parts]
 
 
 def _named(line: Line, source: str, adapter: str | None) -> Line:
-    """Return a line with its picture's name and adapter; without a finite confidence, its picture was not read."""
+    """Return a line with the name of its image and of its adapter, or a failed one if its confidence is not finite."""
     if math.isfinite(line.confidence):
         return replace(line, source=source, adapter=adapter)
     problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
@@ -404,7 +407,7 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
 
 
 def _library_of(model: object) -> AdapterLibrary | None:
-    """Return the adapters around a model, None without any; there can be some only where PEFT was imported."""
+    """Return the adapters of a model, or None if it has none. It can have some only if PEFT was imported."""
     peft = sys.modules.get("peft")
     if peft is None or not isinstance(model, peft.PeftModel):
         return None

@@ -1,7 +1,7 @@
-"""Whole pages: PAGE and ALTO files in, what was read in each of their lines out, a page at a time.
+"""Whole pages: PAGE and ALTO files in, the text of each line out, page by page.
 
-What is unusual: lines of several pages are read together, and one page's picture is in memory at a time; what is wrong
-with a page or a line costs itself alone.
+What is unusual: lines of several pages share batches, but only one page image is in memory at a time. A bad page or
+line affects no other.
 """
 
 import math
@@ -21,22 +21,22 @@ from .line_reader import LineReader
 from .spelling import cleaned
 
 Seen = Callable[[Image.Image, Line], None]
-WINDOW = 256  # lines cut and not yet read
-PIXELS = 100_000_000  # of these lines
-PAGES = 64  # waiting to be handed out
+WINDOW = 256  # maximum number of lines that wait to be read
+PIXELS = 100_000_000  # maximum number of pixels of these lines
+PAGES = 64  # maximum number of pages that wait to be returned
 
 
 @dataclass(eq=False)
 class ReadPage:
-    """A page and what was read in it.
+    """A page and the texts of its lines.
 
     Attributes:
-        file: what it comes from.
-        page: its lines in reading order, in pixels; None if it could not be used at all.
-        readings: what was read in each line, its text cleaned and its orientation as it lies on the page; None where a
-            line could not be read.
-        problems: why the page or a line could not be read, a line each.
-        notes: what else to know of its readings, a line each.
+        file: its source.
+        page: its lines in reading order, in pixels; None if the page could not be used.
+        readings: the result for each line, with a cleaned text and the orientation on the page; None if the line could
+            not be read.
+        problems: messages about the page or lines that could not be read.
+        notes: messages about the results.
     """
 
     file: PageSource
@@ -48,7 +48,7 @@ class ReadPage:
 
 @dataclass(frozen=True, eq=False)
 class _CutLine:
-    """A line that waits to be read: its page, its place there, and how it was cut."""
+    """A line that waits to be read: its page, its index there, and its cut."""
 
     page: ReadPage
     place: int
@@ -70,22 +70,22 @@ def read_pages(
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
-    Files that lie beside pages without being any, such as METS, are passed over.
+    XML files of other kinds, such as METS, are skipped.
 
     Args:
-        reader: that reads their lines.
-        files: a PAGE or ALTO file or a folder of them, whose pictures lie beside them or where the files say; of pages
-            that are there as both, PAGE. Or pages as `trocr_gsa.data.pages.find_pages` or `segmented_pages` lists them.
-        orientation: as in `LineReader.read`, of the lines as they lie on the page.
+        reader: the reader of the lines.
+        files: a PAGE or ALTO file or a folder of them. The page images are beside them or where the files say. If a
+            page exists as both, PAGE is used. Or pages as `trocr_gsa.data.pages.find_pages` or `segmented_pages` lists
+            them.
+        orientation: as in `LineReader.read`, for the lines as they are on the page.
         num_beams: as in `LineReader.read`.
-        adapters: for each file, the name of the adapter that reads it, or None; None: all are read without.
-        with_words: say in `Line.words` where words and characters are, in pixels of the page's picture.
+        adapters: for each file, the name of its adapter or None; None: no adapters.
+        with_words: return positions of words and characters in `Line.words`, in pixels of the page image.
         alternatives: as in `LineReader.read`.
-        seen: called with the image and the reading of each line that was read, for whoever needs both.
-        advance: called with a number of lines after these were read, to show progress.
+        seen: called with the image and the result of each line that was read.
+        advance: called with the number of lines that were just read, to show progress.
 
-    Returns: the pages as they are read. What is wrong with a page or a line stands in its `problems`, and costs only
-        itself.
+    Returns: the pages, one after the other. Errors of a page or a line are in its `problems`, and affect no other.
 
     Example: the text of a folder of pages::
 
@@ -119,7 +119,7 @@ def read_pages(
 def _cut_pages(
     files: Iterable[PageSource], adapters: Iterable[str | None] | None, window: list[_CutLine]
 ) -> Iterator[ReadPage | None]:
-    """Put lines into the window; yields when it is full, and each page when its last line is in it."""
+    """Append lines to the window; yield None when it is full, and each page after its last line."""
     chosen = iter(adapters) if adapters is not None else None
     pixels = 0
     for file in files:
@@ -148,12 +148,12 @@ def _cut_pages(
             window.append(_CutLine(read, place, picture_of_line, cut, adapter))
             if len(window) >= WINDOW or pixels >= PIXELS:
                 yield None
-        del image  # or it stays beside the next page's, and a scan may take a gigabyte
+        del image  # otherwise it stays in memory with the next one, and a scan may take a gigabyte
         yield read
 
 
 def _read_window(read: Callable[..., list[Line]], window: list[_CutLine], seen: Seen | None) -> None:
-    """Read what waits, and empty the window."""
+    """Read the lines of the window, and empty it."""
     if not window:
         return
     lines = read([line.image for line in window], adapter=[line.adapter for line in window])
@@ -170,7 +170,7 @@ def _read_window(read: Callable[..., list[Line]], window: list[_CutLine], seen: 
 
 
 def _on_page(line: Line, cut: LineCut, page: Page | None) -> Line:
-    """Return a line as it lies on its page: one that was levelled by 3° is turned by 3° there."""
+    """Return a line with its orientation and positions on the page: a line levelled by 3° is rotated by 3° there."""
     text, of_characters = cleaned(line.text, line.character_confidences)
     orientation = round((line.orientation + cut.skew) % 360, 1) % 360
     found = replace(line, text=text, orientation=orientation, character_confidences=of_characters)
@@ -182,7 +182,7 @@ def _on_page(line: Line, cut: LineCut, page: Page | None) -> Line:
 
 
 def _cleaned_alternatives(alternatives: Sequence[Alternative]) -> tuple[Alternative, ...]:
-    """Return the texts as files have them; of those that become one, the probabilities are added."""
+    """Return cleaned texts; the probabilities of texts that become equal are added."""
     sums: dict[str, float] = {}
     for each in alternatives:
         text, _ = cleaned(each.text, [1.0] * len(each.text))

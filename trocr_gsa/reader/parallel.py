@@ -1,4 +1,4 @@
-"""Batches side by side, each on one thread: so a small model keeps more cores busy than with one batch on all."""
+"""Batches in parallel, each on one thread: a small model uses the cores better than with one batch on all of them."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -11,19 +11,19 @@ from .backend import Backend, computes_on_cpu_in_torch
 
 Batch = TypeVar("Batch")
 Found = TypeVar("Found")
-PADDING = 1.1  # what padding may add to a batch
+PADDING = 1.1  # factor by which padding may enlarge a batch
 
 
 def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model: Backend) -> Iterator[Found]:
-    """Yield what work makes of each batch, in their order.
+    """Yield the result of `work` for each batch, in their order.
 
-    Where the model computes on the CPU there are as many batches at a time as torch has threads, and torch has one for
-    each of them until the last is done. Elsewhere there is one batch at a time.
+    If the model computes in PyTorch on the CPU, torch's threads compute one batch each. Otherwise there is one batch at
+    a time.
 
     Args:
-        work: may be called from several threads.
-        batches: the largest should come first, or it is the last to end.
-        model: that computes; one that is not PyTorch's sees to its threads itself.
+        work: a function that may be called from several threads.
+        batches: the largest should come first, so that no long one is left at the end.
+        model: the model that computes.
     """
     threads = torch.get_num_threads()
     if threads == 1 or len(batches) == 1 or not computes_on_cpu_in_torch(model):
@@ -42,11 +42,11 @@ def side_by_side(work: Callable[[Batch], Found], batches: Sequence[Batch], model
 
 
 def even_size(total: int, most: int) -> int:
-    """Return how large batches should be, `most` at most, so that all threads have as much to do.
+    """Return a batch size of at most `most` that gives all threads the same amount of work.
 
     Args:
         total: size of all batches together.
-        most: of a batch.
+        most: maximum size of a batch.
     """
     threads = torch.get_num_threads()
     turns = math.ceil(total / (threads * most))

@@ -1,10 +1,11 @@
-"""What was read so far, in parts beside the file that it will become.
+"""Results of an unfinished run, in part files beside the output file.
 
 What is unusual:
-- a process adds to no part but one that it began itself, so that whatever is killed leaves a torn last line at worst,
-  and that is passed over;
-- a part opens with what was asked for, so that the readings of another run are never mixed in;
-- nothing says which process reads what: a line is done if a part holds it, however many processes there were.
+- a process only appends to a part file that it created itself. A kill leaves at worst an incomplete last line, which is
+  ignored;
+- a part file begins with the options of the run, so that results of another run are never mixed in;
+- the lines are not assigned to processes: a line is finished if any part file has it, however many processes there
+  were.
 """
 
 import json
@@ -27,25 +28,25 @@ ABSENT = -1
 
 
 class Parts:
-    """The parts of one output.
+    """The part files of one output.
 
     Args:
-        output: the file that the lines will stand in, in the order of the pictures.
-        run: what was asked for, by the names of the options: parts with anything else are refused.
-        count: of pictures.
+        output: the final file, with the lines in the order of the images.
+        run: the options of the run by name; part files with other options are refused.
+        count: number of images.
     """
 
     def __init__(self, output: Path, run: dict[str, Any], count: int) -> None:
         self.output = output.resolve()
         self.folder = self.output.with_name(self.output.name + ".parts")
-        self.run = json.loads(to_json(run))  # as it is read back
+        self.run = json.loads(to_json(run))  # as it will be read back
         self.paths: list[Path] = []
         self.problems: dict[int, str] = {}
         self._part = np.full(count, ABSENT, dtype=np.int32)
         self._offset = np.zeros(count, dtype=np.int64)
 
     def begin(self, anew: bool) -> None:
-        """Make place for parts; `anew` throws away those that are there."""
+        """Create the folder of the part files; `anew` first removes those that exist."""
         if anew and self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.mkdir(exist_ok=True)
@@ -53,19 +54,19 @@ class Parts:
 
     @contextmanager
     def kept_if_used(self) -> Iterator[None]:
-        """Leave no empty folder behind where what stands inside the block fails."""
+        """Remove the folder if it is empty and the block fails."""
         try:
             yield
         except BaseException:
-            with suppress(OSError):  # it holds parts
+            with suppress(OSError):  # not empty
                 self.folder.rmdir()
             raise
 
     def look(self) -> None:
-        """Find out what the parts hold.
+        """Find the lines that the part files hold.
 
         Raises:
-            ValueError: if one is of another run.
+            ValueError: if one belongs to another run.
         """
         self.paths = sorted(self.folder.glob("*.jsonl"))
         for number, path in enumerate(self.paths):
@@ -76,12 +77,12 @@ class Parts:
                     self._look_through(number, part, len(opening))
 
     def missing(self) -> list[int]:
-        """Return the places of the pictures that were not read; those that could not be are worth another try."""
+        """Return the indices of images without a result; those that failed are tried again."""
         return np.flatnonzero(self._part == ABSENT).tolist()
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[dict[int, Line]], None]]:
-        """Begin a part, and yield what adds lines to it, by the places of their pictures."""
+        """Create a part file, and yield a function that appends lines to it, by the indices of their images."""
         path = self.folder / f"{uuid.uuid4().hex}.jsonl"
         with naming(path), path.open("x", encoding="utf-8") as part:
             _write(part, {"run": self.run})
@@ -94,13 +95,13 @@ class Parts:
             yield add
 
     def merge(self, open_writer: Callable[[Any], Callable[[Line], object]]) -> None:
-        """Write the output, which appears when it is complete, and take the parts away.
+        """Write the output, which appears once it is complete, and remove the part files.
 
         Args:
-            open_writer: stream → what writes a line to it.
+            open_writer: stream → a function that writes a line to it.
 
         Raises:
-            ValueError: if a picture is in no part.
+            ValueError: if an image has no result in any part file.
         """
         with open_atomically(self.output, errors="backslashreplace") as stream:
             write = open_writer(stream)
@@ -112,8 +113,8 @@ class Parts:
         absent = [place for place in self.missing() if place not in self.problems]
         if absent:
             raise ValueError(
-                f"`--output`: {len(absent)} of {len(self._part)} pictures are in no part in {self.folder}. All "
-                "processes must see the same folder there; run the command again, and what is missing is read."
+                f"`--output`: {len(absent)} of {len(self._part)} images have no result in {self.folder}. All processes "
+                "must use the same folder. Run the command again: it reads the missing images."
             )
         with ExitStack() as stack:
             parts = [stack.enter_context(path.open("rb")) for path in self.paths]
@@ -128,7 +129,7 @@ class Parts:
         for row in part:
             try:
                 fields = json.loads(row) if row.endswith(b"\n") else {}
-            except ValueError:  # torn by what took the machine down, not the process alone
+            except ValueError:  # incomplete: the whole machine went down
                 fields = {}
             place = fields.get("place")
             if place is not None and fields["error"] is None:
@@ -142,17 +143,19 @@ class Parts:
         try:
             before = json.loads(opening)["run"]
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"`--output`: {path} is no part of a reading. Move it, or name another file.") from None
+            problem = f"`--output`: {path} is not a part file of a run. Move it, or choose another output file."
+            raise ValueError(problem) from None
         for name in self.run | before:
             if before.get(name) != self.run.get(name):
                 raise ValueError(
-                    f"`--output`: {path} was begun with other {name}: {before.get(name)} then, {self.run.get(name)} "
-                    "now. Finish that run with its own words, name another file, or begin anew with --overwrite."
+                    f"`--output`: {path} was started with another {name}: {before.get(name)} then, "
+                    f"{self.run.get(name)} now. Finish that run with its options, choose another output file, or start "
+                    "again with --overwrite."
                 )
 
 
 def _as_kept(line: Line) -> dict[str, Any]:
-    """Return all that is known of a line, with rounded numbers, or they would be most of the part."""
+    """Return all fields of a line, with rounded numbers to keep the part files small."""
     rounded: dict[str, Any] = {"character_confidences": round_characters(line.character_confidences)}
     for name in ("words", "alternatives"):
         value = getattr(line, name)
@@ -161,7 +164,7 @@ def _as_kept(line: Line) -> dict[str, Any]:
 
 
 def _line(fields: dict[str, Any]) -> Line:
-    """Return the line that `_as_kept` described."""
+    """Return a line from the fields that `_as_kept` returned."""
     words, alternatives = fields.get("words"), fields.get("alternatives")
     read = {
         "character_confidences": tuple(fields.get("character_confidences", ())),

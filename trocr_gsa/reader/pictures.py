@@ -1,4 +1,4 @@
-"""What a reader takes for a picture, and what it calls it."""
+"""The kinds of images that a reader accepts, their names in messages, and their decoding."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .preparation.levelling import level
 from .preparation.several import count_lines
 from .preparation.writing import Writing, find_writing
 
-MOST_PIXELS = 4_000_000  # of a line: a picture that has more is made smaller, and still far larger than readers look at
+MOST_PIXELS = 4_000_000  # larger line images are scaled down; this is still far more than the encoder needs
 Picture = Image.Image | PicturePage | str | Path | bytes | dict | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class LinePicture:
-    """The picture of a line, decoded.
+    """A decoded line image.
 
     Attributes:
         image: mode "L" or "RGB".
-        is_doubtful: what is in it may not be writing.
+        is_doubtful: whether it may contain no writing.
     """
 
     image: Image.Image
@@ -34,22 +34,22 @@ class LinePicture:
 
 
 def picture_name(image: Picture, index: int) -> str:
-    """Return the file's name, or the place in the list."""
+    """Return the name of the file, or the index in the list."""
     if isinstance(image, str | Path | PicturePage | dict) or getattr(image, "filename", ""):
         return source_name(image) or f"images[{index}]"
     return f"images[{index}]"
 
 
 def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
-    """Decode the picture of a line; None if there is no writing in it.
+    """Decode a line image; None if there is no writing in it.
 
     Args:
-        image: the picture.
-        name: what to call it in a message.
-        is_cut: it was cut out of its page along a line, and is not looked at for more of them.
+        image: the image.
+        name: its name in messages.
+        is_cut: whether it was cut out of a page along a line. If so, it is not checked for several lines.
 
     Raises:
-        ImageError: if it cannot be decoded, or seems to hold several lines.
+        ImageError: if it cannot be decoded, or looks like several lines.
     """
     picture = load_image(image, name)
     count = 1 if is_cut else count_lines(picture)
@@ -61,6 +61,6 @@ def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
     if count > 1:
         raise ImageError(
             f"{name}: looks like {count} lines of text, expected one. Find its lines with `trocr-gsa read --segment`, "
-            "in Python with `trocr_gsa.data.pages.segmented_pages`, or cut it into pictures of one line."
+            "in Python with `trocr_gsa.data.pages.segmented_pages`, or cut it into images of one line."
         )
     return LinePicture(in_few_blocks(picture, MOST_PIXELS)[0], writing is Writing.DOUBTFUL)

@@ -1,11 +1,13 @@
-"""Which tokens spell which characters of a text, and how probable each character is.
+"""Which tokens form which characters of a text, and the probability of each character.
 
-What is unusual: a reader writes bytes and people read characters. A character is as probable as its bytes together,
+What is unusual: the reader's tokens are bytes, but users need characters. The probability of a character is the product
+
+of the probabilities of its bytes,
 
     p(character | text before) = Π_bytes p(byte | bytes before),
 
-so that all characters and the end of the line together have the probability of the whole reading. Where a token spells
-n characters, as those of a stock TrOCR do, each gets its share, p(token)^(1/n).
+so that the product over all characters and the end token is the probability of the text. If a token forms n characters,
+as in a converted TrOCR, each has the probability p(token)^(1/n).
 """
 
 import codecs
@@ -18,21 +20,21 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerBase
 from trocr_gsa.data.pages.xml_files import without_controls
 from trocr_gsa.data.samples import clean_text
 
-Spelt = list[tuple[str, list[int]]]  # pieces of a text, and the places of the tokens that spell each
+Spelt = list[tuple[str, list[int]]]  # pieces of a text, each with the indices of its tokens
 Characters = list[tuple[str, float]]
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Spelt:
-    """Return the pieces of a text that can be told apart: single characters for a tokenizer of bytes.
+    """Return the smallest pieces of a text that consist of whole tokens: characters, for a tokenizer of bytes.
 
-    Tokens that are marks, such as the end of the line, and bytes that form no character spell nothing.
+    Special tokens, such as the end token, and bytes that form no character belong to no piece.
 
     Args:
-        tokenizer: of a reader.
-        ids: of one line's tokens.
+        tokenizer: the reader's tokenizer.
+        ids: ids of the tokens of one line.
     """
-    marks = set(tokenizer.all_special_ids)
-    places = [place for place, token in enumerate(ids) if token not in marks]
+    special = set(tokenizer.all_special_ids)
+    places = [place for place, token in enumerate(ids) if token not in special]
     spelling = [ids[place] for place in places]
     if isinstance(tokenizer, ByT5Tokenizer):
         return _by_bytes(tokenizer, spelling, places)
@@ -45,13 +47,13 @@ def character_probabilities(
     """Return the probability of each character of a text, in [0, 1].
 
     Args:
-        tokenizer: that the text was decoded by.
-        ids: of its tokens.
+        tokenizer: the tokenizer that decoded the text.
+        ids: ids of its tokens.
         log_p: log p(token | tokens before) of each.
-        text: what they were decoded to.
+        text: the decoded text.
     """
     spelt = pieces(tokenizer, ids)
-    if "".join(piece for piece, _ in spelt) != text:  # the decoder tidied up: which token spells what is lost
+    if "".join(piece for piece, _ in spelt) != text:  # decoding changed the text: its tokens are unknown
         spelt = [(text, [place for _, places in spelt for place in places])]
     found: list[float] = []
     for piece, places in spelt:
@@ -61,13 +63,13 @@ def character_probabilities(
 
 
 def cleaned(text: str, probabilities: Sequence[float]) -> tuple[str, tuple[float, ...]]:
-    """Return `clean_text(without_controls(text))`, as files have it, and the probabilities of its characters.
+    """Return `clean_text(without_controls(text))`, as it is written to files, and the probabilities of its characters.
 
-    Characters that become one, such as a letter and its accent, have the product of their probabilities.
+    Characters that are merged, such as a letter and its accent, get the product of their probabilities.
 
     Args:
-        text: as it was read.
-        probabilities: of each of its characters.
+        text: the text that was read.
+        probabilities: the probability of each of its characters.
     """
     if clean_text(without_controls(text)) == text:
         return text, tuple(probabilities)
@@ -87,7 +89,7 @@ def _by_bytes(tokenizer: ByT5Tokenizer, ids: Sequence[int], places: Sequence[int
 
 
 def _by_prefixes(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], places: Sequence[int]) -> Spelt:
-    """Decode longer and longer beginnings: what a token adds is what it spells."""
+    """Decode longer and longer prefixes: a token forms the characters that it adds."""
     spelt: Spelt = []
     known, waiting = "", []
     for number, place in enumerate(places):
@@ -100,7 +102,7 @@ def _by_prefixes(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], places:
 
 
 def _clusters(characters: Characters) -> Iterator[Characters]:
-    """Split where composing (NFC) never reaches across."""
+    """Split into parts that NFC normalisation never joins."""
     cluster: Characters = []
     for letter, p in characters:
         before = "".join(each for each, _ in cluster)
@@ -124,7 +126,7 @@ def _composed(cluster: Characters) -> Characters:
 
 
 def _single_spaces(characters: Characters) -> Characters:
-    """Leave one space of several, and none at the ends."""
+    """Replace each run of spaces by one space, and remove those at the ends."""
     found: Characters = []
     for letter, p in characters:
         if not letter.isspace():

@@ -1,10 +1,10 @@
-"""Where the words and characters of a line are: the CTC head says about where, the ink says where one ends.
+"""Positions of words and characters: the CTC alignment gives the middle of a character, the ink its limits.
 
 What is unusual:
-- everything is measured along the line as the chosen pose sees it, and only the corners are put on the picture, so that
-  boxes turn with the picture;
-- the steps of the head tell where a character's middle is, and not how wide it is. Between two middles, the limit lies
-  where there is the least ink; what is left free between two words belongs to neither.
+- everything is measured along the line in the chosen pose, and only the corners of boxes are mapped to the image, so
+  that the boxes are equivariant;
+- the CTC frames give the middle of a character and not its width. The limit between two characters is where there is
+  the least ink between their middles. The gap between two words belongs to neither.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .preparation.levelling import MOST_PIXELS, ink_places
 from .preparation.prepared import PreparedLine
 from .spelling import pieces
 
-COLUMNS = 4  # of ink, in a step of the CTC head
-REACH = 2.0  # characters of mean width, by which a line's first and last character may reach out from their middles
+COLUMNS = 4  # columns of the ink profile per CTC frame
+REACH = 2.0  # the first and last character reach at most this many mean character widths from their middles
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """A character that was read: its text, its probability, and how far along the line its middle is, in pixels."""
+    """A character that was read: its text, its probability, and its middle along the line in pixels."""
 
     text: str
     confidence: float
@@ -47,15 +47,15 @@ class Glyph:
 
 @dataclass(frozen=True, eq=False)
 class LineFrame:
-    """A picture as the chosen pose sees it: u along the line, v up across it, in pixels from the picture's centre.
+    """The coordinates of the chosen pose: u along the line, v across it (up), in pixels from the centre of the image.
 
-    p = centre + h (u, v), h the pose and p with y down
+    p = centre + h (u, v), with the pose h, and y of p pointing down
 
     Attributes:
         pose: (2, 2), the matrix of h.
-        size: width and height of the picture.
-        step: pixels along the line that a step of the CTC head takes.
-        start: u where the first step begins.
+        size: width and height of the image.
+        step: width of a CTC frame in pixels.
+        start: u at which the first frame begins.
     """
 
     pose: np.ndarray
@@ -70,11 +70,11 @@ class LineFrame:
         """Return the frame of a line.
 
         Args:
-            positions: (patch, 2), where its patches lie as the pose sees them.
+            positions: (patch, 2), positions of its patches as seen from the pose.
             pose: (2, 2), the matrix of h.
-            extent: width and height of a patch in pixels of the picture.
-            size: width and height of the picture.
-            steps_per_patch: steps of the CTC head in a column of patches.
+            extent: width and height of a patch in pixels of the image.
+            size: width and height of the image.
+            steps_per_patch: CTC frames per column of patches.
         """
         matrix = pose.double().cpu().numpy()
         width = float(np.hypot(*(matrix[:, 0] * extent)))  # of a column of patches
@@ -83,25 +83,25 @@ class LineFrame:
 
     @property
     def sides(self) -> tuple[float, float]:
-        """How long the picture is along the line and across it."""
+        """The size of the image along the line and across it."""
         along, across = np.abs(self.pose.T) @ self.size
         return float(along), float(across)
 
     def corners(self, left: float, right: float, bottom: float, top: float) -> np.ndarray:
-        """Return the corners of a box of the frame on the picture, as `Character.polygon` has them: (4, 2)."""
+        """Return the corners of a box on the image, in the order of `Character.polygon`: (4, 2)."""
         points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ self.pose.T
         return points * (1, -1) + np.array(self.size) / 2
 
 
 @dataclass(frozen=True, eq=False)
 class Ink:
-    """The ink of a line, as its frame sees it.
+    """The ink of a line, in the coordinates of its frame.
 
     Attributes:
         places: (pixel, 2), u and v of each pixel of ink.
-        profile: (column,) how many of them are in every column, from u = `origin` on.
-        origin: where the first column begins: the picture has some empty ones in front and behind.
-        width: of a column, at least as far as pixels of ink are from each other.
+        profile: (column,) number of ink pixels in each column, starting at u = `origin`.
+        origin: u at which the first column begins; there are empty columns before and after the image.
+        width: width of a column, at least the distance between sampled pixels.
     """
 
     places: np.ndarray
@@ -111,10 +111,10 @@ class Ink:
 
     @classmethod
     def of(cls, image: Image.Image, frame: LineFrame, room: float) -> Ink:
-        """Find the ink of a picture, with so much room in front and behind."""
+        """Find the ink of an image, with a margin of `room` pixels before and after it."""
         along, _ = frame.sides
         width = max(1.0, frame.step / COLUMNS)
-        if image.width * image.height > MOST_PIXELS:  # fewer are looked at
+        if image.width * image.height > MOST_PIXELS:  # `ink_places` samples large images
             width = max(width, 2 * math.sqrt(image.width * image.height / MOST_PIXELS))
         margin = math.ceil(room / width) * width
         origin = -along / 2 - margin
@@ -123,7 +123,7 @@ class Ink:
         return cls(places, np.bincount(columns, minlength=math.ceil((along + 2 * margin) / width)), origin, width)
 
     def gap(self, low: float, high: float) -> tuple[float, float]:
-        """Return the ends of the longest run of columns between two places that have the least ink; the middlemost."""
+        """Return the ends of the longest run of columns with the least ink between two positions; of several, the middle."""
         first = max(0, math.floor((low - self.origin) / self.width))
         last = max(first + 1, min(len(self.profile), math.ceil((high - self.origin) / self.width)))
         window = self.profile[first:last]
@@ -136,7 +136,7 @@ class Ink:
         return float(starts[best]), float(ends[best])
 
     def across(self, left: float, right: float, otherwise: float) -> tuple[float, float]:
-        """Return bottom and top of the ink between two places along the line; where there is none, ± `otherwise`."""
+        """Return bottom and top of the ink between two positions along the line, or ± `otherwise` if there is none."""
         u, v = self.places.T
         inside = v[(left <= u) & (u < right)]
         return (float(inside.min()) - 0.5, float(inside.max()) + 0.5) if len(inside) else (-otherwise, otherwise)
@@ -149,14 +149,14 @@ def place_words(
     written: Sequence[tuple[Sequence[int], Sequence[float]]],
     pictures: Sequence[PreparedLine],
 ) -> list[tuple[Word, ...] | None]:
-    """Return the words of lines on their pictures; None where a line has too few columns for its text.
+    """Return the words of lines with positions on their images; None if a line has too few frames for its text.
 
     Args:
-        model: the reader's.
+        model: the reader's model.
         processor: its processor.
-        encoded: what its encoder made of the pictures.
-        written: of each line, its tokens and log p(token | tokens before).
-        pictures: as they were encoded.
+        encoded: the output of its encoder for the images.
+        written: for each line, its tokens and log p(token | tokens before).
+        pictures: the images that were encoded.
     """
     head, group = model.ctc_head, model.encoder.group
     logits, lengths = head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
@@ -181,15 +181,15 @@ def find_words(
     frame: LineFrame,
     image: Image.Image,
 ) -> tuple[Word, ...]:
-    """Return the words of a line, and their characters, on its picture.
+    """Return the words and characters of a line, with positions on its image.
 
     Args:
-        tokenizer: of the reader.
-        tokens: of the line.
+        tokenizer: the reader's tokenizer.
+        tokens: the tokens of the line.
         log_p: log p(token | tokens before) of each.
-        spans: (token, 2), the steps that spell each, as `align` returns them.
-        frame: of the picture.
-        image: the picture, as it was encoded.
+        spans: (token, 2), the CTC frames of each token, as `align` returns them.
+        frame: the coordinates of the line.
+        image: the image that was encoded.
     """
     glyphs = _glyphs(tokenizer, tokens, log_p, spans, frame)
     seen = [glyph for glyph in glyphs if not glyph.text.isspace()]
@@ -213,12 +213,12 @@ def _glyphs(
     spans: np.ndarray,
     frame: LineFrame,
 ) -> list[Glyph]:
-    """Return the characters of a line; marks that are drawn over a letter are one with it."""
+    """Return the characters of a line; combining marks are part of their letter."""
     found: list[Glyph] = []
     for text, places in pieces(tokenizer, tokens):
         share = math.exp(min(0.0, sum(log_p[place] for place in places)) / len(text))
         first, end = spans[places[0], 0], spans[places[-1], 1]
-        for number, letter in enumerate(text):  # a token of several letters is shared out evenly
+        for number, letter in enumerate(text):  # letters of one token divide its frames evenly
             middle = frame.start + frame.step * (first + (end - first) * (number + 0.5) / len(text))
             if found and unicodedata.combining(letter) and not found[-1].text.isspace():
                 before = found.pop()
@@ -229,14 +229,14 @@ def _glyphs(
 
 
 def _pitch(glyphs: Sequence[Glyph], frame: LineFrame) -> float:
-    """Return how far the middles of neighbouring characters are from each other, most often."""
+    """Return the median distance between the middles of neighbouring characters."""
     if len(glyphs) < 2:
         return frame.sides[1] / 2
     return float(np.median([after.middle - before.middle for before, after in pairwise(glyphs)]))
 
 
 def _limits(glyphs: Sequence[Glyph], ink: Ink, room: float) -> list[tuple[float, float]]:
-    """Return where every character begins and ends along the line; those of a space are not used."""
+    """Return the limits of every character along the line; those of spaces are not used."""
     seen = [place for place, glyph in enumerate(glyphs) if not glyph.text.isspace()]
     first, last = glyphs[seen[0]].middle, glyphs[seen[-1]].middle
     starts, ends = np.zeros(len(glyphs)), np.zeros(len(glyphs))
@@ -264,7 +264,7 @@ def _word(glyphs: Sequence[tuple[Glyph, tuple[float, float]]], ink: Ink, frame: 
 
 
 def _cleaned(text: str) -> str:
-    """Return text as files have it."""
+    """Return text as it is written to files."""
     return clean_text(without_controls(text))
 
 

@@ -1,1 +1,1 @@
-"""What happens to a picture before the encoder sees it: polarity, levelling, trimming."""
+"""Preparation of line images for the encoder: polarity, levelling, trimming."""

@@ -1,9 +1,9 @@
-"""Tilted lines: by how much they are tilted, and the same line levelled.
+"""Tilted lines: measuring the tilt, and rotating the image back (deskewing).
 
-A group of quarter turns sees to multiples of 90°; what is left between them is a matter of pictures, not of the model.
+The model's group handles multiples of 90°; the angles in between are handled here.
 
-What is unusual: it commutes with quarter turns, so that a reader behind it is as equivariant as without it; and a line
-is only touched where that makes it flatter, so that one which was cut level stays as it is, bit for bit.
+What is unusual: levelling commutes with quarter turns, so the reader stays equivariant; and a line is only changed if
+that makes it flatter, so a level line stays the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from trocr_gsa.data.images import paper
 from .grey import histogram, stands_out
 from .placement import UNMOVED, Placement
 
-FLATTER = 0.95  # a line is levelled if it then takes less than this share of its height
-LONG = 6.0  # lines are levelled that are so many times as long as high: a word or a number may lean by itself
-LEAST = 0.6  # degrees; less is lost in how writing runs: the search goes by steps of a quarter
-MARGIN = 0.08  # blank kept around the ink, in the line's height: as much as lines have that readers are trained on
-OUTLIERS = 0.2  # percent of the ink, at either edge, that does not count as part of the line
-STEP, REACH = 0.25, 4.0  # degrees: of the search around the ink's main axis
-MOST_PIXELS = 1_000_000  # more are made fewer before they are looked at
+FLATTER = 0.95  # a line is levelled if this reduces its height to less than this share
+LONG = 6.0  # minimum ratio of length and height of a line to be levelled: a single word may slope by itself
+LEAST = 0.6  # degrees; smaller tilts cannot be told from the natural slope of writing
+MARGIN = 0.08  # margin around the ink, as a share of the line's height: the same as in the training lines
+OUTLIERS = 0.2  # percent of the ink at each edge that is ignored
+STEP, REACH = 0.25, 4.0  # degrees: step and range of the search around the main axis of the ink
+MOST_PIXELS = 1_000_000  # larger images are scaled down for the measurement
 
 
 @dataclass(frozen=True)
 class LevelledLine:
-    """A line, and how it had been tilted.
+    """A level line, and its former tilt.
 
     Attributes:
-        image: the line, running along one side of the picture.
-        tilt: degrees counter-clockwise by which the line was tilted out of that side, in [−45, 45); 0: not touched.
-        placement: of this picture on the one that was given.
+        image: the line, parallel to one side of the image.
+        tilt: degrees counter-clockwise by which the line was tilted from this side, in [−45, 45); 0: unchanged.
+        placement: maps points of this image to the given one.
     """
 
     image: Image.Image
@@ -44,12 +44,12 @@ class LevelledLine:
 
 
 def level(image: Image.Image) -> LevelledLine:
-    """Turn a tilted line back by less than an eighth turn; whether it lies, stands or is upside down stays.
+    """Rotate a tilted line back by less than 45°. Its orientation in multiples of 90° is not changed.
 
-    level(turn image) = turn level(image) for every quarter turn, but for rounding.
+    level(r · image) = r · level(image) for every quarter turn r, up to rounding.
 
     Args:
-        image: of one line, mode "L" or "RGB".
+        image: an image of one line, mode "L" or "RGB".
     """
     ink = ink_places(image)
     if len(ink) < 2 or not ink.std(0).all():
@@ -68,7 +68,7 @@ def level(image: Image.Image) -> LevelledLine:
 
 
 def ink_places(image: Image.Image) -> np.ndarray:
-    """Return where there is ink, (pixel, 2), x right and y up from the picture's centre, in its pixels."""
+    """Return the positions of ink, (pixel, 2), x right and y up from the centre of the image, in its pixels."""
     grey = image.convert("L")
     factor = max(1, math.ceil(math.sqrt(grey.width * grey.height / MOST_PIXELS)))
     if factor > 1:
@@ -80,15 +80,15 @@ def ink_places(image: Image.Image) -> np.ndarray:
 
 
 def _main_axis(ink: np.ndarray) -> float:
-    """Return the main axis of the ink's second moments, degrees counter-clockwise from x, in [−90, 90]."""
+    """Return the principal axis of the ink, in degrees counter-clockwise from x, in [−90, 90]."""
     (xx, xy), (_, yy) = np.cov(ink.T)
     return math.degrees(math.atan2(2 * xy, xx - yy)) / 2
 
 
 def _axis_of_writing(ink: np.ndarray, main: float, size: tuple[int, int]) -> float:
-    """Return the axis near `main` across which ink lies in the fewest rows: Σ rows² is largest.
+    """Return the axis near `main` for which the ink concentrates in the fewest rows: Σ rows² is largest.
 
-    Rows begin between pixels, whether their centres are at whole numbers or half way: rounding decides nothing.
+    Rows begin between pixels, both for even and odd image heights, so that rounding has no effect.
     """
     tried = round(main / STEP) * STEP + np.arange(-REACH, REACH + STEP / 2, STEP)
     pixels_across = size[1] if abs(_off_axis(main) - main) < 45 else size[0]
@@ -97,12 +97,12 @@ def _axis_of_writing(ink: np.ndarray, main: float, size: tuple[int, int]) -> flo
 
 
 def _off_axis(angle: float) -> float:
-    """Return what is left of an angle beside quarter turns, in [−45, 45) degrees."""
+    """Return the difference between an angle and the nearest quarter turn, in [−45, 45) degrees."""
     return (angle + 45) % 90 - 45
 
 
 def _across(ink: np.ndarray, axis: float) -> np.ndarray:
-    """Return how far ink lies to the left of an axis through the centre, in pixels."""
+    """Return the distance of the ink to the left of an axis through the centre, in pixels."""
     angle = math.radians(axis)
     return ink[:, 1] * math.cos(angle) - ink[:, 0] * math.sin(angle)
 
@@ -118,7 +118,7 @@ def _extent(places: np.ndarray) -> float:
 
 
 def _box_of_ink(image: Image.Image, margin: float) -> tuple[int, int, int, int]:
-    """Return the box of the picture without the paper that turning has put around its line."""
+    """Return the box of the image without the paper that the rotation added around the line."""
     ink = ink_places(image)
     if not len(ink):
         return 0, 0, *image.size

@@ -1,4 +1,4 @@
-"""Where the points of a picture that was turned, or cut out, are on the picture that it was made from."""
+"""Maps points of a rotated or cropped image back to the original image."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Placement:
-    """An affine map of points (x right, y down) in pixels, edges being whole numbers: p ↦ M p + offset.
+    """An affine map of points (x right, y down) in pixels, with pixel edges at integers: p ↦ M p + offset.
 
     Attributes:
         matrix: M, row by row.
-        offset: where the corner (0, 0) is.
+        offset: the image of the corner (0, 0).
 
     Example:
         >>> Placement().cut(10, 2)(np.array([[1.0, 1.0]])).tolist()
@@ -25,25 +25,25 @@ class Placement:
     offset: tuple[float, float] = (0.0, 0.0)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Return points (point, 2) on the picture that this one was made from."""
+        """Map points (point, 2) to the original image."""
         return points @ np.array(self.matrix).T + self.offset
 
     def cut(self, left: float, top: float) -> Placement:
-        """Return the placement of a part of this picture that begins at (left, top)."""
+        """Return the placement of a crop of this image that begins at (left, top)."""
         x, y = self(np.array([[left, top]]))[0].tolist()
         return Placement(self.matrix, (x, y))
 
     @classmethod
     def turned(cls, degrees: float, before: tuple[int, int], after: tuple[int, int]) -> Placement:
-        """Return the placement of a picture that was turned counter-clockwise about its centre.
+        """Return the placement of an image that was rotated counter-clockwise about its centre.
 
         Args:
-            degrees: by which it was turned.
-            before: its width and height until then.
-            after: and since.
+            degrees: the angle of the rotation.
+            before: width and height before the rotation.
+            after: width and height after the rotation.
         """
         sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-        matrix = ((cosine, -sine), (sine, cosine))  # turned back, y pointing down
+        matrix = ((cosine, -sine), (sine, cosine))  # the inverse rotation, with y pointing down
         x, y = (np.array(before) - np.array(matrix) @ np.array(after)) / 2
         return cls(matrix, (float(x), float(y)))
 

@@ -1,4 +1,4 @@
-"""Light writing on dark ground, as negatives and slates have it: readers learn from ink on paper, so it is inverted."""
+"""Light writing on a dark background, such as negatives and slates, is inverted: readers are trained on dark ink."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from PIL import Image, ImageOps
 
 from .grey import LEVELS, ground, histogram, stands_out
 
-MOST_INK = 0.3  # share of a picture: more that is light is not writing, but paper amid a black frame
+MOST_INK = 0.3  # a larger light share of the image is not writing but paper in a black frame
 
 
 def dark_on_light(image: Image.Image) -> Image.Image:
-    """Invert a picture whose ground is dark and whose writing is light; turning it first changes nothing.
+    """Invert an image with a dark background and light writing. This commutes with rotations.
 
     Args:
-        image: of one line, mode "L" or "RGB".
+        image: an image of one line, mode "L" or "RGB".
     """
     counts = histogram(image.convert("L"))
     middle = ground(counts)

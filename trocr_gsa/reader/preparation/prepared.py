@@ -1,6 +1,6 @@
-"""All that is done to the picture of a line before the encoder sees it.
+"""The preparation of a line image for the encoder.
 
-What is unusual: every step commutes with quarter turns, so that a reader is as equivariant with them as without.
+What is unusual: every step commutes with quarter turns, so the reader stays equivariant.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .trimming import trimming_box
 
 @dataclass(frozen=True)
 class PreparedLine:
-    """The picture of a line as the encoder sees it.
+    """A line image as the encoder receives it.
 
     Attributes:
-        image: dark on light, level but for quarter turns, without much room around the line.
-        tilt: degrees counter-clockwise by which the line was tilted before, in [-45, 45).
-        num_patches: that the image processor makes of it.
-        placement: of this picture on the one that was given.
+        image: dark on light, level up to quarter turns, with a small margin around the line.
+        tilt: degrees counter-clockwise by which the line was tilted, in [-45, 45).
+        num_patches: number of patches that the image processor makes of it.
+        placement: maps points of this image to the given one.
     """
 
     image: Image.Image
@@ -38,13 +38,13 @@ class PreparedLine:
 def prepare_line(
     image: Image.Image, image_processor: TrOCRGSAImageProcessor | SquareImageProcessor, levels: bool
 ) -> PreparedLine:
-    """Prepare the picture of a line.
+    """Prepare a line image.
 
     Args:
         image: mode "L" or "RGB".
-        image_processor: of the reader. A SquareImageProcessor is that of a taken-over TrOCR, which sees pictures with
-            their paper and their room, as it always has.
-        levels: whether a tilted line is levelled.
+        image_processor: the reader's image processor. A SquareImageProcessor belongs to a converted TrOCR, which
+            expects images with their original background and margins.
+        levels: whether to level a tilted line.
     """
     squares = isinstance(image_processor, SquareImageProcessor)
     picture = image if squares else dark_on_light(image)
@@ -54,6 +54,6 @@ def prepare_line(
     if box is not None:
         cut, placement = cut.crop(box), placement.cut(box[0], box[1])
     num_patches = image_processor.num_patches(*cut.size)
-    if num_patches > image_processor.max_patches:  # flatter lines have more patches
+    if num_patches > image_processor.max_patches:  # a level line has more patches
         return PreparedLine(picture, 0.0, image_processor.num_patches(*picture.size), UNMOVED)
     return PreparedLine(cut, levelled.tilt, num_patches, placement)

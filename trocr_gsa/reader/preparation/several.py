@@ -1,11 +1,11 @@
-"""How many lines of text a picture seems to hold: readers of lines make one line of a page, and nonsense of its text.
+"""The number of text lines in an image: a line reader would read several lines as one, and return nonsense.
 
-What is unusual: which way the lines run is not known, so both directions are tried; and the answer is the same for
-every quarter turn of a picture, to the last bit, as nothing in it is rounded one way up and not another.
+What is unusual: the direction of the lines is unknown, so both are tried; and the result is exactly the same for every
+quarter turn of an image.
 
-A row of text is a band of the ink's profile across the lines: long for its pitch, interrupted by gaps between letters,
-about as thick as the others. Limits are chosen on validation lines, so that of these, into whose pictures their
-neighbours often peep, fewer than 1 in 1000 are taken for several.
+A line of text is a band in the ink profile across the lines: long compared with the distance of lines, with gaps
+between letters, and about as thick as the others. The limits are chosen on validation lines, so that fewer than 1 in
+1000 of them are taken for several, although parts of neighbouring lines are often visible.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ MOST_PIXELS = 1_500_000  # any other picture that is larger is looked at in bloc
 
 
 def count_lines(image: Image.Image) -> int:
-    """Return how many lines of text there seem to be: 1 unless there are surely more.
+    """Return the estimated number of text lines: 1 unless there are clearly more.
 
     Args:
-        image: mode "L" or "RGB", at most 5 degrees from level, whichever way up.
+        image: mode "L" or "RGB", in any orientation, tilted by at most 5 degrees.
     """
     grey = image.convert("L")
     small, pixel = line_in_blocks(grey) if max(grey.size) >= LINE * min(grey.size) else in_few_blocks(grey, MOST_PIXELS)
@@ -54,11 +54,11 @@ def count_lines(image: Image.Image) -> int:
 
 
 def _count(ink: np.ndarray, pixel: int) -> int:
-    """Return how many lines run along x, more or less; 1 if there are not surely several.
+    """Return the number of lines that run along x; 1 if there are not clearly several.
 
     Args:
-        ink: where it is, seen so that lines would run along x.
-        pixel: how many pixels of the original one of these is wide.
+        ink: (row, column) bool, the ink, rotated so that lines would run along x.
+        pixel: the width of one of its pixels in the original image.
     """
     rows, columns = ink.shape
     if columns * pixel < REGULAR * SMALLEST_PITCH or not ink.any():
@@ -72,12 +72,12 @@ def _count(ink: np.ndarray, pixel: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Strips:
-    """Ink, in strips that are moved up and down to level lines.
+    """Ink in vertical strips, which are shifted up and down to level lines.
 
     Attributes:
-        ink: where it is: (row, column).
-        edges: the strips' first columns, and the end; seen from either side they are the same.
-        counts: how much ink is in each strip's rows: (strip, row).
+        ink: (row, column) bool.
+        edges: the first column of each strip, and the end; symmetric about the middle.
+        counts: the ink pixels in each row of each strip: (strip, row).
     """
 
     ink: np.ndarray
@@ -93,21 +93,21 @@ class _Strips:
         return cls(ink, edges, np.array(counts))
 
     def levelled(self, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-        """Level lines that fall by so many degrees.
+        """Level lines that slope down by some degrees.
 
-        Returns: the ink of each row, of which there are some more above and below than before; and which row of these
-            each strip's first has become.
+        Returns: the ink of each row, with additional rows above and below; and the new index of the first row of each
+            strip.
         """
         middle = (self.edges[1:] + self.edges[:-1] - self.edges[-1]) / 2
         shifts = np.rint(-middle * math.tan(math.radians(degrees))).astype(int)
-        shifts += shifts.max()  # which is as much as the least is below zero
+        shifts += shifts.max()  # symmetric, so this makes the smallest zero
         profile = np.zeros(len(self.ink) + shifts.max(), dtype=int)
         for count, shift in zip(self.counts, shifts, strict=True):
             profile[shift : shift + len(count)] += count
         return profile, shifts
 
     def columns(self, shifts: np.ndarray, start: int, end: int) -> np.ndarray:
-        """Return in which columns there is ink between two rows of the levelled picture."""
+        """Return the columns with ink between two rows of the levelled image."""
         found = np.zeros(self.edges[-1], dtype=bool)
         for (first, last), shift in zip(pairwise(self.edges), shifts, strict=True):
             self.ink[max(0, start - shift) : max(0, end - shift), first:last].any(0, out=found[first:last])
@@ -115,10 +115,10 @@ class _Strips:
 
 
 def _count_bands(strips: _Strips, profile: np.ndarray, shifts: np.ndarray, pixel: int, gap: float, fewest: int) -> int:
-    """Return how many bands of the profile look like lines of text; 1 if they are fewer than `fewest`, or too short."""
+    """Return the number of bands in the profile that look like text; 1 if they are fewer than `fewest` or too short."""
     rows, columns = strips.ink.shape
     if columns < rows:
-        fewest = max(fewest, 3)  # two may be two words, or two letters of a line that stands
+        fewest = max(fewest, 3)  # two may be two words or letters of a vertical line
     beyond = shifts.max() // 2  # rows that levelling added at either edge
     densest = np.convolve(profile, (1, 1, 1), "same")
     starts, ends = _runs(densest > 3 * gap * _typical(profile))
@@ -129,7 +129,7 @@ def _count_bands(strips: _Strips, profile: np.ndarray, shifts: np.ndarray, pixel
 
     @cache
     def is_rule(band: int) -> bool:
-        """Whether it is a rule, or an edge of the paper: solid, in few pieces."""
+        """Whether a band is a rule or an edge of the paper: solid, in few pieces."""
         inked = strips.columns(shifts, starts[band], ends[band])
         pieces = int(inked[0]) + int((inked[1:] & ~inked[:-1]).sum())
         return pieces < PIECES and peak[band] >= SOLID * min(3 * int(inked.sum()), mass[band])
@@ -153,7 +153,7 @@ def _count_bands(strips: _Strips, profile: np.ndarray, shifts: np.ndarray, pixel
 
 
 def _are_lines(distances: np.ndarray, length: int, aspect: float, pixel: int) -> bool:
-    """Whether lines at these distances are long enough for lines."""
+    """Whether lines at these distances are long enough to be text."""
     pitch = float(np.median(distances))
     if pitch * pixel < SMALLEST_PITCH:
         return False
@@ -163,13 +163,13 @@ def _are_lines(distances: np.ndarray, length: int, aspect: float, pixel: int) ->
 
 
 def _typical(profile: np.ndarray) -> int:
-    """Return a row's ink; half of all ink lies in rows that have as much or more."""
+    """Return the ink of a typical row: half of all ink is in rows with at least as much."""
     levels = np.sort(profile)
     mass = levels.cumsum()
     return int(levels[np.searchsorted(2 * mass, mass[-1])])
 
 
 def _runs(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where runs of true values begin and end."""
+    """Return the beginnings and ends of runs of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], above, [False])).astype(int)))
     return edges[::2], edges[1::2]

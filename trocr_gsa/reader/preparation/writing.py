@@ -1,11 +1,11 @@
-"""Whether there is writing in a picture at all: a reader finds letters on bare paper, in noise and between rules.
+"""Whether an image contains writing at all: a reader also "finds" text on blank paper, in noise and between rules.
 
-What is unusual: the answer is the same for every quarter turn of a picture, to the last bit. Most pictures of writing
-are told by counting pixels of ink, and where ink begins. The others are looked at stroke by stroke; where there are
-some, a doubt is left, and how sure a reader is of what it reads there must decide.
+What is unusual: the result is exactly the same for every quarter turn of an image. Most images with writing are
+recognised by counts of ink pixels and edges. The others are searched for strokes; if there are some, the result is
+"doubtful", and the reader's confidence decides.
 
-A stroke of writing differs from what is near it and from the paper. It is a few pixels long, and no part of a straight
-line across the picture. The limits are chosen on validation lines, of which none may be lost here, and on drawn papers
+A stroke differs from its surroundings and from the paper, is a few pixels long, and is not part of a straight line
+across the image. The limits are chosen on validation lines, none of which may be lost here, and on generated papers
 without writing (experiments/picture_limits.py).
 """
 
@@ -46,7 +46,7 @@ GROWN, BETWEEN = 8, 0.6  # what is so near to a straight line, as a share of the
 
 
 class Writing(Enum):
-    """What there is of writing in a picture."""
+    """Whether an image contains writing."""
 
     NONE = auto()
     DOUBTFUL = auto()
@@ -54,11 +54,11 @@ class Writing(Enum):
 
 
 def find_writing(image: Image.Image, lines: int = 1) -> Writing:
-    """Return whether there is anything like writing.
+    """Return whether an image contains writing.
 
     Args:
         image: mode "L" or "RGB".
-        lines: how many there seem to be.
+        lines: the number of lines, as `count_lines` estimates it.
     """
     at_once = max(1, lines // LINES)
     grey, _ = in_few_blocks(line_in_blocks(image.convert("L"), at_once)[0], MOST_PIXELS)
@@ -71,7 +71,7 @@ def find_writing(image: Image.Image, lines: int = 1) -> Writing:
 
 
 def _is_evident(middle: np.ndarray, height: int) -> bool:
-    """Whether the middle is inked as writing is: a fair share of it, one way, in short pieces along x and along y."""
+    """Whether the middle looks like writing: a moderate share of ink, in short pieces along x and y."""
     counts = np.bincount(middle.ravel(), minlength=len(LEVELS))
     out = stands_out(counts)
     ways = out & (ground(counts) > LEVELS), out & (ground(counts) < LEVELS)
@@ -91,7 +91,7 @@ def _is_evident(middle: np.ndarray, height: int) -> bool:
 
 
 def _has_strokes(levels: np.ndarray, height: int, paper: float) -> bool:
-    """Whether there are enough strokes, near to each other, in a picture of a height, or in its middle."""
+    """Whether there are enough strokes close to each other."""
     mark = round(max(SMALLEST, MARK * height**2))
     found = _strokes(levels, height, paper, mark)
     if found is not None and _is_one_mark(found[0] | found[1], height, mark):
@@ -112,9 +112,9 @@ def _has_strokes(levels: np.ndarray, height: int, paper: float) -> bool:
 
 
 def _strokes(levels: np.ndarray, height: int, paper: float, count: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return where it is darker than around, and where lighter; None if so many pixels do not stand out of the noise.
+    """Return the pixels darker and those lighter than their surroundings; None if too few differ from the noise.
 
-    Sums are of integers, so that their order decides nothing.
+    All sums are of integers, so that their order has no effect.
     """
     reach = max(SHORTEST, round(height / AROUND))
     few, many = 9, (2 * reach + 1) ** 2
@@ -132,12 +132,12 @@ def _strokes(levels: np.ndarray, height: int, paper: float, count: int) -> tuple
 
 
 def _several(pixels: np.ndarray) -> np.ndarray:
-    """Return where more than two of nine neighbours are set: no speck of one or two."""
+    """Return the pixels with more than two set pixels among nine: this removes specks of one or two."""
     return _sums(pixels.astype(np.int32), 1) > 2
 
 
 def _is_one_mark(strokes: np.ndarray, height: int, least: int) -> bool:
-    """Whether most of what there is lies in one place, off the edges: a full stop, or a letter in much room."""
+    """Whether most strokes are in one place away from the edges: a full stop, or a letter with wide margins."""
     if strokes[[0, -1]].any() or strokes[:, [0, -1]].any():
         return False
     strokes = strokes.astype(np.int32)
@@ -147,7 +147,7 @@ def _is_one_mark(strokes: np.ndarray, height: int, least: int) -> bool:
 
 
 def _lines(strokes: np.ndarray, height: int) -> np.ndarray:
-    """Return straight lines among strokes, what is near to them, and long strokes along a side."""
+    """Return straight lines among the strokes, their surroundings, and long strokes parallel to a side."""
     lines = _straight(strokes) | _straight(strokes.T).T
     if lines.any():
         lines = _sums(lines.astype(np.int32), max(1, height // GROWN)) > 0
@@ -156,7 +156,7 @@ def _lines(strokes: np.ndarray, height: int) -> np.ndarray:
 
 
 def _long(strokes: np.ndarray, height: int) -> np.ndarray:
-    """Return what of strokes is long enough along a row, a column and a diagonal: (3, y, x)."""
+    """Return the strokes that are long enough along a row, a column and a diagonal: (3, y, x)."""
     length = max(SHORTEST, round(height / AROUND))
     slanting = round(0.75 * length)
     diagonal = _runs(strokes, slanting, 1.0) | _runs(strokes, slanting, -1.0)
@@ -164,7 +164,7 @@ def _long(strokes: np.ndarray, height: int) -> np.ndarray:
 
 
 def _straight(strokes: np.ndarray) -> np.ndarray:
-    """Return what of strokes lies on straight lines that run along x, more or less."""
+    """Return the strokes on straight lines that are nearly parallel to x."""
     rows, columns = strokes.shape
     length = max(2 * SHORTEST, round(min(WHOLE * columns, ACROSS * rows)))
     thick = _thick(strokes)
@@ -172,9 +172,9 @@ def _straight(strokes: np.ndarray) -> np.ndarray:
 
 
 def _runs(strokes: np.ndarray, length: int, slope: float = 0.0) -> np.ndarray:
-    """Return what of strokes is in a run of so many pixels or more, which goes down by `slope` a pixel to the right.
+    """Return the strokes in runs of at least `length` pixels, which go down by `slope` per pixel to the right.
 
-    It is an opening, of runs put together from shorter ones: each step doubles them.
+    This is a morphological opening. Long runs are composed of shorter ones, which each step doubles.
     """
     steps, reach = [], 1
     while reach < length:
@@ -199,7 +199,7 @@ def _runs(strokes: np.ndarray, length: int, slope: float = 0.0) -> np.ndarray:
 
 
 def _moved(shape: tuple[int, ...], down: int, along: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the places of an array that still lie in it when moved, and where they then are."""
+    """Return the slices of an array before and after a shift, limited to the array."""
     rows, columns = shape
     here = slice(max(0, -down), rows - max(0, down)), slice(columns - along)
     there = slice(max(0, down), rows - max(0, -down)), slice(along, columns)
@@ -207,7 +207,7 @@ def _moved(shape: tuple[int, ...], down: int, along: int) -> tuple[tuple[slice, 
 
 
 def _thick(strokes: np.ndarray) -> np.ndarray:
-    """Return strokes with a pixel more above and below: a line that tilts a little is then one run."""
+    """Return strokes with one more pixel above and below, so that a slightly tilted line becomes one run."""
     thick = strokes.copy()
     thick[1:] |= strokes[:-1]
     thick[:-1] |= strokes[1:]
@@ -215,13 +215,13 @@ def _thick(strokes: np.ndarray) -> np.ndarray:
 
 
 def _middle(levels: np.ndarray, most: int) -> np.ndarray:
-    """Return at most so many rows and columns, or one more, from the middle."""
+    """Return at most `most` rows and columns, or one more, from the middle."""
     down, along = (max(0, side - most) // 2 for side in levels.shape)
     return levels[down : levels.shape[0] - down, along : levels.shape[1] - along]
 
 
 def _sums(levels: np.ndarray, reach: int) -> np.ndarray:
-    """Return the sums of the squares around each pixel, which reach so far to every side; edges go on."""
+    """Return the sums over the square of `reach` pixels around each pixel; the edge pixels are repeated."""
     total = np.pad(np.pad(levels, reach, mode="edge"), ((1, 0), (1, 0))).cumsum(0, np.int32).cumsum(1, np.int32)
     side = 2 * reach + 1
     return total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
