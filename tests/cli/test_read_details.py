@@ -78,7 +78,7 @@ def test_a_run_with_alternatives_is_another_run(call, pictures, tmp_path, monkey
             call(*ask, "--alternatives", 3)
     result = call(*ask, "--alternatives", 4)
     assert result.exit_code == 2
-    assert "begun with other alternatives: 3 then, 4 now" in result.stderr
+    assert "started with another alternatives: 3 then, 4 now" in result.stderr
     assert call(*ask, "--alternatives", 3).exit_code == 0
     rows = map(json.loads, (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
     assert all(len(row["alternatives"]) == 3 for row in rows)

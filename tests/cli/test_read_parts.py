@@ -109,7 +109,7 @@ def test_parts_of_another_run_are_refused(call, pictures, readings, tmp_path, wo
     result = call("read", pictures, "--output", output, *(word.format(other=tmp_path / "other") for word in words))
     assert result.exit_code == 2
     (message,) = result.stderr.splitlines()
-    assert f"begun with other {what}" in message
+    assert f"started with another {what}" in message
     assert "out.parts" in message
     assert "--overwrite" in message
     assert call("read", pictures, "--output", output).exit_code == 0  # and they are still whole
@@ -120,7 +120,7 @@ def test_other_weights_under_the_same_name_are_another_run(call, pictures, readi
     words = ["read", pictures, "--model", model, "--output", output]
     stopped_after(call, readings, 4, *words)
     save_checkpoint(model, encoder_num_frequencies=4)
-    assert "begun with other model" in call(*words).stderr
+    assert "started with another model" in call(*words).stderr
 
 
 def test_a_file_that_is_no_part_is_refused(call, pictures, tmp_path):

@@ -279,4 +279,4 @@ def test_a_run_with_words_does_not_go_on_with_parts_of_one_without(with_ctc, pag
     (parts / "a.jsonl").write_text('{"run": {}}\n')
     result = with_ctc(*ask, "--words")
     assert result.exit_code == 2
-    assert "begun with other" in result.stderr
+    assert "started with another" in result.stderr

@@ -311,15 +311,8 @@ class GroupSelfAttention(ExtendedSelfAttention):
                 "query":     out(i,h)  = o_proj Σ_h₁ Σ_{j,h₂} softmax A v f(j,h₂)
                 "encoding":  out(i,h₁) = o_proj Σ_h  Σ_{j,h₂} softmax A v f(j,h₂)
 
-    Args:
-        group: H.
-        hidden_size: features; a multiple of `num_heads`.
-        num_heads: attention heads.
+    Args: as `LiftingSelfAttention`, and
         pose_sum: which of the three; "none" is |H| times cheaper and as equivariant.
-        num_frequencies: orbits of H in Ω; 0: no relative position.
-        neighbourhood: radius of N(i) in patches; None is the whole page.
-        neighbourhood_shape: "disc", or "square" for groups that map a square onto itself.
-        attn_implementation: "sdpa", "eager" for two products and a softmax, or another of transformers' names.
 
     Source: Schreiber 2023, §5, with the corrected encoding of §6 (Romero & Cordonnier's h⁻¹h₁⁻¹h₂ is not equivariant);
         "query" is Romero & Cordonnier's Prop. 5.2 so corrected, "none" takes h₁ = h. Scores are scaled by
@@ -353,11 +346,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
     ) -> Tensor:
         """Attend from every (position, pose) to every other.
 
-        Args:
-            features: (batch, pose, position, hidden).
-            positions: (position, 2) or (batch, position, 2), in patches, x right, y up; only differences count.
-            attention_mask: (batch, position) bool, False where a position is padding.
-            poses: of the output; other poses are not computed.
+        Args: as in `LiftingSelfAttention.forward`, with `features` (batch, pose, position, hidden).
 
         Returns: (batch, pose, position, hidden), of these poses.
 

@@ -123,7 +123,7 @@ class Ink:
         return cls(places, np.bincount(columns, minlength=math.ceil((along + 2 * margin) / width)), origin, width)
 
     def gap(self, low: float, high: float) -> tuple[float, float]:
-        """Return the ends of the longest run of columns with the least ink between two positions; of several, the middle."""
+        """Return the longest run of columns with the least ink between two positions; of several, the middle one."""
         first = max(0, math.floor((low - self.origin) / self.width))
         last = max(first + 1, min(len(self.profile), math.ceil((high - self.origin) / self.width)))
         window = self.profile[first:last]
