@@ -18,6 +18,8 @@ from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.checkpoints.results import Results
 from trocr_gsa.data.names import split_source
 from trocr_gsa.equivariance import report
+from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.reader import load_reader
 
 from .card import CardContents, write_card
@@ -120,7 +122,7 @@ def _names_a_folder(value: Any) -> bool:
     return any(("/" in word or Path(word).exists()) and not is_hub_id(word) for word in words)
 
 
-def _write_configuration(source: Source, target: Path, model: Any, processor: Any) -> None:
+def _write_configuration(source: Source, target: Path, model: TrOCRGSAModel, processor: TrOCRGSAProcessor) -> None:
     """Write configuration, processor, and the code of both."""
     config = dict(source.config)
     for part in (model, model.config):

@@ -20,6 +20,7 @@ from trocr_gsa.atomic import write_folder
 from trocr_gsa.checkpoints.export_files import DECODER, ENCODER, ExportSettings
 from trocr_gsa.checkpoints.results import recorded_name
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.model.weight_files import is_out_of_memory
 
 from .graphs import DecoderGraph, EncoderGraph, noise_lines, noise_tokens
@@ -34,7 +35,7 @@ class ReaderToExport(Protocol):
     """The parts of a LineReader that are exported; this package cannot import LineReader itself."""
 
     model: Any
-    processor: Any
+    processor: TrOCRGSAProcessor
     merged_adapter: str | None
 
     @property

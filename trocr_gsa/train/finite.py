@@ -7,13 +7,14 @@ that cause the problem are searched one by one, with the current weights.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 
 from .run_folder import RunState
@@ -40,7 +41,11 @@ class FiniteSteps:
     """
 
     def __init__(
-        self, arguments: TrainingArguments, accelerator: Accelerator, model: nn.Module | None, processor: Any
+        self,
+        arguments: TrainingArguments,
+        accelerator: Accelerator,
+        model: nn.Module | None,
+        processor: TrOCRGSAProcessor,
     ) -> None:
         self.arguments, self.accelerator, self.model, self.processor = arguments, accelerator, model, processor
         self.blamed: list[str] = []  # texts of lines without a finite loss
@@ -91,7 +96,9 @@ class FiniteSteps:
 
 
 @torch.no_grad()
-def lines_at_fault(model: nn.Module, batches: Sequence[Mapping[str, Tensor]], processor: Any) -> list[str]:
+def lines_at_fault(
+    model: nn.Module, batches: Sequence[Mapping[str, Tensor]], processor: TrOCRGSAProcessor
+) -> list[str]:
     """Return the texts of the lines whose own loss is not finite; an empty list if this holds for all lines.
 
     Args:

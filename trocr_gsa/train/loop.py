@@ -25,6 +25,7 @@ from trocr_gsa.checkpoints.results import Results, weights_sha256
 from trocr_gsa.checkpoints.training_state import save_state
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finite import FiniteSteps
@@ -56,7 +57,7 @@ class TrainingLoop:
         accelerator: Accelerator,
         model: nn.Module,
         reader: TrOCRGSAModel,
-        processor: Any,
+        processor: TrOCRGSAProcessor,
         validation: Validation | None,
         folder: RunFolder,
     ) -> None:

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from trocr_gsa.data.images import ImageError, ImageSource, load_image
 from trocr_gsa.data.synthetic.augmentation import LineAugmentation
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
 HELD_OUT = 0.1  # share of the images for measuring the accuracy
 SMOOTHING = 0.02  # of the labels; it keeps the probabilities away from 0 and 1, so that scores can still be compared
@@ -48,7 +48,7 @@ class TaughtOrientation:
 
 def teach_orientation(
     model: TrOCRGSAModel,
-    processor: Any,
+    processor: TrOCRGSAProcessor,
     pictures: Sequence[ImageSource],
     max_steps: int = 400,
     max_minutes: float = 10.0,
@@ -129,7 +129,7 @@ def _batches(pictures: list[ImageSource], size: int, rng: np.random.Generator) -
             yield [change(load_image(pictures[index]), rng) for index in order[start : start + size]]
 
 
-def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> Tensor:
+def _scores(model: TrOCRGSAModel, processor: TrOCRGSAProcessor, images: list[Image.Image]) -> Tensor:
     """Return the pose head's scores (batch, pose), with gradients only for the head."""
     with torch.no_grad():
         features, _, mask = model.encoder.see(**processor(images=images).to(model.device))
@@ -137,7 +137,9 @@ def _scores(model: TrOCRGSAModel, processor: Any, images: list[Image.Image]) -> 
 
 
 @torch.inference_mode()
-def _accuracy(model: TrOCRGSAModel, processor: Any, pictures: list[ImageSource], size: int) -> float | None:
+def _accuracy(
+    model: TrOCRGSAModel, processor: TrOCRGSAProcessor, pictures: list[ImageSource], size: int
+) -> float | None:
     """Return the share of upright images that are recognised as upright; None if there are no images."""
     if not pictures:
         return None

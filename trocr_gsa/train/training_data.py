@@ -19,6 +19,7 @@ from trocr_gsa.data.sources import open_source
 from trocr_gsa.data.synthetic.augmentation import AugmentedLines
 from trocr_gsa.data.transcription import NormalizedLines
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train.arguments import TrainingArguments
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def endless_batches(
 
 def training_batches(
     arguments: TrainingArguments,
-    processor: Any,
+    processor: TrOCRGSAProcessor,
     reader: TrOCRGSAModel,
     accelerator: Accelerator,
     step: int,

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -15,6 +14,7 @@ from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics import error_rates as metrics
 from trocr_gsa.metrics.summary_row import SummaryRow
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
+from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Validation:
         angles: angles in degrees counter-clockwise at which every line is read.
     """
 
-    def __init__(self, processor: Any, sets: Mapping[str, Sequence[LineSample]], angles: Sequence[float]) -> None:
+    def __init__(
+        self, processor: TrOCRGSAProcessor, sets: Mapping[str, Sequence[LineSample]], angles: Sequence[float]
+    ) -> None:
         self.processor, self.sets, self.angles = processor, sets, angles
 
     def measure(self, model: TrOCRGSAModel, accelerator: Accelerator) -> Measurement:
