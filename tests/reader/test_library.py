@@ -187,9 +187,9 @@ def test_a_combined_adapter_joins_the_others(checkpoint, adapters):
     [
         ("fr", {"fr": 1.0}, "`name`: there is already"),
         ("a.b", {"fr": 1.0}, "cannot be named 'a.b'"),
-        ("both", {}, "`weights` must hold"),
-        ("both", {"fr": float("nan")}, "`weights` must hold"),
-        ("both", {"it": 1.0}, "there is no 'it' here"),
+        ("both", {}, "`weights` must map"),
+        ("both", {"fr": float("nan")}, "`weights` must map"),
+        ("both", {"it": 1.0}, "there is no 'it'"),
     ],
 )
 def test_a_sum_that_makes_no_sense_is_refused(several, name, weights, complaint):
@@ -214,7 +214,7 @@ def test_an_adapter_that_cannot_be_mixed_is_read_in_batches_of_its_own(checkpoin
         assert (lines[index].text, lines[index].orientation) == (expected.text, expected.orientation)
         assert lines[index].confidence == pytest.approx(expected.confidence, abs=1e-3)
     assert texts(reader.merged("odd").read(PICTURES)) == texts(reader.read(PICTURES, adapter="odd"))
-    with pytest.raises(ValueError, match="`weights`: 'odd' holds more than low-rank updates"):
+    with pytest.raises(ValueError, match="`weights`: 'odd' has more than low-rank updates"):
         reader.combine("both", {"odd": 0.5, "fr": 0.5})
 
 
@@ -242,7 +242,7 @@ def test_any_other_name_is_taken(checkpoint, adapters, several, name):
 
 @pytest.mark.parametrize(
     ("adapter", "complaint"),
-    [("it", "there is no 'it' here. There are fr, de, shapes"), (["fr"], "for each of 4 pictures, got 1"), ("", "''")],
+    [("it", "there is no 'it'. Available: fr, de, shapes"), (["fr"], "for each of 4 pictures, got 1"), ("", "''")],
 )
 def test_a_wrong_choice_names_itself(several, adapter, complaint):
     with pytest.raises(ValueError, match=f"`adapter`.*{complaint}"):

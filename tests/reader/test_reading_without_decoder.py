@@ -46,7 +46,7 @@ def test_it_is_the_same_at_every_quarter_turn(reader, angle):
 
 def test_a_reader_without_a_head_says_so(tmp_path):
     reader = LineReader.from_pretrained(save_checkpoint(tmp_path / "no head"), device="cpu")
-    with pytest.raises(ValueError, match="`num_beams` must be at least 1: this reader has no CTC head"):
+    with pytest.raises(ValueError, match="`num_beams` must be at least 1 for a reader without a CTC head"):
         reader.read(PICTURES, num_beams=0)
 
 
