@@ -153,7 +153,16 @@ def test_pairs_in_folders_belong_to_documents(tmp_path):
 
 
 def test_a_folder_of_nothing_says_what_to_write(tmp_path):
-    with pytest.raises(ValueError, match=r"has neither metadata\.jsonl nor \.gt\.txt"):
+    with pytest.raises(
+        ValueError, match=r"has neither metadata\.jsonl nor \.gt\.txt.* or a \.csv or \.tsv file .*row;"
+    ):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "GT.TXT"])
+def test_a_table_with_the_ending_of_a_text_says_how_to_name_it(tmp_path, name):
+    (tmp_path / name).write_text("a.png\tfirst\n")
+    with pytest.raises(ValueError, match=rf"if {name} is such a table, name it \.tsv"):
         open_source(tmp_path)
 
 

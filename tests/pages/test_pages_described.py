@@ -58,7 +58,7 @@ def test_a_line_of_alto_without_a_polygon_is_its_box(tmp_path):
     assert np.abs(np.ptp(page.lines[0].polygon, axis=0) - np.ptp(LINES[0].polygon, axis=0)).max() <= 1
 
 
-@pytest.mark.parametrize("baseline", ["", 'BASELINE="120"', 'BASELINE="120.5"', 'BASELINE="here"'])
+@pytest.mark.parametrize("baseline", ["", 'BASELINE="120"', 'BASELINE="120.5"', 'BASELINE="-3"'])
 def test_a_baseline_that_is_a_height_or_nothing_is_none(tmp_path, baseline):
     line = f'<TextLine ID="l" HPOS="1" VPOS="2" WIDTH="30" HEIGHT="20" {baseline}><String CONTENT=""/></TextLine>'
     (line,) = described(tmp_path, alto_xml(line)).lines

@@ -1,10 +1,12 @@
 """XML that is made to do harm, or merely odd, is refused or read, quickly and by name."""
 
 import os
+import re
 import time
 
 import pytest
-from page_makers import alto_xml, draw_page, page_equiv, page_line, page_xml
+from page_makers import alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
+from stub_reader import StubReader
 
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
@@ -12,9 +14,11 @@ from trocr_gsa.data.pages import PageError, PageFile, XmlDocument
 from trocr_gsa.data.pages.page import MAX_LINES
 from trocr_gsa.data.pages.page_files import PAGE_ROOTS
 from trocr_gsa.data.pages.xml_files import MAX_BYTES, MAX_PARTS, root_name
+from trocr_gsa.reader.pages import read_pages
 
 _, LINES = draw_page(["one"])
 PAGE = page_xml(page_line(1, LINES[0], page_equiv("TEXT")))
+BASELINE = {"page": re.compile(r'(Baseline points=)"[^"]*"'), "alto": re.compile(r'(BASELINE=)"[^"]*"')}
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 BOMB = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "ha" * 10}">' for i in range(12))
 
@@ -206,3 +210,78 @@ def test_ten_thousand_lines_are_read_and_written_in_seconds(tmp_path):
             filled = FORMATS[format].write_page(page, [Line("read anew", 0.5, 90.0)] * 10_000)
             assert filled.count(b"anew") == 10_000
         assert time.process_time() - start < 10
+
+
+NOWHERE = ["1e20,5 30,5", "10,-1e20 30,5", "NaN,5 30,5", "10,5 inf,5", "9e5,9e5 1e7,9e5", "10,5 30", "10;5 30;5", "x"]
+
+
+@pytest.mark.parametrize("points", NOWHERE)
+@pytest.mark.parametrize("kind", ["page", "alto"])
+def test_a_baseline_that_is_none_is_named_with_its_line(tmp_path, kind, points):
+    """Without it, the line would be cut as if it were level, and nobody would know."""
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    good = page_line(1, line) if kind == "page" else alto_line(1, line)
+    bad = BASELINE[kind].sub(rf'\g<1>"{points}"', good.replace("l1", "l2"), count=1)
+    (tmp_path / "a.xml").write_text((page_xml if kind == "page" else alto_xml)(good + bad))
+    (read,) = read_pages(StubReader(), tmp_path)
+    (problem,) = read.problems
+    assert problem.startswith("a.xml: line l2: `Baseline`: " if kind == "page" else "a.xml: line l2: `BASELINE`: ")
+    assert [reading is None for reading in read.readings] == [False, True]
+
+
+@pytest.mark.parametrize("points", ["", "  ", "57", "1.5", "-3"])
+def test_a_baseline_that_is_a_height_or_not_there_is_no_problem(tmp_path, points):
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    (tmp_path / "a.xml").write_text(alto_xml(BASELINE["alto"].sub(rf'\g<1>"{points}"', alto_line(1, line))))
+    (read,) = read_pages(StubReader(), tmp_path)
+    assert read.problems == []
+
+
+FAR = 900_000
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        (-FAR, -FAR, FAR, FAR),
+        (-FAR, 50, FAR, 90),
+        (50, -FAR, 90, FAR),
+        (0, 0, 4 * 400, 3 * 300),
+        (-9000, 50, 390, 90),
+    ],
+)
+@pytest.mark.parametrize("kind", ["page", "alto"])
+def test_a_line_of_which_little_is_on_the_page_is_named(tmp_path, kind, corners):
+    """It would be cut to the page, and what is left is another line, or none."""
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    left, top, right, bottom = corners
+    far = f"{left},{top} {right},{top} {right},{bottom} {left},{bottom}"
+    good = page_line(1, line) if kind == "page" else alto_line(1, line)
+    bad = re.sub(r'(POINTS|Coords points)="[^"]*"', rf'\g<1>="{far}"', good.replace("l1", "l2"), count=1)
+    (tmp_path / "a.xml").write_text((page_xml if kind == "page" else alto_xml)(good + bad))
+    (read,) = read_pages(StubReader(), tmp_path)
+    (problem,) = read.problems
+    assert problem.startswith("a.xml: line l2: lies mostly outside its picture, which has 400 × 300 pixels")
+
+
+def test_a_line_that_begins_beyond_the_page_is_read(tmp_path):
+    image, (line,) = draw_page(["one"])
+    image.save(tmp_path / "0001.png")
+    beyond = re.sub(r'Coords points="[^"]*"', 'Coords points="-600,120 300,120 300,180 -600,180"', page_line(1, line))
+    (tmp_path / "a.xml").write_text(page_xml(beyond))
+    (read,) = read_pages(StubReader(), tmp_path)
+    assert read.problems == []
+
+
+def test_each_of_two_nested_lines_is_told_by_what_is_wrong_with_it(tmp_path):
+    inner, outer = page_line(2, LINES[0], page_equiv("in")), page_line(2, LINES[0], page_equiv("OUT"))
+    (tmp_path / "a.xml").write_text(page_xml(outer.replace("OUT", f"out {inner}")))
+    draw_page(["one"])[0].save(tmp_path / "0001.png")
+    (read,) = read_pages(StubReader(), tmp_path)
+    assert sorted(read.problems) == [
+        "a.xml: line l2: contains another line. Export the page again.",
+        "a.xml: line l2: lies inside of another line. Export the page again.",
+    ]

@@ -167,7 +167,10 @@ def test_a_slash_behind_a_folder_makes_no_difference():
         ("max_minutes: 12:30", "`max_minutes`: cannot read the value '12:30': write it as a plain decimal number"),
         ("seed: 0123", "`seed`: cannot read the value '0123'"),
         ("seed: 0x10", "`seed`: cannot read"),
-        (f"seed: {'9' * 5000}", "`seed`: cannot read"),
+        (f"seed: {'9' * 5000}", "it has 5,000 characters, more than any number"),
+        (f"seed: -{'9' * 401}", "it has 402 characters, more than any number"),
+        (f"learning_rate: .{'9' * 5000}", "more than any number"),
+        (f"rank: 0x{'f' * 5000}", "more than any number"),
         ("seed: 99999999999999999999", "`seed` must be a whole number"),
         ("seed: -1", "`seed` must be at least 0"),
         ("max_steps: 2020-13-45", "`max_steps`: cannot read"),
@@ -176,6 +179,9 @@ def test_a_slash_behind_a_folder_makes_no_difference():
         ("? [a, b]\n: x", "`?` is not a known key"),
         ("rank: 4\nrank: 8", "`rank` is given twice"),
         (f"train: {'[' * 2000}", "is nested too deep"),
+        (f"train: {'[' * 21}{']' * 21}", "is nested too deep"),
+        (f"train: {'[[a, ' * 2000}", "is nested too deep"),
+        (f"train: {'{a: [' * 2000}", "is nested too deep"),
         (f"? {'x' * 5000}\n: 1", "is not a known key"),
         ("rank: 3000000", "`rank` must be at most 4096"),
         ("rank: {a: b}", "`rank` must be a whole number"),
@@ -197,7 +203,7 @@ def test_a_hostile_config_is_refused_in_one_short_line_at_once(tmp_path, text, c
     start = time.process_time()
     with pytest.raises(ValueError, match=re.escape(complaint)) as raised:
         TrainingArguments.from_command_line([str(config)])
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 1
     assert len(str(raised.value)) < 1200
 
 

@@ -42,11 +42,12 @@ def finetune(
 ) -> None:
     """Train an adapter or a whole model on your lines. Exit code 1: rows left out."""
     from trocr_gsa.train.arguments import TrainingArguments
-    from trocr_gsa.train.finetune import finetune
-    from trocr_gsa.train.finite import TrainingStoppedError
 
     silence_libraries()
     arguments = TrainingArguments.from_command_line(words or [])
+    from trocr_gsa.train.finetune import finetune  # imports much, for which nobody with a mistyped key has to wait
+    from trocr_gsa.train.finite import TrainingStoppedError
+
     left_out: list[str] = []
     try:
         state = finetune(arguments, left_out)

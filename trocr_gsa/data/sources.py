@@ -95,8 +95,15 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
         return open_pages(folder)  # raises an error that says what is wrong
     raise ValueError(
         f"`source`: {folder} has neither {METADATA} nor .gt.txt files nor pages (PAGE, ALTO) nor a dataset. "
-        f'Write {METADATA} with one {{"file_name": …, "text": …}} a line, or put 001.gt.txt beside 001.png.'
+        f'Write {METADATA} with one {{"file_name": …, "text": …}} a line, or a .csv or .tsv file with a path and a '
+        f"text in each row{_other_lists(folder)}; or put 001.gt.txt beside 001.png."
     )
+
+
+def _other_lists(folder: Path) -> str:
+    """Return a hint for a folder whose table may have another ending."""
+    others = sorted(path.name for path in folder.iterdir() if path.suffix.lower() == ".txt" and path.is_file())
+    return f" (if {shown(others[0])} is such a table, name it .tsv)" if others else ""
 
 
 def _open_list(path: Path, columns: Columns, root: Path) -> StoredLines:

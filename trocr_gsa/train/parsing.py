@@ -21,6 +21,8 @@ import yaml
 
 from trocr_gsa.data.names import shown
 
+MAX_DEPTH = 20  # of brackets; a configuration has one, and `architecture` two
+MAX_DIGITS = 400  # of a number, which has at most 309 before the decimal point
 NULLS = ("", "null", "~")
 MAX = {int: 2**63 - 1, float: sys.float_info.max}  # largest numbers of torch and numpy
 SHOWN_CHARACTERS = 200  # of YAML's error message
@@ -96,7 +98,7 @@ def _read_word(key: str, word: str, kind: Any) -> Any:
     if text and not (get_origin(kind) is list and word.startswith("[") and word.endswith("]")):
         return None if word in NULLS else word
     try:
-        node = yaml.compose(word, Loader=yaml.SafeLoader)
+        node = yaml.compose(word, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
         quote = ' Put a word with # or a comma in a list in quotes: ["a, b", c].' if text else ""
         raise ValueError(f"`{shown(key)}`: cannot read the value {brief(word)}: {_reason(error)}.{quote}") from error
@@ -114,12 +116,21 @@ def read_mapping(content: str, is_text_key: Callable[[str], bool]) -> dict[str, 
         ValueError: if it has another form, or a key is given twice.
     """
     try:
-        root = yaml.compose(content, Loader=yaml.SafeLoader)
+        root = yaml.compose(content, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"is not valid YAML: {_reason(error)}") from error
     if not isinstance(root, yaml.MappingNode):
         raise ValueError(f"must hold `key: value` lines, got {'nothing' if root is None else f'a {root.id}'}.")
     return _mapping(root, is_text_key, nested=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader without deep nesting, for which yaml's search for keys takes seconds."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # yaml names it so
+        if self.flow_level >= MAX_DEPTH:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 def _mapping(node: yaml.MappingNode, is_text_key: Callable[[str], bool], nested: bool) -> dict[str, Any]:
@@ -148,6 +159,8 @@ def _scalar(key: str, node: yaml.ScalarNode, as_text: bool) -> Any:
     if as_text or node.tag == NULL_TAG:
         return None if node.tag == NULL_TAG else node.value
     try:
+        if len(node.value) > MAX_DIGITS:
+            raise ValueError(f"it has {len(node.value):,} characters, more than any number")
         value = yaml.constructor.SafeConstructor().construct_document(node)
         number = _decimal(node.value)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value != number:

@@ -19,7 +19,7 @@ from ..names import shown
 from ..numbers import significant
 from ..provenance import Provenance
 from .page import (
-    NESTED,
+    NUMBER,
     Page,
     PageLine,
     box_points,
@@ -27,6 +27,7 @@ from .page import (
     line_elements,
     nested_lines,
     parse_points,
+    parsed_points,
     positive_size,
 )
 from .written_provenance import add_to_alto
@@ -59,7 +60,7 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     elements = line_elements(root, name)
     nested = nested_lines(elements)
     places = {element: place for place, element in enumerate(elements)}
-    lines = tuple(_line(element, places[element], element in nested) for element in _in_order(root, elements))
+    lines = tuple(_line(element, places[element], nested.get(element)) for element in _in_order(root, elements))
     image = root.findtext(".//{*}sourceImageInformation/{*}fileName") or ""
     return Page(name, "ALTO", image.strip(), size, lines, document)
 
@@ -124,20 +125,16 @@ def _box(element: Any) -> np.ndarray | None:
     return box_points(*points[0], *points[1])
 
 
-def _line(line: Any, place: int, is_nested: bool) -> PageLine:
-    polygon = baseline = problem = None
-    try:
-        polygon = line_polygon(line)
-    except ValueError as error:
-        problem = f"`Polygon`: {error}"
-    try:
-        baseline = parse_points(line.get("BASELINE", ""))
-    except ValueError:
-        pass  # a single number, its height: not enough for levelling
-    block = line.getparent()
-    if is_nested:
-        problem = NESTED
-    return PageLine(line.get("ID", ""), block.get("ID", ""), place, line_text(line), polygon, baseline, problem)
+def _line(line: Any, place: int, nesting: str | None) -> PageLine:
+    points, problem = parsed_points(line, Polygon=line_polygon, BASELINE=_baseline)
+    region, text = line.getparent().get("ID", ""), line_text(line)
+    polygon, baseline = points["Polygon"], points["BASELINE"]
+    return PageLine(line.get("ID", ""), region, place, text, polygon, baseline, nesting or problem)
+
+
+def _baseline(line: Any) -> np.ndarray | None:
+    words = line.get("BASELINE", "").strip()
+    return None if NUMBER.fullmatch(words) else parse_points(words)  # a single number is its height, as in version 3
 
 
 def _in_order(root: Any, lines: list[Any]) -> list[Any]:

@@ -22,6 +22,7 @@ MAX_PIXELS = 50_000_000  # of a line
 MAX_PIECES = 20_000  # of the outline of a bent line: half a million pixels
 MIN_BASELINE = 0.2  # of the polygon's diagonal: a shorter baseline says nothing about the line's direction
 PIECE = 24  # pixels between two columns that are shifted by the baseline; columns in between are interpolated
+MIN_ON_PAGE = 0.1  # share of the polygon's box that is on the page; of a line that ends beyond the edge, more is
 PAPER_SAMPLES = 10_000
 
 
@@ -184,6 +185,12 @@ def _on_page(polygon: np.ndarray | None, size: tuple[int, int], name: str) -> np
             f"{name}: lies outside its picture, which has {size[0]} × {size[1]} pixels. Does the picture belong to it?"
         )
     clipped = np.clip(polygon, 0, size)
+    on_page = math.prod(np.ptp(clipped, axis=0) / np.maximum(high - low, 1))
+    if on_page < MIN_ON_PAGE and (high - low).min() >= 1:
+        raise ImageError(
+            f"{name}: lies mostly outside its picture, which has {size[0]} × {size[1]} pixels: its polygon goes from "
+            f"{low[0]:.0f},{low[1]:.0f} to {high[0]:.0f},{high[1]:.0f}. Does the picture belong to it?"
+        )
     _check_size(clipped, name)
     return clipped
 

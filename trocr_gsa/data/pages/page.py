@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,8 @@ from .xml_files import PageError, XmlDocument, descendants
 
 MAX_POINTS = 10_000  # of a polygon or baseline; usual ones have hundreds
 MAX_LINES = 20_000  # of a page; a newspaper page has up to 5,000
-NESTED = "lies inside of another line or contains one. Export the page again."
+NESTED = "lies inside of another line. Export the page again."
+AROUND = "contains another line. Export the page again."
 MAX_COORDINATE = 1e6  # larger than on any real page, and small enough for sums to stay finite
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SCALE_TOLERANCE = 0.02  # relative difference between the horizontal and vertical scales of a page and its image
@@ -166,13 +167,34 @@ def in_named_order(elements: Iterable[Any], named: Iterable[Any]) -> list[Any]:
     return sorted(elements, key=place_of)
 
 
-def nested_lines(lines: Iterable[Any]) -> set[Any]:
-    """Return the lines that are inside of another line, which no format allows, and the lines around them."""
-    found: set[Any] = set()
+def nested_lines(lines: Iterable[Any]) -> dict[Any, str]:
+    """Return the problems of lines that are inside of another line, which no format allows, or contain one."""
+    found: dict[Any, str] = {}
     for line in lines:
         for outer in line.iterancestors("{*}TextLine"):
-            found |= {line, outer}
+            found.setdefault(outer, AROUND)
+            found[line] = NESTED
     return found
+
+
+def parsed_points(element: Any, **parts: Callable[[Any], np.ndarray | None]) -> tuple[dict[str, Any], str | None]:
+    """Parse the points of a line.
+
+    Args:
+        element: the line.
+        parts: by the name of the part in the file, a function that returns its points.
+
+    Returns: the points by the same names, None where there are none or they cannot be used; and what is wrong with the
+        first that cannot be used.
+    """
+    found: dict[str, Any] = dict.fromkeys(parts)
+    problem = None
+    for name, parse in parts.items():
+        try:
+            found[name] = parse(element)
+        except ValueError as error:
+            problem = problem or f"`{name}`: {error}"
+    return found, problem
 
 
 def positive_size(width: str | None, height: str | None) -> tuple[float, float] | None:

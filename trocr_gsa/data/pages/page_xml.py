@@ -15,18 +15,20 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..doubtful import is_seen
 from ..line import Line
 from ..numbers import geometric_mean, round_characters, significant
 from ..provenance import Provenance
 from .page import (
-    NESTED,
     Page,
     PageLine,
     in_named_order,
     line_elements,
     nested_lines,
     parse_points,
+    parsed_points,
     positive_size,
 )
 from .written_provenance import add_to_page
@@ -58,18 +60,23 @@ def parse_page(document: XmlDocument, name: str) -> Page:
     page, elements = pages[0], line_elements(document.root, name)
     places, nested = {line: place for place, line in enumerate(elements)}, nested_lines(elements)
     lines = [
-        _line(line, region, places[line], line in nested) for region in _in_order(page) for line in _lines_of(region)
+        _line(line, region, places[line], nested.get(line)) for region in _in_order(page) for line in _lines_of(region)
     ]
     size = positive_size(page.get("imageWidth"), page.get("imageHeight"))
     return Page(name, "PAGE", page.get("imageFilename", "").strip(), size, tuple(lines), document)
 
 
 def element_text(element: Any) -> str:
-    """Return the text of a line, word or glyph; if it is empty, the text of its words or glyphs."""
-    equiv = main_equiv(element)
-    own = "" if equiv is None else "".join(text for part in children(equiv, "Unicode")[:1] for text in part.itertext())
-    if is_seen(own):
-        return own
+    """Return the text of a line, word or glyph; if it is empty, the text of its words or glyphs.
+
+    A TextEquiv without @index is no alternative, so that its text also counts where the main TextEquiv is empty.
+    """
+    main = main_equiv(element)
+    plain = [equiv for equiv in children(element, "TextEquiv") if _number(equiv.get("index")) is None]
+    for equiv in [*([] if main is None else [main]), *plain]:
+        own = "".join(text for part in children(equiv, "Unicode")[:1] for text in part.itertext())
+        if is_seen(own):
+            return own
     words = " ".join(filter(None, map(element_text, children(element, "Word"))))
     return words or "".join(map(element_text, children(element, "Glyph")))
 
@@ -93,19 +100,15 @@ def _number(words: str | None) -> int | None:
     return LAST if len(digits) > 9 else int(digits or "0")
 
 
-def _line(line: Any, region: Any, place: int, is_nested: bool) -> PageLine:
-    polygon = baseline = problem = None
-    try:
-        polygon = next((parse_points(c.get("points", "")) for c in children(line, "Coords")), None)
-    except ValueError as error:
-        problem = f"`Coords`: {error}"
-    try:
-        baseline = next((parse_points(b.get("points", "")) for b in children(line, "Baseline")), None)
-    except ValueError:
-        pass  # the line can be cut without a baseline, but not levelled
-    if is_nested:
-        problem = NESTED
-    return PageLine(line.get("id", ""), region.get("id", ""), place, element_text(line), polygon, baseline, problem)
+def _line(line: Any, region: Any, place: int, nesting: str | None) -> PageLine:
+    points, problem = parsed_points(line, Coords=partial(_points, "Coords"), Baseline=partial(_points, "Baseline"))
+    polygon, baseline = points["Coords"], points["Baseline"]
+    text = element_text(line)
+    return PageLine(line.get("id", ""), region.get("id", ""), place, text, polygon, baseline, nesting or problem)
+
+
+def _points(name: str, line: Any) -> np.ndarray | None:
+    return next((parse_points(part.get("points", "")) for part in children(line, name)), None)
 
 
 def _in_order(page: Any) -> list[Any]:
