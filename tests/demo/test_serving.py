@@ -62,7 +62,7 @@ def test_without_fastapi_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr("trocr_gsa.cli.serve.find_spec", lambda module: None)
     result = run("--api")
     assert result.exit_code == 2
-    assert "`--api` needs fastapi" in result.stderr
+    assert "needs fastapi" in result.stderr
 
 
 def test_an_adapter_of_another_base_is_refused_at_the_start(desk_checkpoint, tmp_path, monkeypatch):

@@ -127,23 +127,18 @@ def build_api(service: Service) -> FastAPI:
     return api
 
 
-def serve_api(service: Service, host: str, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve the API until it is interrupted.
+def serve_app(app: Any, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve an application until it is interrupted.
 
     Args:
-        service: that reads what is uploaded.
+        app: an ASGI application.
         host: address to listen on.
-        port: port; None: `PORT`.
+        port: port.
         ready: function that is called with the address.
 
     Raises:
         OSError: if the port is in use, or the address is not this machine's.
     """
-    serve_app(build_api(service), host, PORT if port is None else port, ready)
-
-
-def serve_app(app: Any, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve an ASGI application until it is interrupted; see `serve_api`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
         shown = f"[{host}]" if ":" in host else host
