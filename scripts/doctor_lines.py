@@ -2,14 +2,15 @@
 
     python scripts/doctor_lines.py
 
-The lines are drawn with the font inside Pillow. A line that is misread is not written: a reader that cannot read them
-says nothing about the machine that it runs on.
+The lines are drawn with the font inside Pillow. Each is the first of some texts that is read right whichever way up: a
+reader that cannot read them says nothing about the machine that it runs on.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.checkpoints.results import weights_sha256
@@ -21,36 +22,41 @@ from trocr_gsa.data.synthetic.paper import PageStyle, print_page
 from trocr_gsa.reader import LineReader
 
 TEXTS = {
-    "question.png": "Which way up does this line hang?",
-    "german.png": "und die Leser fanden jede Zeile wieder",
-    "numbers.png": "Hamburg 1871",
-    "short.png": "ja",
+    "question.png": ("Which way up does this line hang?",),
+    "german.png": ("und die Leser fanden jede Zeile wieder", "und die Kinder fanden den Weg nach Hause"),
+    "numbers.png": ("Hamburg 1871", "Berlin 1848", "Leipzig 1832", "London 1666"),
+    "short.png": ("ja", "und", "der", "Brief", "August"),
 }
 HEIGHT = 48  # pixels
 STYLE = InkStyle(slant=0, skew=0.3, curve=0.01, tracking=0, neighbours=0)
 PAPER = PageStyle(binarised=0, paper=(225, 250), ink=(0.1, 0.3), noise=0, bleed=0, rulings=0, cut=0, inverted=0)
 
 
-def draw_lines(folder: Path) -> None:
-    """Draw the pictures into a folder."""
-    font = Font("", BUILTIN_FAMILY)
-    for seed, (name, text) in enumerate(TEXTS.items()):
-        rng = np.random.default_rng(seed)
-        page = print_page(draw_line(font, text, ("", ""), HEIGHT, STYLE, rng), PAPER, rng)
-        page.save(folder / name, optimize=True)
+def draw(text: str, seed: int) -> Image.Image:
+    """Draw a text."""
+    rng = np.random.default_rng(seed)
+    return print_page(draw_line(Font("", BUILTIN_FAMILY), text, ("", ""), HEIGHT, STYLE, rng), PAPER, rng)
 
 
-def write_expected(folder: Path) -> None:
-    """Write what the packaged reader reads in the pictures of a folder.
+def choose_line(reader: LineReader, folder: Path, name: str, seed: int) -> KnownLine:
+    """Draw a line into a folder, with the first of its texts that is read right at every angle.
 
     Raises:
-        ValueError: if it does not read each of them right at every angle.
+        ValueError: if none of them is.
     """
+    for text in TEXTS[name]:
+        draw(text, seed).save(folder / name, optimize=True)
+        (found,) = reader.read([folder / name])
+        known = KnownLine(name, text, round(found.confidence, 4))
+        if not list(find_mistakes(reader, [known])):
+            return known
+    raise ValueError(f"{name} is misread, whichever of its texts it shows, at last as {found.text!r}. Add others.")
+
+
+def write_lines(folder: Path) -> None:
+    """Draw the pictures into a folder, and write what the packaged reader reads in them."""
     reader = LineReader.from_pretrained(device="cpu")
-    read = [(reader.read([folder / name])[0], KnownLine(name, text, 0.0)) for name, text in TEXTS.items()]
-    lines = [replace(known, confidence=round(found.confidence, 4)) for found, known in read]
-    if mistakes := list(find_mistakes(reader, lines)):
-        raise ValueError(f"{len(mistakes)} readings are wrong: {mistakes[0]}. Choose other lines.")
+    lines = [choose_line(reader, folder, name, seed) for seed, name in enumerate(TEXTS)]
     values = {
         "written by": "scripts/doctor_lines.py",
         "weights": weights_sha256(str(PACKAGED_CHECKPOINT)),
@@ -61,5 +67,4 @@ def write_expected(folder: Path) -> None:
 
 if __name__ == "__main__":
     LINES.mkdir(exist_ok=True)
-    draw_lines(LINES)
-    write_expected(LINES)
+    write_lines(LINES)

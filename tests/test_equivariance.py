@@ -109,6 +109,13 @@ def test_every_claim_holds_for_both_double_sums_without_absolute_positions(pose_
     assert all(check.holds for check in checks)
 
 
+def test_every_claim_holds_with_a_narrow_pose_stage():
+    narrow = {"pose_hidden_size": 8, "pose_num_attention_heads": 1, "patch_embedding": "conv", "patch_margin": 2}
+    checks = report(tiny_reader(group="C4", **narrow))
+    assert len(checks) == (1 + 1 + 3) * 3
+    assert all(check.holds for check in checks)
+
+
 def test_every_claim_holds_with_an_adapter_on_both_halves():
     reader = tiny_reader(group="C4")
     config = peft.LoraConfig(r=2, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "out_proj"])

@@ -228,7 +228,7 @@ def _layer_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> dict[str, dict[i
     errors = {}
     for name, layer in reader.encoder.named_modules():
         if isinstance(layer, LiftingSelfAttention | GroupSelfAttention) and layer.group.order > 1:
-            field = _random(reader, dtype, 1, layer.group.order, len(positions), reader.encoder.config.hidden_size)
+            field = _random(reader, dtype, 1, layer.group.order, len(positions), layer.q_proj.in_features)
             errors[f"encoder.{name}: turning the field turns the output"] = element_errors(
                 lambda placed, layer=layer: layer(*placed),
                 layer.group,

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -84,11 +85,12 @@ def test_the_weights_of_a_letter_sum_to_one_and_the_patches_cover_the_picture(re
 def test_the_packaged_reader_looks_along_the_line():
     reader = LineReader.from_pretrained(device="cpu")
     picture = Image.open(LINE_PNG).transpose(TURNS[90])
+    processor: Any = reader.processor.image_processor
     (line,) = reader.read([picture])
     x, y = reader.letter_places(picture, line.text).centres.T
-    steps = y.diff()
-    assert steps[0] < picture.width / 2  # the first letter is looked for beyond itself
-    assert torch.all(steps[1:] < picture.width / 4)  # from the bottom up, but for a hair
+    steps = y.diff() / picture.width * processor.line_height / processor.patch_size  # in patches
+    assert steps[0] < 1.5  # the first letter is looked for beyond itself
+    assert torch.all(steps[1:] < 0.75)  # from the bottom up, but for a hair
     assert y[0] > 0.9 * picture.height
     assert y[-1] < 0.1 * picture.height
     assert torch.all((x > 0) & (x < picture.width))
