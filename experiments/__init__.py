@@ -1,1 +1,1 @@
-"""Evidence, accuracy and the packaged reader's making: `python -m experiments` lists it; results/ holds the numbers."""
+"""Evidence, accuracy, and the making of the packaged reader: `python -m experiments` lists the programs."""

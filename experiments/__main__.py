@@ -1,4 +1,4 @@
-"""Run a program of this folder: `python -m experiments NAME [options]`."""
+"""Run a program from this folder: `python -m experiments NAME [options]`."""
 
 import sys
 

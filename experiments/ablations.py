@@ -1,12 +1,12 @@
-"""What each choice in a small reader is worth: one change at a time, at equal processor time.
+"""Measure the effect of each design choice in a small reader: one change at a time, at equal processor time.
 
     python -m experiments ablations runs/ablations data/ --share 1/2 & python … --share 2/2   (two cores)
     python -m experiments ablations runs/ablations data/                                      (the rest)
     python -m experiments ablations runs/ablations data/ --size full                          (one GPU)
 
-What is unusual: nothing is claimed, and the test lines are not touched: what is best on validation lines is what a
-larger reader would be built from. Verdict and table go to the model card, too. Cost of the reduced size: 45 minutes of
-one core.
+There is no claim to test, so no test lines are read. The variants are compared on validation lines, and the best would
+be the design of a larger reader. Verdict and table are also written to the model card. Cost of the reduced size: 45
+minutes of one core.
 """
 
 from dataclasses import replace
@@ -16,15 +16,15 @@ from matplotlib.figure import Figure
 
 from benchmarks.marked_tables import ROOT, markdown
 from experiments.record import Mean
-from experiments.sizes import TEST_SEED, Rows, Size, Told, read_command_line
-from experiments.small_reader import Design, judge, parameters_of, seconds_a_step, train
+from experiments.sizes import TEST_SEED, Comparison, Rows, Size, read_command_line
+from experiments.small_reader import Design, count_parameters, evaluate, seconds_per_step, train
 
 CARD = ROOT / "trocr_gsa" / "checkpoint" / "README.md"
 BASE = "as it stands: K = 1, centred positions"
 
 
 def variants(base: Design) -> dict[str, Design]:
-    """Return what is compared, by name: the base, and one change of it each."""
+    """Return the compared designs by name: the base, and variants with one change each."""
     width, layers = base.hidden_size, base.layers
     return {
         BASE: base,
@@ -41,32 +41,33 @@ def variants(base: Design) -> dict[str, Design]:
     }
 
 
-def costs(told: Told, name: str) -> dict[str, float]:
-    """Return what a step costs each variant, in seconds."""
-    lines = told.size.lines(told.data, name, "train", 200, 0)
+def costs(comparison: Comparison, name: str) -> dict[str, float]:
+    """Return the time of a training step of each variant, in seconds."""
+    lines = comparison.size.lines(comparison.data, name, "train", 200, 0)
     return {
-        kind: seconds_a_step(design, told.size.lesson(0), lines) for kind, design in variants(told.size.design).items()
+        kind: seconds_per_step(design, comparison.size.settings(0), lines)
+        for kind, design in variants(comparison.size.design).items()
     }
 
 
-def run(told: Told, name: str, kind: str, seed: int, cost: dict[str, float]) -> dict[str, Any]:
-    """Teach one variant for as long as the base; return its error on validation lines."""
-    size = told.size
+def run(comparison: Comparison, name: str, kind: str, seed: int, cost: dict[str, float]) -> dict[str, Any]:
+    """Train one variant for the same time as the base, and return its error on validation lines."""
+    size = comparison.size
     steps = max(1, round(size.steps * cost[BASE] / cost[kind]))
-    lines = size.lines(told.data, name, "train", size.counts[-1], seed)
-    reader = train(variants(size.design)[kind], replace(size.lesson(seed), steps=steps), lines)
-    found = judge(reader, size.lines(told.data, name, "validation", size.test_lines, TEST_SEED), 0.0)
-    told_of = {"set": name, "variant": kind, "seed": seed, "steps": steps}
-    return told_of | {"parameters": parameters_of(reader.encoder), "cost": cost[kind]} | found
+    lines = size.lines(comparison.data, name, "train", size.counts[-1], seed)
+    reader = train(variants(size.design)[kind], replace(size.settings(seed), steps=steps), lines)
+    found = evaluate(reader, size.lines(comparison.data, name, "validation", size.test_lines, TEST_SEED), 0.0)
+    row = {"set": name, "variant": kind, "seed": seed, "steps": steps}
+    return row | {"parameters": count_parameters(reader.encoder), "cost": cost[kind]} | found
 
 
 def errors(rows: Rows, name: str, kind: str) -> list[float]:
-    """Return the error rates of one variant, a seed each."""
+    """Return the error rates of one variant, one per seed."""
     return [row["cer"] for row in rows if (row["set"], row["variant"]) == (name, kind)]
 
 
 def table(rows: Rows, size: Size) -> str:
-    """Return Markdown, a row a set and a variant."""
+    """Return a Markdown table with one row per set and variant."""
     head = ["set", "variant", "encoder parameters", "ms a step", "steps", "validation CER", "less that of the first"]
     body = []
     for name in size.sets:
@@ -80,7 +81,7 @@ def table(rows: Rows, size: Size) -> str:
 
 
 def verdict(rows: Rows, size: Size) -> str:
-    """Say which changes help and which harm."""
+    """Return which changes reduce the error, and which increase it."""
     sentences = []
     for name in size.sets:
         gaps = {
@@ -99,7 +100,7 @@ def verdict(rows: Rows, size: Size) -> str:
 
 
 def draw(rows: Rows, size: Size) -> Figure:
-    """Draw each variant's error."""
+    """Draw the error of each variant."""
     kinds = list(variants(size.design))
     figure = Figure(figsize=(7, 0.45 * len(kinds) * len(size.sets) + 1))
     panels = figure.subplots(len(size.sets), 1, squeeze=False)[:, 0]
@@ -114,8 +115,8 @@ def draw(rows: Rows, size: Size) -> Figure:
 
 
 def main() -> None:
-    """Train what is not done, then publish, in the model card too."""
-    told = read_command_line(__doc__)
-    cost = told.costs(costs)
-    jobs = told.jobs(run, variants(told.size.design), cost)
-    told.compare(__file__, jobs, verdict, table, draw, "Validation error of each variant", pages=(CARD,))
+    """Run the missing trainings, and publish the results, also in the model card."""
+    comparison = read_command_line(__doc__)
+    cost = comparison.costs(costs)
+    jobs = comparison.jobs(run, variants(comparison.size.design), cost)
+    comparison.run_and_publish(__file__, jobs, verdict, table, draw, "Validation error of each variant", pages=(CARD,))

@@ -1,7 +1,7 @@
-"""One training that adapts the packaged reader to a hand, and how what comes of it reads that hand and other lines.
+"""One training that adapts the packaged reader to a hand, and the resulting error rates on that hand and other sets.
 
-What is unusual: the reader has seen every set that it is measured on, but for the documents held out. So a hand that is
-new to it must be cut from such a document, and some of its lines learnt from, before anything can be gained.
+The packaged reader has been trained on every set that it is measured on, except for the documents held out. So a hand
+that is new to it must come from a held-out document: some of its lines serve for training, others for testing.
 """
 
 import shutil
@@ -31,12 +31,12 @@ from trocr_gsa.train.finetune import finetune
 CONFIG = "lora_packaged"
 BASE: str | None = None  # the packaged checkpoint
 ALL = slice(None)
-COMPARED = 4  # lines whose logits say whether an adapter is gone
+COMPARED = 4  # number of lines whose logits are compared to check that an adapter was removed
 
 
 @dataclass(frozen=True)
 class Hand:
-    """Where a hand's lines are: in which set, and for each part the split of it and the lines in that."""
+    """The lines of a hand: its set, and for each part the split of the set and a slice of the split."""
 
     description: str
     source: str
@@ -55,22 +55,22 @@ HANDS = {
         "peraire", ("train", ALL), ("validation", ALL), ("test", ALL),
     ),
 }  # fmt: skip
-OTHERS = ("fraktur-19", "htromance-modern-fr")  # what may be forgotten
+OTHERS = ("fraktur-19", "htromance-modern-fr")  # sets on which forgetting is measured
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the trainings and what they are judged by are.
+    """Size of the trainings and of the evaluation. None for a number of lines means all.
 
     Attributes:
-        learn: lines of the hand that are learnt from, at most; drawn by the seed.
-        validation: lines that a learning rate is chosen by, at most.
-        test: lines of the hand to be judged by, at most.
-        others: lines of each other set, at most.
-        steps: of each training.
-        batch_patches: patches in a step.
-        device: that it runs on.
-        crossed: whether all combinations are trained, and not one change at a time.
+        learn: maximum number of training lines of the hand; drawn by the seed.
+        validation: maximum number of validation lines, by which the learning rate is chosen.
+        test: maximum number of test lines of the hand.
+        others: maximum number of lines of each other set.
+        steps: steps per training.
+        batch_patches: patches per step.
+        device: device to run on.
+        crossed: if True, train all combinations; otherwise one change at a time.
     """
 
     learn: int | None
@@ -83,25 +83,25 @@ class Size:
     crossed: bool
 
 
-class Chosen(LineDataset):
-    """Some lines of others."""
+class Subset(LineDataset):
+    """A subset of a data set."""
 
     def __init__(self, lines: LineDataset, places: Sequence[int]) -> None:
         self.lines, self.places = lines, places
 
     def __len__(self) -> int:
-        """Return how many were chosen."""
+        """Return the number of lines."""
         return len(self.places)
 
     def __getitem__(self, index: int) -> LineSample:
-        """Return one."""
+        """Return the line at a position of the subset."""
         return self.lines[self.places[index]]
 
 
 def compile_sets(data: Path, folder: Path, hand: Hand, size: Size) -> None:
-    """Put into a folder `learn`, `validation` and `test` of a hand and a file of each other set, all but what is there.
+    """Write the missing files: `learn`, `validation` and `test` of a hand, and one file for each other set.
 
-    Where a set has more lines than are asked for, those taken are spread evenly over it.
+    If a set has more lines than `size` allows, the chosen lines are spread evenly over the set.
     """
     wanted = {
         "learn": (hand.source, *hand.learn, None),
@@ -114,25 +114,25 @@ def compile_sets(data: Path, folder: Path, hand: Hand, size: Size) -> None:
             lines = open_source(str(data / name), split)
             places = range(len(lines))[some]
             count = min(len(places), most or len(places))
-            chosen = Chosen(lines, [places[place * len(places) // count] for place in range(count)])
-            with tempfile.TemporaryDirectory(dir=folder) as own:  # two shares may compile at once
+            chosen = Subset(lines, [places[place * len(places) // count] for place in range(count)])
+            with tempfile.TemporaryDirectory(dir=folder) as own:  # two shares may compile at the same time
                 written = compile_lines(chosen, Path(own) / "lines.parquet").path
                 written.replace(folder / f"{part}.parquet")
 
 
 def train(changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, output: Path) -> dict[str, Any]:
-    """Train once; return the validation error, what was trained, and what that took.
+    """Train once, and return the validation error, the size of the trained weights, and the processor time.
 
     Args:
-        changes: what the variant changes in the arguments.
-        seed: of weights, order, augmentation, and of the choice of lines.
-        rate: of learning.
-        lines: folder of `compile_sets`.
-        size: of the training.
-        output: for the run.
+        changes: arguments that the variant changes.
+        seed: seed of the weights, the order, the augmentation and the choice of lines.
+        rate: learning rate.
+        lines: folder that `compile_sets` has filled.
+        size: size of the training.
+        output: folder for the run.
     """
     on_cpu = size.device == "cpu"
-    told = {
+    arguments = {
         "model": BASE, "train": [str(lines / "learn.parquet")], "validation": [str(lines / "validation.parquet")],
         "train_lines": size.learn, "validation_lines": None, "output": str(output), "learning_rate": rate, "seed": seed,
         "max_steps": size.steps, "max_minutes": None, "eval_every": size.steps, "log_every": size.steps,
@@ -140,7 +140,7 @@ def train(changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Si
         "precision": "fp32" if on_cpu else "auto", "attn_implementation": "eager" if on_cpu else "sdpa",
     }  # fmt: skip
     start = time.process_time()
-    state = finetune(TrainingArguments.from_dict(read_config(CONFIG) | told | changes))
+    state = finetune(TrainingArguments.from_dict(read_config(CONFIG) | arguments | changes))
     weights: dict[str, Tensor] = load_state(output / "last")["weights"]
     return {
         "rate": rate,
@@ -162,7 +162,7 @@ def error_rates(reader: Any, processor: Any, lines: Path) -> dict[str, float]:
 
 
 def base_errors(lines: Path, size: Size) -> dict[str, Any]:
-    """Return the error rates of the reader that nothing was added to."""
+    """Return the error rates of the packaged reader without an adapter."""
     reader, processor = load_reader(BASE, device=size.device)
     return {"cer": error_rates(reader, processor, lines)}
 
@@ -170,10 +170,10 @@ def base_errors(lines: Path, size: Size) -> dict[str, Any]:
 def train_and_test(
     changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, folder: Path
 ) -> dict[str, Any]:
-    """Train once, and read test lines with what came of it; an adapter is then taken out again, and looked after.
+    """Train once, and read the test lines with the result.
 
-    Returns: what `train` does, the error rates as `cer`, and for an adapter, as `removed_is_bit_equal`, whether the
-        logits are the base's when it is out (and are not while it is in).
+    Returns: the result of `train`, the error rates as `cer`, and for an adapter `removed_is_bit_equal`: whether the
+        logits are those of the base after the adapter is removed (and differ while it is loaded).
     """
     place = Path(tempfile.mkdtemp(dir=folder))
     try:
@@ -191,14 +191,14 @@ def train_and_test(
 
 
 def validate(changes: dict[str, Any], seed: int, rate: float, lines: Path, size: Size, folder: Path) -> dict[str, Any]:
-    """Train once, and keep no more than what validation says: no test line is read."""
+    """Train once, and return the result of `train`; no test line is read, and the run is deleted."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         return train(changes, seed, rate, lines, size, Path(place) / "run")
 
 
 @torch.no_grad()
 def removal_is_exact(adapted: PeftModel, processor: Any, lines: Path, device: str) -> bool:
-    """Whether logits change with an adapter, and are the base's bit for bit when it is taken out of the layers."""
+    """Return whether an adapter changes the logits, and they equal the base's bit by bit after it is removed."""
     some = all_lines(lines / "test.parquet")[:COMPARED]
     batch = processor(images=[line.image for line in some], text=[line.text for line in some]).to(device)
     base = cast(TrOCRGSAModel, load_reader(BASE, device=device)[0])

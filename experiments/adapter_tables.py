@@ -1,4 +1,4 @@
-"""What the trainings of experiments/adapters.py say: a table, a figure, and a verdict that follows from them."""
+"""The results of experiments/adapters.py: a table, a figure, and a verdict computed from the trainings."""
 
 from statistics import mean
 from typing import Any
@@ -11,34 +11,34 @@ from experiments.adapter_variants import EVERY_WEIGHT, HALVES, LORA, METHODS, PR
 from experiments.record import Mean
 
 Rows = list[dict[str, Any]]
-SUFFICES = 0.2  # share of what the highest rank gains that a rank may leave, and still suffice
-CLAIMED = (4, 8)  # ranks that the claim says suffice
+SUFFICES = 0.2  # share of the highest rank's gain; a rank that loses less suffices
+CLAIMED = (4, 8)  # ranks that suffice according to the claim
 COLOURS = dict(zip(HALVES, ("tab:orange", "tab:green", "tab:blue"), strict=True))
 MARKERS = dict(zip(PROJECTIONS, ("v", "o", "s"), strict=True))
 
 
-def of_variant(rows: Rows, variant: Variant) -> Rows:
+def variant_rows(rows: Rows, variant: Variant) -> Rows:
     """Return the rows of a variant, in the order of the seeds."""
     return sorted((row for row in rows if row["variant"] == variant.name), key=lambda row: row["seed"])
 
 
 def errors(rows: Rows, variant: Variant, name: str = "test") -> list[float]:
-    """Return the error rates of a variant on the hand or another set, a seed each."""
-    return [row["cer"][name] for row in of_variant(rows, variant)]
+    """Return the error rates of a variant on the hand or another set, one per seed."""
+    return [row["cer"][name] for row in variant_rows(rows, variant)]
 
 
 def gains(rows: Rows, base: dict[str, float], variant: Variant) -> list[float]:
-    """Return what a variant takes off the error rate on the hand, a seed each."""
+    """Return the reduction of the error rate on the hand by a variant, one per seed."""
     return [base["test"] - error for error in errors(rows, variant)]
 
 
 def forgotten(rows: Rows, base: dict[str, float], variant: Variant) -> list[float]:
-    """Return what a variant adds to the error rate on the other sets, their mean, a seed each."""
-    return [mean(row["cer"][name] - base[name] for name in OTHERS) for row in of_variant(rows, variant)]
+    """Return the increase of the mean error rate on the other sets by a variant, one per seed."""
+    return [mean(row["cer"][name] - base[name] for name in OTHERS) for row in variant_rows(rows, variant)]
 
 
 def rank_sentence(rows: Rows, base: dict[str, float]) -> str:
-    """Return whether the claimed ranks suffice: whether they keep most of what the highest rank gains."""
+    """Return whether the claimed ranks suffice, that is, keep most of the gain of the highest rank."""
     highest = Variant(rank=max(RANKS))
     gain = Mean.of(gains(rows, base, highest))
     opening = f"Rank {highest.rank} takes {gain.percent()} (absolute) off the hand's error rate of {base['test']:.1%}"
@@ -58,7 +58,7 @@ def rank_sentence(rows: Rows, base: dict[str, float]) -> str:
 
 
 def forgetting_sentence(rows: Rows, base: dict[str, float]) -> str:
-    """Return whether adapters keep what the reader knew: taken out again, and while they are in."""
+    """Return whether the reader keeps its accuracy after an adapter is removed, and while it is loaded."""
     removed = [row["removed_is_bit_equal"] for row in rows if "removed_is_bit_equal" in row]
     exact = all(removed)
     out = (
@@ -82,11 +82,11 @@ def forgetting_sentence(rows: Rows, base: dict[str, float]) -> str:
 
 
 def table(rows: Rows, base: dict[str, float], names: list[Variant]) -> str:
-    """Return a row for each variant."""
+    """Return a Markdown table with one row per variant."""
     head = ["trained", "parameters", "KB in float16", "learning rate", "CPU minutes", "CER, the hand"]
     body = [["(nothing)", 0, 0, "", "", f"{base['test']:.1%}", *(f"{base[name]:.1%}" for name in OTHERS)]]
     for variant in names:
-        own = of_variant(rows, variant)
+        own = variant_rows(rows, variant)
         cells = [Mean.of(errors(rows, variant, name)).percent() for name in ("test", *OTHERS)]
         minutes = mean(row["minutes"] for row in own)
         size = [f"{own[0]['parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
@@ -95,11 +95,11 @@ def table(rows: Rows, base: dict[str, float], names: list[Variant]) -> str:
 
 
 def draw(rows: Rows, base: dict[str, float], names: list[Variant]) -> Figure:
-    """Draw the error on the hand by what is trained, and beside it the errors on the other sets by method."""
+    """Draw the error on the hand by the number of trained parameters, and the errors on the other sets by method."""
     figure = Figure(figsize=(12, 4.5))
     hand, rest = figure.subplots(1, 2)
     for variant in names:
-        error, count = Mean.of(errors(rows, variant)), of_variant(rows, variant)[0]["parameters"]
+        error, count = Mean.of(errors(rows, variant)), variant_rows(rows, variant)[0]["parameters"]
         colour = COLOURS[variant.targets] if variant.is_adapter else "black"
         marker = MARKERS[variant.projections] if variant.is_adapter else "D"
         hand.errorbar(count, 100 * error.value, 100 * error.half, fmt=marker, color=colour, capsize=3)

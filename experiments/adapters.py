@@ -1,18 +1,18 @@
-"""A LoRA's rank may be small, and LoRA keeps what the reader knew: rank, halves and layers, beside other trainings.
+"""Test whether a small LoRA rank suffices and LoRA forgets less: ranks, halves and layers, compared with full training.
 
-Reduced, on two CPU cores, about half an hour (1.1 s a step for an adapter, 1.4 for every weight, 0.6 for a frozen
-encoder, and some 25 s of reading for each training):
+Reduced size, about half an hour on two CPU cores (1.1 s per step for an adapter, 1.4 s for every weight, 0.6 s for a
+frozen encoder, and about 25 s of reading per training):
 
     OMP_NUM_THREADS=1 python -m experiments adapters runs/adapters data/ --share 1/2 &
     OMP_NUM_THREADS=1 python -m experiments adapters runs/adapters data/ --share 2/2
     wait; python -m experiments adapters runs/adapters data/
 
-On a GPU, all 36 adapters, with all lines, 123 trainings of 400 steps; not run yet:
+Full size, on a GPU: all 36 adapters with all lines, 123 trainings of 400 steps. It has not been run yet:
 
     python -m experiments adapters runs/adapters data/ --size full
 
-What is unusual: the packaged reader has learnt from every set, so the hand that is adapted to is one letter held out of
-its training, 142 lines. `--hand peraire` takes a hand of many lines, all seen before: there is little left to learn.
+The packaged reader has been trained on every set. So the hand to adapt to is one letter of 142 lines that was held out
+of its training. `--hand peraire` takes a hand with many lines; all were in the training, so there is little to gain.
 """
 
 import argparse
@@ -37,11 +37,11 @@ SIZES = {
     ),
 }
 SEEDS = 3
-TRIED_WITH = 1000  # seed of the trainings that learning rates are chosen by: none of those that are judged
+TRIED_WITH = 1000  # seed of the trainings that choose the learning rates; no other training has it
 
 
 def try_rates(folder: Path, lines: Path, size: Size, part: int, parts: int) -> Rows:
-    """Return what each method's learning rates come to in validation: this share's, then what is missing."""
+    """Return the validation error of each learning rate of each method; this share's trainings run first."""
     jobs = [(variant, rate) for variant in METHODS for rate in RATES[variant.method]]
 
     def found(variant: Variant, rate: float) -> dict[str, Any]:
@@ -55,12 +55,12 @@ def try_rates(folder: Path, lines: Path, size: Size, part: int, parts: int) -> R
 
 
 def best_rate(tried: Rows, method: str) -> float:
-    """Return the learning rate of a method that errs least in validation."""
+    """Return the learning rate of a method with the lowest validation error."""
     return min((row for row in tried if row["method"] == method), key=lambda row: row["validation"])["rate"]
 
 
 def verdict(rows: Rows, base: dict[str, float], size: Size, hand: str) -> str:
-    """Return what the numbers say of both claims, and under what conditions."""
+    """Return the verdicts on both claims, with the conditions of the measurement."""
     text = f"{rank_sentence(rows, base)}\n\n{forgetting_sentence(rows, base)}"
     if not size.crossed:
         text += (
@@ -73,13 +73,15 @@ def verdict(rows: Rows, base: dict[str, float], size: Size, hand: str) -> str:
 
 
 def main() -> None:
-    """Train what is not done, then publish."""
+    """Run the missing trainings, and publish the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="for the trainings: those that are done are not done again")
+    parser.add_argument("folder", type=Path, help="folder for the trainings; finished trainings in it are reused")
     parser.add_argument("data", type=Path, help="folder of the line sets")
     parser.add_argument("--size", choices=SIZES, default="reduced")
     parser.add_argument("--hand", choices=HANDS, default="tessier")
-    parser.add_argument("--share", metavar="1/2", default="1/1", help="run the first of two shares, publish nothing")
+    parser.add_argument(
+        "--share", metavar="1/2", default="1/1", help="run only this share of the trainings; do not publish"
+    )
     arguments = parser.parse_args()
     size, hand = SIZES[arguments.size], HANDS[arguments.hand]
     if size.device == "cpu":

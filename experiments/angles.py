@@ -1,11 +1,11 @@
-"""Arbitrary angles: error at every 15 degrees, for three groups and for a ViT that learnt lines at all angles.
+"""Measure the error at every 15°, for three groups and for a ViT that was trained on lines at all angles.
 
     python -m experiments angles runs/angles data/                 (reduced: two cores, with --share)
     python -m experiments angles runs/angles data/ --size full     (one GPU)
 
-What is unusual: the GSA-Nets learn upright lines alone, and C8 and C16 see what lies between quarter turns through
-interpolated patches. The ViT draws every line at a new angle each time, is told where it lies, and gets the time of the
-costliest group. Cost of the reduced size: 25 minutes of one core a seed, most of it C16's and, for that, the ViT's.
+The GSA-Nets are trained on upright lines only. C8 and C16 interpolate patches at angles between quarter turns. The ViT
+gets every line at a new random angle each time, with the angle as a training label, and it is trained for the time of
+the slowest group. Cost of the reduced size: 25 minutes of one core per seed, most of it for C16 and hence for the ViT.
 """
 
 from dataclasses import replace
@@ -16,67 +16,69 @@ from matplotlib.figure import Figure
 
 from benchmarks.marked_tables import markdown
 from experiments.record import Mean
-from experiments.sizes import Rows, Size, Told, read_command_line
-from experiments.small_reader import Design, judge, parameters_of, seconds_a_step, train
+from experiments.sizes import Comparison, Rows, Size, read_command_line
+from experiments.small_reader import Design, count_parameters, evaluate, seconds_per_step, train
 
 GROUPS = ("C4", "C8", "C16")
 VIT = "ViT, lines at all angles"
-LINES = 100  # of the test lines: each is read at every angle
+LINES = 100  # number of test lines; each is read at every angle
 STEP = 15
 ANGLES = [float(angle) for angle in range(0, 360, STEP)]
 
 
 def design_of(kind: str, size: Size) -> Design:
-    """Return a reader's shape."""
+    """Return the design of a reader."""
     if kind == VIT:
         return replace(size.design, group="C1", directions=len(ANGLES))
     return replace(size.design, group=kind)
 
 
-def costs(told: Told, name: str) -> dict[str, float]:
-    """Return what a step costs each reader, in seconds."""
-    lines = told.size.lines(told.data, name, "train", 200, 0)
-    lesson = told.size.lesson(0)
+def costs(comparison: Comparison, name: str) -> dict[str, float]:
+    """Return the time of a training step of each reader, in seconds."""
+    lines = comparison.size.lines(comparison.data, name, "train", 200, 0)
+    settings = comparison.size.settings(0)
     return {
-        kind: seconds_a_step(design_of(kind, told.size), replace(lesson, turns="any" if kind == VIT else "none"), lines)
+        kind: seconds_per_step(
+            design_of(kind, comparison.size), replace(settings, turns="any" if kind == VIT else "none"), lines
+        )
         for kind in (*GROUPS, VIT)
     }
 
 
-def run(told: Told, name: str, kind: str, seed: int, cost: dict[str, float]) -> dict[str, Any]:
-    """Teach one reader with all the lines; return its error at each angle."""
-    lines = told.size.lines(told.data, name, "train", told.size.counts[-1], seed)
-    lesson = told.size.lesson(seed)
+def run(comparison: Comparison, name: str, kind: str, seed: int, cost: dict[str, float]) -> dict[str, Any]:
+    """Train one reader with all lines, and return its error at each angle."""
+    lines = comparison.size.lines(comparison.data, name, "train", comparison.size.counts[-1], seed)
+    settings = comparison.size.settings(seed)
     if kind == VIT:
-        lesson = replace(lesson, turns="any", steps=round(lesson.steps * max(cost.values()) / cost[VIT]))
-    reader = train(design_of(kind, told.size), lesson, lines)
-    test = told.size.test(told.data, name)[:LINES]
-    angles = {str(angle): judge(reader, test, angle) for angle in ANGLES}
-    found = {"set": name, "variant": kind, "seed": seed, "steps": lesson.steps}
-    return found | {"parameters": parameters_of(reader), "angles": angles}
+        settings = replace(settings, turns="any", steps=round(settings.steps * max(cost.values()) / cost[VIT]))
+    reader = train(design_of(kind, comparison.size), settings, lines)
+    test = comparison.size.test(comparison.data, name)[:LINES]
+    angles = {str(angle): evaluate(reader, test, angle) for angle in ANGLES}
+    found = {"set": name, "variant": kind, "seed": seed, "steps": settings.steps}
+    return found | {"parameters": count_parameters(reader), "angles": angles}
 
 
 def curve(rows: Rows, name: str, kind: str) -> list[Mean]:
-    """Return the error rate at each angle, over seeds."""
+    """Return the error rate at each angle, averaged over seeds."""
     own = [row for row in rows if (row["set"], row["variant"]) == (name, kind)]
     return [Mean.of([row["angles"][str(angle)]["cer"] for row in own]) for angle in ANGLES]
 
 
-def from_nearest_turn(angle: float, group: str) -> float:
-    """Return how many degrees lie between an angle and the group's nearest rotation."""
+def distance_to_rotation(angle: float, group: str) -> float:
+    """Return the distance in degrees from an angle to the nearest rotation of the group."""
     between = 360 / int(group[1:])
     return abs((angle + between / 2) % between - between / 2)
 
 
 def mean_errors(rows: Rows, name: str, kind: str, chosen: list[float]) -> list[float]:
-    """Return the mean error rate over some angles, a seed each."""
+    """Return the mean error rate over the chosen angles, one per seed."""
     own = [row for row in rows if (row["set"], row["variant"]) == (name, kind)]
     return [float(np.mean([row["angles"][str(angle)]["cer"] for angle in chosen])) for row in own]
 
 
 def table(rows: Rows, size: Size) -> str:
-    """Return Markdown: a row a reader, the mean error by distance from the next quarter turn, and over all angles."""
-    distances = sorted({from_nearest_turn(angle, "C4") for angle in ANGLES})
+    """Return a Markdown table: mean errors by distance from a quarter turn and over all angles, one row per reader."""
+    distances = sorted({distance_to_rotation(angle, "C4") for angle in ANGLES})
     head = [
         "set",
         "reader",
@@ -88,7 +90,7 @@ def table(rows: Rows, size: Size) -> str:
     for name in size.sets:
         for kind in (*GROUPS, VIT):
             cells = [
-                Mean.of(mean_errors(rows, name, kind, [a for a in ANGLES if from_nearest_turn(a, "C4") == distance]))
+                Mean.of(mean_errors(rows, name, kind, [a for a in ANGLES if distance_to_rotation(a, "C4") == distance]))
                 for distance in distances
             ]
             cells.append(Mean.of(mean_errors(rows, name, kind, ANGLES)))
@@ -98,13 +100,13 @@ def table(rows: Rows, size: Size) -> str:
 
 
 def verdict(rows: Rows, size: Size) -> str:
-    """Say where finite groups stop: the angle off its nearest rotation at which each has twice its least error."""
+    """Return the limits of the groups: the distance from a rotation at which each has twice its smallest error."""
     sentences = []
     for name in size.sets:
         for group in GROUPS:
             means = {angle: mean.value for angle, mean in zip(ANGLES, curve(rows, name, group), strict=True)}
             best = min(means.values())
-            lost = [from_nearest_turn(angle, group) for angle, value in means.items() if value > max(2 * best, 0.02)]
+            lost = [distance_to_rotation(angle, group) for angle, value in means.items() if value > max(2 * best, 0.02)]
             stops = f"from {min(lost):g}° off its nearest rotation" if lost else "nowhere"
             if lost and not min(lost):
                 stops = "already at rotations of its own, between the quarter turns"
@@ -133,7 +135,7 @@ def verdict(rows: Rows, size: Size) -> str:
 
 
 def draw(rows: Rows, size: Size) -> Figure:
-    """Draw errors around the circle."""
+    """Draw the error by angle in polar coordinates."""
     figure = Figure(figsize=(7 * len(size.sets), 7))
     panels = figure.subplots(1, len(size.sets), squeeze=False, subplot_kw={"projection": "polar"})[0]
     around = np.deg2rad([*ANGLES, 360.0])
@@ -152,11 +154,11 @@ def draw(rows: Rows, size: Size) -> Figure:
 
 
 def main() -> None:
-    """Train what is not done, then publish."""
-    told = read_command_line(__doc__)
-    cost = told.costs(costs)
-    jobs = told.jobs(run, (*GROUPS, VIT), cost)
-    told.compare(
+    """Run the missing trainings, and publish the results."""
+    comparison = read_command_line(__doc__)
+    cost = comparison.costs(costs)
+    jobs = comparison.jobs(run, (*GROUPS, VIT), cost)
+    comparison.run_and_publish(
         __file__,
         jobs,
         verdict,

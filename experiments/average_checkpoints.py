@@ -1,9 +1,9 @@
-"""Average the weights of a checkpoint and of what fine-tuning made of it: reads new lines, and forgets less.
+"""Average the weights of a checkpoint before and after fine-tuning, to read new lines and forget less.
 
     python -m experiments average_checkpoints before/ after/ averaged/ --share 0.5
 
-θ = (1 − share) · θ_before + share · θ_after, which is as equivariant as any weights are. Choose the share by validation
-lines of both kinds, `trocr-gsa evaluate`. Source: Wortsman et al. 2022 (2109.01903), §2.
+θ = (1 − share) · θ_before + share · θ_after. Equivariance holds for any weights, so for these, too. Choose the
+share with `trocr-gsa evaluate` on validation lines of both kinds. Source: Wortsman et al. 2022 (2109.01903), §2.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from trocr_gsa import TrOCRGSAModel
 
 
 def average(before: Path, after: Path, share: float, target: Path) -> None:
-    """Write to `target` what lies between two checkpoints, with the processor of the second.
+    """Write the weighted mean of two checkpoints to `target`, with the processor of the second.
 
     Args:
         before: folder of a checkpoint.
-        after: folder of another one, of the same shape.
-        share: of the second, in [0, 1].
+        after: folder of another checkpoint with the same shapes.
+        share: weight of the second checkpoint, in [0, 1].
         target: folder to write to.
 
     Raises:
@@ -42,11 +42,11 @@ def average(before: Path, after: Path, share: float, target: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line and average."""
+    """Parse the command line, and average the checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path, help="folder of a checkpoint")
-    parser.add_argument("after", type=Path, help="folder of what fine-tuning made of it")
+    parser.add_argument("after", type=Path, help="folder of the fine-tuned checkpoint")
     parser.add_argument("target", type=Path, help="folder to write to")
-    parser.add_argument("--share", type=float, default=0.5, help="of the second, in [0, 1]")
+    parser.add_argument("--share", type=float, default=0.5, help="weight of the second checkpoint, in [0, 1]")
     arguments = parser.parse_args()
     average(arguments.before, arguments.after, arguments.share, arguments.target)

@@ -1,11 +1,12 @@
-"""One encoder with a CTC head, trained on the packaged reader's lines: what its size, patches and embedding are worth.
+"""Train one encoder variant with a CTC head on the packaged reader's lines, to compare sizes, patches and embeddings.
 
     python -m experiments encoder_contest narrow_16 prepared/ runs/contest/narrow_16 --minutes 60
     python -m experiments encoder_contest narrow_16 prepared/ runs/contest/narrow_16 --minutes 60 --start my_model
 
-One thread; minutes are the processor's, so that what else runs on the machine does not count. A run that was stopped
-continues from its state. `model.safetensors` holds the averaged weights, for `warm_start=`; `log.jsonl` holds the error
-rates of validation lines by kind, and the share of lines of ten characters or more whose orientation is right.
+It runs in one thread. Minutes are processor time, so that other load on the machine does not matter. A run that was
+stopped continues from its state. `model.safetensors` contains the averaged weights, for `warm_start=`. `log.jsonl`
+contains the error rates on validation lines by kind, and the share of correct orientations among lines of at least ten
+characters.
 """
 
 import argparse
@@ -61,18 +62,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "narrow_24_conv": NARROW | BY_24 | CONV,
     "narrow_24_conv_256": NARROW | BY_24 | CONV | WIDE_256,
 }
-PIXELS_PER_STEP = 4  # of the CTC head, along the line
+PIXELS_PER_STEP = 4  # width of a CTC frame
 BATCH_PIXELS = 2500 * 16 * 16
 WARM_UP, RATE, DECAY, EMA, POSE_LOSS, CLIP = 200, 1.5e-3, 0.05, 0.998, 0.3, 1.0
 EVALUATE_EVERY, VALIDATION_LINES, LONGEST = 10.0, 40, 256
 
 
 class EncoderWithCTC(nn.Module):
-    """An encoder and a CTC head, named as the reader's.
+    """An encoder and a CTC head, with the same parameter names as in the reader.
 
     Args:
-        config: the encoder's.
-        tokenizer: whose letters the head writes.
+        config: configuration of the encoder.
+        tokenizer: tokenizer whose tokens the head predicts.
     """
 
     def __init__(self, config: GSANetConfig, tokenizer: Any) -> None:
@@ -83,7 +84,7 @@ class EncoderWithCTC(nn.Module):
         self.ctc_head = CTCHead(config.hidden_size, len(tokenizer), steps, tokenizer.pad_token_id)
 
     def forward(self, labels: Tensor | None = None, pose_labels: Any = None, **inputs: Tensor) -> Any:
-        """Return the loss, or without labels the texts read and the likeliest poses."""
+        """Return the loss; without labels, the predicted tokens and the most probable poses."""
         out = self.encoder(**inputs, pose_labels=pose_labels)
         logits, lengths = self.ctc_head(out.pose_hidden_state, out.pose_positions, out.pose_mask)
         if labels is None:
@@ -92,7 +93,7 @@ class EncoderWithCTC(nn.Module):
 
 
 def kinds(folder: Path) -> dict[str, str]:
-    """Return the kind of every set: what its parquet file says, or hand."""
+    """Return the kind of every set: the one in its parquet file, or "hand"."""
     found = {}
     for path in sorted(folder.glob("*.parquet")):
         table = pq.read_schema(path).names
@@ -101,7 +102,7 @@ def kinds(folder: Path) -> dict[str, str]:
 
 
 def training_lines(folder: Path, fit: LineFit) -> AugmentedLines:
-    """Return the sets by the square root of their size, hands twice."""
+    """Return a mixture of the sets, weighted by the square root of their size; handwriting has twice the weight."""
     kind = kinds(folder)
     sets = {path.stem: FittingLines(open_source(str(path), "train"), fit) for path in sorted(folder.glob("*.parquet"))}
     weights = [len(lines) ** 0.5 * (2 if kind[name] == "hand" else 1) for name, lines in sets.items()]
@@ -109,7 +110,7 @@ def training_lines(folder: Path, fit: LineFit) -> AugmentedLines:
 
 
 def validation_lines(folder: Path, fit: LineFit) -> dict[str, list[LineSample]]:
-    """Return the first lines of every set that fit, by kind."""
+    """Return the first fitting lines of every set, by kind."""
     kind, found = kinds(folder), {}
     for path in sorted(folder.glob("*.parquet")):
         lines = FittingLines(open_source(str(path), "validation"), fit, VALIDATION_LINES)
@@ -119,15 +120,15 @@ def validation_lines(folder: Path, fit: LineFit) -> dict[str, list[LineSample]]:
 
 @torch.inference_mode()
 def scores(model: EncoderWithCTC, processor: Any, sets: dict[str, list[LineSample]]) -> dict[str, float]:
-    """Return the error rate of each kind and how often the orientation of longer lines is right."""
+    """Return the error rate of each kind, and the share of longer lines with a correct orientation."""
     model.eval()
     found, right = {}, []
     for kind, lines in sets.items():
         texts: list[str] = []
         for start in range(0, len(lines), 16):
             part = lines[start : start + 16]
-            letters, poses = model(**processor(images=[line.image for line in part]))
-            texts += processor.tokenizer.batch_decode(letters, skip_special_tokens=True)
+            tokens, poses = model(**processor(images=[line.image for line in part]))
+            texts += processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             right += [pose == 0 for line, pose in zip(part, poses.tolist(), strict=True) if len(line.text) >= 10]
         found[f"cer/{kind}"] = metrics.cer([line.text for line in lines], texts)
     model.train()
@@ -135,7 +136,7 @@ def scores(model: EncoderWithCTC, processor: Any, sets: dict[str, list[LineSampl
 
 
 def start_from(model: EncoderWithCTC, folder: str) -> None:
-    """Take every weight of a reader's encoder and CTC head whose name and shape agree."""
+    """Load those weights of a reader's encoder and CTC head whose name and shape agree."""
     own = model.state_dict()
     found = {name: weight for name, weight in load_file(Path(folder) / "model.safetensors").items() if name in own}
     own |= {name: weight.float() for name, weight in found.items() if weight.shape == own[name].shape}
@@ -143,13 +144,13 @@ def start_from(model: EncoderWithCTC, folder: str) -> None:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write the state whole or not at all."""
+    """Write the state atomically."""
     torch.save(state, path.with_suffix(".partial"))
     os.replace(path.with_suffix(".partial"), path)
 
 
 def batches(folder: Path, processor: Any, model: EncoderWithCTC, step: int) -> Iterator[dict[str, Any]]:
-    """Return the endless training batches from a step on."""
+    """Return an endless iterator of training batches, starting at a step."""
     lines = training_lines(folder / "train", LineFit(processor, LONGEST))
     size = processor.image_processor.patch_size
     sampler = BucketBatchSampler(lines, processor.image_processor.num_patches, BATCH_PIXELS // size**2)
@@ -158,13 +159,13 @@ def batches(folder: Path, processor: Any, model: EncoderWithCTC, step: int) -> I
 
 
 def main() -> None:
-    """Train one variant."""
+    """Parse the command line, and train one variant."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", choices=VARIANTS)
-    parser.add_argument("data", type=Path, help="folder of what prepare_hands wrote")
+    parser.add_argument("data", type=Path, help="folder that prepare_hands has written")
     parser.add_argument("output", type=Path, help="folder of the run")
-    parser.add_argument("--minutes", type=float, required=True, help="of the processor")
-    parser.add_argument("--start", help="folder of a reader whose weights it begins with")
+    parser.add_argument("--minutes", type=float, required=True, help="training time in minutes of processor time")
+    parser.add_argument("--start", help="folder of a reader with the initial weights")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     variant, data, out = options.variant, options.data, options.output

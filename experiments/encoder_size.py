@@ -1,11 +1,10 @@
-"""Fewer parameters: error against the encoder's size, at equal data, GSA-Net beside ViT.
+"""Test whether fewer parameters suffice: error by encoder size with the same data, for a GSA-Net and a ViT.
 
     python -m experiments encoder_size runs/encoder_size data/                 (reduced: two cores, with --share)
     python -m experiments encoder_size runs/encoder_size data/ --size full     (one GPU)
 
-What is unusual: lines lie at every quarter turn when they are read. The GSA-Net learnt upright ones alone, the ViT
-turned ones too, in the time that the GSA-Net of the same width took. Cost of the reduced size: half an hour
-of one core.
+The test lines are read at every quarter turn. The GSA-Net is trained on upright lines only, the ViT on turned lines,
+too, for the same time as the GSA-Net of the same width. Cost of the reduced size: half an hour of one core.
 """
 
 from dataclasses import replace
@@ -16,53 +15,57 @@ from matplotlib.figure import Figure
 
 from benchmarks.marked_tables import markdown
 from experiments.less_data import GSA, QUARTERS, Variant, steps_of
-from experiments.record import Mean, in_a_word
-from experiments.sizes import TURNED, Rows, Size, Told, read_command_line
-from experiments.small_reader import Design, judge, parameters_of, seconds_a_step, train
+from experiments.record import Mean, verdict_word
+from experiments.sizes import TURNED, Comparison, Rows, Size, read_command_line
+from experiments.small_reader import Design, count_parameters, evaluate, seconds_per_step, train
 
 KINDS = (Variant(GSA), Variant(QUARTERS))
 
 
 def design_of(variant: Variant, size: Size, width: int) -> Design:
-    """Return a reader's shape at a width."""
+    """Return the design of a reader with a hidden size of `width`."""
     return replace(variant.design(size.design), hidden_size=width)
 
 
-def costs(told: Told, name: str, width: int) -> dict[str, float]:
-    """Return what a step costs each reader, in seconds."""
-    lines = told.size.lines(told.data, name, "train", 200, 0)
+def costs(comparison: Comparison, name: str, width: int) -> dict[str, float]:
+    """Return the time of a training step of each reader, in seconds."""
+    lines = comparison.size.lines(comparison.data, name, "train", 200, 0)
     return {
-        variant.kind: seconds_a_step(
-            design_of(variant, told.size, width), replace(told.size.lesson(0), turns=variant.turns), lines
+        variant.kind: seconds_per_step(
+            design_of(variant, comparison.size, width), replace(comparison.size.settings(0), turns=variant.turns), lines
         )
         for variant in KINDS
     }
 
 
-def run(told: Told, name: str, width: int, variant: Variant, seed: int, cost: dict[str, float]) -> dict[str, Any]:
-    """Teach one reader with all the lines; return its error over all quarter turns."""
-    lines = told.size.lines(told.data, name, "train", told.size.counts[-1], seed)
-    lesson = replace(told.size.lesson(seed), turns=variant.turns, steps=steps_of(variant, told.size.steps, cost))
-    reader = train(design_of(variant, told.size, width), lesson, lines)
-    test = told.size.test(told.data, name)
-    angles = {str(angle): judge(reader, test, angle) for angle in (0.0, *TURNED)}
-    found = {"set": name, "width": width, "variant": variant.kind, "seed": seed, "steps": lesson.steps}
-    return found | {"parameters": parameters_of(reader.encoder), "angles": angles}
+def run(
+    comparison: Comparison, name: str, width: int, variant: Variant, seed: int, cost: dict[str, float]
+) -> dict[str, Any]:
+    """Train one reader with all lines, and return its error at every quarter turn."""
+    lines = comparison.size.lines(comparison.data, name, "train", comparison.size.counts[-1], seed)
+    settings = replace(
+        comparison.size.settings(seed), turns=variant.turns, steps=steps_of(variant, comparison.size.steps, cost)
+    )
+    reader = train(design_of(variant, comparison.size, width), settings, lines)
+    test = comparison.size.test(comparison.data, name)
+    angles = {str(angle): evaluate(reader, test, angle) for angle in (0.0, *TURNED)}
+    found = {"set": name, "width": width, "variant": variant.kind, "seed": seed, "steps": settings.steps}
+    return found | {"parameters": count_parameters(reader.encoder), "angles": angles}
 
 
 def errors(rows: Rows, name: str, width: int, kind: str) -> list[float]:
-    """Return the error rates of one reader over all quarter turns, a seed each."""
+    """Return the mean error rates of one reader over all quarter turns, one per seed."""
     own = [row for row in rows if (row["set"], row["width"], row["variant"]) == (name, width, kind)]
     return [sum(found["cer"] for found in row["angles"].values()) / len(row["angles"]) for row in own]
 
 
 def parameters(rows: Rows, width: int, kind: str) -> int:
-    """Return the encoder's size."""
+    """Return the number of parameters of an encoder."""
     return next(row["parameters"] for row in rows if (row["width"], row["variant"]) == (width, kind))
 
 
 def table(rows: Rows, size: Size) -> str:
-    """Return Markdown, a row a set and a width."""
+    """Return a Markdown table with one row per set and width."""
     head = ["set", "width", *(f"{variant.kind}: {what}" for variant in KINDS for what in ("parameters", "CER"))]
     body = []
     for name in size.sets:
@@ -76,7 +79,7 @@ def table(rows: Rows, size: Size) -> str:
 
 
 def verdict(rows: Rows, size: Size) -> str:
-    """Say whether a GSA-Net reads as well as a larger ViT, and better than one of its own size."""
+    """Return whether the GSA-Net has a lower error than a ViT of the same size, and than a larger one."""
     cases, wins, losses, smaller, sentences = 0, 0, 0, 0, []
     for name in size.sets:
         for place, width in enumerate(size.widths):
@@ -91,14 +94,14 @@ def verdict(rows: Rows, size: Size) -> str:
                 sentences.append(f"- {name}, {before} wide: {gap.percent()} to the ViT with {times:.1f} times as many.")
     larger = cases - len(size.sets)
     return (
-        f"**{in_a_word(wins, losses, cases)}.** Of {cases} widths the GSA-Net errs less than a ViT of its size in "
+        f"**{verdict_word(wins, losses, cases)}.** Of {cases} widths the GSA-Net errs less than a ViT of its size in "
         f"{wins} and more in {losses}; of {larger} comparisons with the next larger ViT it errs less in {smaller}. "
         "Error rate of the GSA-Net less that of the ViT, paired by seed:\n\n" + "\n".join(sentences)
     )
 
 
 def draw(rows: Rows, size: Size) -> Figure:
-    """Draw errors by encoder size."""
+    """Draw the error by encoder size."""
     figure = Figure(figsize=(6 * len(size.sets), 4.2))
     for axes, name in zip(figure.subplots(1, len(size.sets), squeeze=False)[0], size.sets, strict=True):
         for variant in KINDS:
@@ -113,18 +116,18 @@ def draw(rows: Rows, size: Size) -> Figure:
 
 
 def main() -> None:
-    """Train what is not done, then publish."""
-    told = read_command_line(__doc__)
+    """Run the missing trainings, and publish the results."""
+    comparison = read_command_line(__doc__)
     cost = {
-        (name, width): told.kept(f"cost-{name}-{width}", partial(costs, told, name, width))
-        for name in told.size.sets
-        for width in told.size.widths
+        (name, width): comparison.stored(f"cost-{name}-{width}", partial(costs, comparison, name, width))
+        for name in comparison.size.sets
+        for width in comparison.size.widths
     }
     jobs = {
-        f"{name}-{width}-{variant.kind}-{seed}": partial(run, told, name, width, variant, seed, cost[name, width])
-        for seed in range(told.seeds)
-        for name in told.size.sets
-        for width in told.size.widths
+        f"{name}-{width}-{variant.kind}-{seed}": partial(run, comparison, name, width, variant, seed, cost[name, width])
+        for seed in range(comparison.seeds)
+        for name in comparison.size.sets
+        for width in comparison.size.widths
         for variant in KINDS
     }
-    told.compare(__file__, jobs, verdict, table, draw, "Error rate by encoder size")
+    comparison.run_and_publish(__file__, jobs, verdict, table, draw, "Error rate by encoder size")

@@ -1,10 +1,10 @@
-"""Fonts of Fontsource as whole font files: their npm packages cut each face into subsets, which this joins again.
+"""Join the fonts of Fontsource into whole font files: its npm packages split each face into subsets.
 
     npm install @fontsource/NAME …                                   (the names of experiments/rendered_fonts.txt)
     python -m experiments font_folder node_modules/@fontsource fonts/ --names experiments/rendered_fonts.txt
 
-writes fonts/SECTION/NAME-WEIGHT-STYLE.ttf for each section of the list. Needs fonttools and brotli (`pip install
-"fonttools[woff]"`). A face whose subsets cannot be joined keeps the letters of its Latin one.
+The last command writes fonts/SECTION/NAME-WEIGHT-STYLE.ttf for each section of the list. It needs fonttools and brotli
+(`pip install "fonttools[woff]"`). If the subsets of a face cannot be joined, only its Latin subset is written.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from fontTools.ttLib import TTFont
 
 SUBSETS = ("latin", "latin-ext")
 FACES = {"cursive": ("400-normal",), "casual": ("400-normal", "700-normal"), "monospaced": ("400-normal",)}
-ALL_FACES = ("400-normal", "700-normal", "400-italic")  # of any other section
+ALL_FACES = ("400-normal", "700-normal", "400-italic")  # faces of every other section
 
 
 def read_names(path: Path) -> dict[str, list[str]]:
-    """Return the names of each [section] of a list; a line that begins with # is a comment."""
+    """Return the names in each [section] of a list; lines that begin with # are comments."""
     sections: dict[str, list[str]] = {}
     names: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -33,7 +33,7 @@ def read_names(path: Path) -> dict[str, list[str]]:
 
 
 def join_subsets(files: list[Path]) -> TTFont:
-    """Return one font with the letters of all files, the first of which says what it is called."""
+    """Return one font with the characters of all files, named as the first one."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for file in files:
@@ -44,13 +44,13 @@ def join_subsets(files: list[Path]) -> TTFont:
         if len(paths) > 1:
             try:
                 return Merger().merge(paths)
-            except Exception as error:  # tables that fonttools cannot join raise anything
+            except Exception as error:  # fonttools raises errors of many types
                 print(f"{files[0].name}: only its first subset is kept ({error})")
         return TTFont(io.BytesIO(Path(paths[0]).read_bytes()))
 
 
 def write_fonts(packages: Path, target: Path, names: dict[str, list[str]]) -> int:
-    """Write every face that is installed and not yet there; return their number."""
+    """Write every installed face that is missing in `target`, and return their number."""
     written = 0
     for section, families in names.items():
         for family in families:
@@ -67,7 +67,7 @@ def write_fonts(packages: Path, target: Path, names: dict[str, list[str]]) -> in
 
 
 def main() -> None:
-    """Read the arguments and write the folder."""
+    """Parse the command line, and write the fonts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packages", type=Path, help="node_modules/@fontsource")
     parser.add_argument("target", type=Path, help="folder to write to")

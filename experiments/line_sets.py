@@ -1,7 +1,7 @@
-"""Lines to learn from and to be judged by: handwritten digits in a row, for two cores, or the lines of a folder.
+"""Lines for training and testing: rows of handwritten digits, for two cores, or the lines of a folder.
 
-What is unusual: a line is turned as a float image of mean 0 and deviation 1, without being scaled anew, so that letters
-keep their size at every angle; patches that lie beside the turned line are no patches of it.
+A line is rotated as a float image with mean 0 and standard deviation 1. It is not scaled again, so that characters keep
+their size at every angle. Patches beside the rotated line are masked as padding.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from experiments.mnist import load_digits
 from trocr_gsa.data import open_source
 from trocr_gsa.model.patches import cut_patches
 
-DIGITS_FOR_VALIDATION = 10_000  # the last ones of MNIST's train file
+DIGITS_FOR_VALIDATION = 10_000  # the last ones in MNIST's training file
 FEWEST, MOST = 3, 6  # digits in a line
-CLOSEST, WIDEST = -6, 4  # pixels of 28 between one digit's square and the next
+CLOSEST, WIDEST = -6, 4  # gap in pixels between the squares of 28 pixels of neighbouring digits
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of writing.
+    """A line of text.
 
     Attributes:
-        pixels: (height, width) float32, of mean 0 and deviation 1.
-        text: what stands there.
+        pixels: (height, width) float32, with mean 0 and standard deviation 1.
+        text: transcription.
     """
 
     pixels: np.ndarray
@@ -36,7 +36,7 @@ class Line:
 
 
 def digit_lines(folder: Path, split: str, count: int, height: int, unit: int, seed: int) -> list[Line]:
-    """Draw lines of MNIST digits, `height` and a multiple of `unit` pixels large; splits share no digit."""
+    """Return random lines of MNIST digits; heights and widths as in `fitted`. Splits share no digit."""
     pixels, labels = load_digits(folder, "test" if split == "test" else "train")
     if split == "train":
         pixels, labels = pixels[:-DIGITS_FOR_VALIDATION], labels[:-DIGITS_FOR_VALIDATION]
@@ -57,29 +57,29 @@ def digit_lines(folder: Path, split: str, count: int, height: int, unit: int, se
 
 
 def folder_lines(folder: Path, split: str, count: int, height: int, unit: int, seed: int) -> list[Line]:
-    """Draw lines of an imagefolder's split, without putting any back."""
+    """Return random lines of one split of an imagefolder, each at most once."""
     lines = open_source(str(folder), split)
     chosen = np.random.default_rng(seed).permutation(len(lines))[:count]
     return [fitted(lines[int(index)].image.convert("L"), lines[int(index)].text, height, unit) for index in chosen]
 
 
 def fitted(image: Image.Image, text: str, height: int, unit: int) -> Line:
-    """Return a grey picture as a line `height` and a multiple of `unit` pixels large."""
+    """Return a greyscale image as a line, `height` pixels high, its width a multiple of `unit` pixels."""
     columns = max(1, round(image.width * height / image.height / unit))
-    width = columns * unit  # whole patches: padding would lie otherwise once the line is turned
+    width = columns * unit  # whole patches: otherwise padding would depend on the rotation
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
     return Line((pixels - pixels.mean()) / max(float(pixels.std()), 1e-3), text)
 
 
 def turned(pixels: np.ndarray, angle: float, patch_size: int) -> tuple[Tensor, Tensor]:
-    """Turn a line counter-clockwise and pad both sides of it alike to whole patches.
+    """Rotate a line counter-clockwise, and pad it equally on both sides to whole patches.
 
     Args:
         pixels: (height, width).
         angle: degrees.
-        patch_size: side of a patch.
+        patch_size: side of a patch in pixels.
 
-    Returns: pixels (height, width), and which of its patches hold some of the line, (row, column) bool.
+    Returns: pixels (height, width), and (row, column) bool, True for patches that contain a part of the line.
     """
     ground = float(np.median(np.concatenate((pixels[0], pixels[-1]))))
     if angle % 90 == 0:
@@ -97,7 +97,7 @@ def turned(pixels: np.ndarray, angle: float, patch_size: int) -> tuple[Tensor, T
 
 
 def batch(pages: Sequence[tuple[Tensor, Tensor]], patch_size: int) -> dict[str, Tensor]:
-    """Return turned lines as a set of patches, as a GSA-Net takes them."""
+    """Return rotated lines as the inputs of a GSA-Net: patches, padding mask and shapes."""
     patches = [cut_patches(page[None, None], patch_size) for page, _ in pages]
     longest = max(patch.shape[1] for patch, _ in patches)
     pixel_values = torch.zeros(len(pages), longest, patch_size**2)

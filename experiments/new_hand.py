@@ -1,14 +1,14 @@
-"""Teach the packaged reader a hand that it has never seen, from few lines, and write what that gains.
+"""Fine-tune the packaged reader on a few lines of a new hand, and measure the gain.
 
     python -m experiments new_hand runs/new_hand trocr_gsa/checkpoint/README.md \
         --hand lines/cremma-mss-19-test.parquet data/lettre-boudreau-tessier
     python -m experiments new_hand runs/new_hand --share 1/2 --hand … & python -m experiments new_hand … --share 2/2
 
-A hand is one document of a compiled file that no training line of the base came from. The last three tenths of its
-lines are read; of those before them an adapter learns 25, 50 or all, by `lora_few_lines`, in as many steps
-whichever lines it gets: nothing is chosen by what is read. Where lines are drawn, they are drawn three times. Trainings
-and readings are kept, so a run that was stopped goes on. Some two minutes of one CPU core for each of the seven
-trainings of a hand.
+A hand is one document of a compiled file; no line of it was in the training of the base model. The last three tenths of
+its lines are test lines. An adapter is trained on 25, 50 or all of the lines before them, with `lora_few_lines`. The
+number of steps is always the same, and nothing is chosen by means of the test lines. Random choices of training lines
+are made three times. Trainings and readings are kept, so that a stopped run continues. Each of the seven trainings of a
+hand takes about two minutes of one CPU core.
 """
 
 import argparse
@@ -29,20 +29,20 @@ from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
 CONFIG = "lora_few_lines"
-COUNTS = (25, 50)  # lines learnt from, and then all of them
-DRAWS = 3  # of so many lines
-READ = 0.3  # share of a hand's lines, its last ones
+COUNTS = (25, 50)  # numbers of training lines; all lines are used, too
+DRAWS = 3  # random choices of training lines for each of `COUNTS`
+READ = 0.3  # share of test lines: the last ones of a hand
 
 
 @dataclass(frozen=True)
 class Hand:
-    """Lines of one document: those to learn from, and those to read.
+    """Training and test lines of one document.
 
     Attributes:
-        name: of the document.
-        learn: a compiled file.
-        read: a compiled file.
-        available: lines to learn from.
+        name: name of the document.
+        learn: compiled file of the training lines.
+        read: compiled file of the test lines.
+        available: number of training lines.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Hand:
 
     @classmethod
     def cut(cls, source: Path, document: str, folder: Path) -> "Hand":
-        """Split one document of a compiled file in two.
+        """Split the lines of one document of a compiled file in two, and write both parts to `folder`.
 
         Raises:
-            ValueError: if the file has no line of it.
+            ValueError: if the file has no line of the document.
         """
         table = pq.read_table(source)
         lines = table.filter(pc.field("document") == document)
@@ -67,27 +67,27 @@ class Hand:
         )
         folder.mkdir(parents=True, exist_ok=True)
         for part, path in ((lines.slice(0, hand.available), hand.learn), (lines.slice(hand.available), hand.read)):
-            whole = path.with_suffix(f".{os.getpid()}")  # another share may be reading the one that is there
+            whole = path.with_suffix(f".{os.getpid()}")  # another share may be reading the existing file
             pq.write_table(part, whole)
             whole.replace(path)
         return hand
 
-    def lessons(self) -> list[tuple[int, int]]:
-        """Return every (number of lines, draw) that is learnt from."""
+    def trainings(self) -> list[tuple[int, int]]:
+        """Return (number of lines, draw) of every training."""
         drawn = [(count, draw) for count in COUNTS if count < self.available for draw in range(DRAWS)]
         return [*drawn, (self.available, 0)]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What reading a hand comes to.
+    """Results on one hand.
 
     Attributes:
-        hand: the document.
-        lines: learnt from.
-        read: lines.
-        cer: of each draw.
-        wer: of each draw.
+        hand: name of the document.
+        lines: number of training lines.
+        read: number of test lines.
+        cer: character error rate of each draw.
+        wer: word error rate of each draw.
     """
 
     hand: str
@@ -98,22 +98,22 @@ class Row:
 
 
 def learn(hand: Hand, count: int, draw: int, folder: Path) -> Contestant:
-    """Return the packaged reader with an adapter that learnt from `count` lines, training it if it is not there."""
+    """Return the packaged reader with an adapter trained on `count` lines; train the adapter if it is missing."""
     output = folder / f"{hand.name}-{count}-{draw}"
     adapter = output / "best"
     if not adapter.is_dir():
-        told = {"train": [str(hand.learn)], "train_lines": count, "seed": draw, "output": str(output)}
-        finetune(TrainingArguments.from_dict(read_config(CONFIG) | told))
+        arguments = {"train": [str(hand.learn)], "train_lines": count, "seed": draw, "output": str(output)}
+        finetune(TrainingArguments.from_dict(read_config(CONFIG) | arguments))
     return Contestant.of_model(f"{count} lines, draw {draw}", adapter=adapter)
 
 
 def measure(hand: Hand, folder: Path) -> list[Row]:
-    """Read a hand before and after learning from it."""
+    """Return the error rates on a hand before and after fine-tuning."""
     readings = Readings(folder / "readings", {hand.name: str(hand.read)})
     rows: dict[int, Row] = {}
-    pupils = [(count, learn(hand, count, draw, folder)) for count, draw in hand.lessons()]
-    for count, pupil in [(0, Contestant.of_model("packaged")), *pupils]:
-        found = tables.summary(readings, pupil, hand.name)
+    adapted = [(count, learn(hand, count, draw, folder)) for count, draw in hand.trainings()]
+    for count, contestant in [(0, Contestant.of_model("packaged")), *adapted]:
+        found = tables.summary(readings, contestant, hand.name)
         row = rows.setdefault(count, Row(hand.name, count, found.lines, [], []))
         row.cer.append(found.cer)
         row.wer.append(found.wer)
@@ -127,25 +127,25 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def spread(rates: Sequence[float]) -> str:
-    """Write the mean of some rates and, where there are several, the lowest and the highest."""
+    """Return the mean of the rates as text, followed by the lowest and the highest if there are several."""
     mean = tables.percent(statistics.mean(rates))
     return mean if len(rates) == 1 else f"{mean} ({tables.percent(min(rates))}–{tables.percent(max(rates))})"
 
 
 def main() -> None:
-    """Learn, read, write; or learn a share."""
+    """Train, read, and write the results; with `--share`, only train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of trainings and readings")
-    parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with markers")
+    parser.add_argument("folder", type=Path, help="folder for trainings and readings")
+    parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with the table's two marker comments")
     parser.add_argument("--hand", nargs=2, action="append", required=True, metavar=("FILE", "DOCUMENT"))
-    parser.add_argument("--share", metavar="1/2", help="do the first of two shares of the trainings, write nothing")
+    parser.add_argument("--share", metavar="1/2", help="run only this share of the trainings; write no results")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/new_hand.json"))
     arguments = parser.parse_args()
     hands = [Hand.cut(Path(file), document, arguments.folder) for file, document in arguments.hand]
     if arguments.share:
         part, parts = map(int, arguments.share.split("/"))
-        lessons = [(hand, *lesson) for hand in hands for lesson in hand.lessons()]
-        for hand, count, draw in lessons[part - 1 :: parts]:
+        trainings = [(hand, *training) for hand in hands for training in hand.trainings()]
+        for hand, count, draw in trainings[part - 1 :: parts]:
             learn(hand, count, draw, arguments.folder)
         return
     rows = [row for hand in hands for row in measure(hand, arguments.folder)]

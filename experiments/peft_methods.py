@@ -1,10 +1,11 @@
-"""Measure which methods of PEFT train, save and merge on a reader, and how exactly each keeps the symmetry.
+"""Measure which methods of PEFT train, save and merge on a reader, and the equivariance error of each.
 
     python -m experiments peft_methods docs/adapters.md
 
-Each is put on the packaged reader, on every projection of both halves where it takes them, trained for a few steps in
-single precision, and then moved at random, so that nothing is kept only because nothing was learnt. Errors are those of
-double precision. The numbers also go to experiments/results/peft_methods.json.
+Each method adapts the packaged reader, on every projection of encoder and decoder that it supports. It is trained for a
+few steps in single precision. Then its weights are changed at random: an untrained adapter would keep the symmetry
+trivially. Errors are measured in double precision. The numbers are also written to
+experiments/results/peft_methods.json.
 """
 
 import argparse
@@ -58,23 +59,23 @@ METHODS: dict[str, Callable[[], Any]] = {
 }
 RESULTS = Path(__file__).parent / "results" / "peft_methods.json"
 STEPS, LEARNING_RATE = 5, 3e-3
-LETTERS = torch.tensor([[100, 101, 102, 1]])
+TOKENS = torch.tensor([[100, 101, 102, 1]])
 LEAST_CHANGE, EXACT = 1e-3, 1e-11
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a method did on a reader.
+    """Results of one method. Differences of logits are relative, as `difference` computes them.
 
     Attributes:
-        method: its name.
-        weights: numbers that it learns.
-        loss_before: of one line, before training on it.
-        loss_after: after a few steps.
-        changed: how far the logits are from the reader's own, relative to these.
-        saved: how far they are after saving and loading.
-        merged: how far they are after merging; None where PEFT cannot merge it.
-        symmetry_error: of the logits, over all turns.
+        method: name of the method.
+        weights: number of trained parameters.
+        loss_before: loss of one line before training on it.
+        loss_after: loss of the same line after a few steps.
+        changed: difference between the logits with and without the adapter.
+        saved: difference of the logits after saving and loading.
+        merged: difference of the logits after merging; None if PEFT cannot merge the method.
+        symmetry_error: largest error of the logits over all turns.
     """
 
     method: str
@@ -88,44 +89,45 @@ class Measured:
 
 
 def main() -> None:
-    """Measure, and write the table."""
+    """Measure every method, and write the results and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", type=Path, help="Markdown file with the two comments that the table goes between")
+    parser.add_argument("page", type=Path, help="Markdown file with the table's two marker comments")
     page = parser.parse_args().page.resolve()
     torch.manual_seed(0)
-    reader, picture = load_model(None)[0], torch.randn(1, 1, 48, 160, dtype=torch.float64)
-    rows = [measure(reader, method, picture, LETTERS) for method in METHODS]
-    control = symmetry_error(on_one_pose_only(reader), picture, LETTERS)
+    reader, image = load_model(None)[0], torch.randn(1, 1, 48, 160, dtype=torch.float64)
+    rows = [measure(reader, method, image, TOKENS) for method in METHODS]
+    control = symmetry_error(on_one_pose_only(reader), image, TOKENS)
     found = {"methods": [asdict(row) for row in rows], "on_one_pose_only": control}
     RESULTS.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
     head = ("method", "trains", "saves", "merges", "keeps the symmetry: error")
     write_between_markers(page, "peft methods", __file__, markdown(head, [*map(_cells, rows), _control(control)]))
 
 
-def measure(reader: TrOCRGSAModel, method: str, picture: Tensor, letters: Tensor) -> Measured:
+def measure(reader: TrOCRGSAModel, method: str, image: Tensor, tokens: Tensor) -> Measured:
     """Measure one method on a copy of a reader.
 
     Args:
-        reader: in single precision.
-        method: its name in `METHODS`.
-        picture: (1, channel, height, width), float64.
-        letters: (1, letter) long.
+        reader: reader in single precision.
+        method: name of the method, a key of `METHODS`.
+        image: (1, channel, height, width), float64.
+        tokens: (1, token) long.
 
     Raises:
-        ValueError: if the method changes next to nothing, or leaves nothing to be seen: it would keep anything.
+        ValueError: if the method hardly changes the logits, or the logits hardly depend on the image any more: the
+            symmetry would then hold trivially.
     """
     torch.manual_seed(0)
     model = peft.get_peft_model(copy.deepcopy(reader), METHODS[method]())
-    before, after = _train(model, picture.float(), letters)
-    learned(model).double().eval()
+    before, after = _train(model, image.float(), tokens)
+    randomised(model).double().eval()
     with torch.no_grad():
-        own = copy.deepcopy(reader).double().eval()(pixel_values=picture, labels=letters).logits
-        logits = model(pixel_values=picture, labels=letters).logits
+        own = copy.deepcopy(reader).double().eval()(pixel_values=image, labels=tokens).logits
+        logits = model(pixel_values=image, labels=tokens).logits
         changed = difference(logits, own)
-        seen = difference(model(pixel_values=torch.randn_like(picture), labels=letters).logits, logits)
+        seen = difference(model(pixel_values=torch.randn_like(image), labels=tokens).logits, logits)
         if min(changed, seen) < LEAST_CHANGE:
             raise ValueError(
-                f"`method` {method} must change the logits, and leave them to change with the picture, got relative "
+                f"`method` {method} must change the logits, and the logits must depend on the image, got relative "
                 f"changes of {changed:.1e} and {seen:.1e}."
             )
         return Measured(
@@ -134,20 +136,20 @@ def measure(reader: TrOCRGSAModel, method: str, picture: Tensor, letters: Tensor
             loss_before=before,
             loss_after=after,
             changed=changed,
-            saved=difference(_loaded(model, reader)(pixel_values=picture, labels=letters).logits, logits),
-            symmetry_error=symmetry_error(model, picture, letters),
-            merged=_merged(model, picture, letters, logits),
+            saved=difference(_loaded(model, reader)(pixel_values=image, labels=tokens).logits, logits),
+            symmetry_error=symmetry_error(model, image, tokens),
+            merged=_merged(model, image, tokens, logits),
         )
 
 
-def _train(model: Any, picture: Tensor, letters: Tensor) -> tuple[float, float]:
-    """Take a few steps on one line; return its loss before and after."""
+def _train(model: Any, image: Tensor, tokens: Tensor) -> tuple[float, float]:
+    """Train for a few steps on one line, and return its loss before and after."""
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], LEARNING_RATE)
     losses = []
     for _ in range(STEPS + 1):
         model.train()
         torch.manual_seed(0)  # the same dropout at each step
-        loss = model(pixel_values=picture, labels=letters).loss
+        loss = model(pixel_values=image, labels=tokens).loss
         losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
@@ -156,11 +158,11 @@ def _train(model: Any, picture: Tensor, letters: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def learned(model: Any) -> Any:
-    """Move an adapter's weights at random, as if it had learnt much."""
+def randomised(model: Any) -> Any:
+    """Change the weights of an adapter at random, as if after a long training."""
     generator = torch.Generator().manual_seed(1)
     for name, weight in model.named_parameters():
-        if weight.requires_grad and "ranknum" not in name:  # AdaLoRA's counts, which are not saved
+        if weight.requires_grad and "ranknum" not in name:  # AdaLoRA's rank counts are not saved
             weight += 0.1 * torch.randn(weight.shape, generator=generator).to(weight)
     return model
 
@@ -171,10 +173,10 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 
 @torch.no_grad()
-def symmetry_error(model: Any, picture: Tensor, letters: Tensor) -> float:
-    """Return how far the logits of a turned picture are from those of the picture, at most, relative to these."""
+def symmetry_error(model: Any, image: Tensor, tokens: Tensor) -> float:
+    """Return the largest relative difference between the logits of an image and of its turns."""
     group = model.get_base_model().encoder.group
-    return equivariance_error(lambda turned: model(pixel_values=turned, labels=letters).logits, group, picture)
+    return equivariance_error(lambda turned: model(pixel_values=turned, labels=tokens).logits, group, image)
 
 
 def _loaded(model: Any, reader: TrOCRGSAModel) -> Any:
@@ -183,16 +185,16 @@ def _loaded(model: Any, reader: TrOCRGSAModel) -> Any:
         return PeftModel.from_pretrained(copy.deepcopy(reader), folder).double().eval()
 
 
-def _merged(model: Any, picture: Tensor, letters: Tensor, logits: Tensor) -> float | None:
+def _merged(model: Any, image: Tensor, tokens: Tensor, logits: Tensor) -> float | None:
     try:
-        return difference(model.merge_and_unload()(pixel_values=picture, labels=letters).logits, logits)
+        return difference(model.merge_and_unload()(pixel_values=image, labels=tokens).logits, logits)
     except NotImplementedError:
         return None
 
 
 def on_one_pose_only(reader: TrOCRGSAModel) -> Any:
-    """Return a LoRA that is no map of features: in the layers across poses it changes those of one pose alone."""
-    model: Any = learned(peft.get_peft_model(copy.deepcopy(reader), METHODS["LoRA"]())).double().eval()
+    """Return the control, a LoRA that is not equivariant: it changes the features of one pose only."""
+    model: Any = randomised(peft.get_peft_model(copy.deepcopy(reader), METHODS["LoRA"]())).double().eval()
     encoder = model.get_base_model().encoder
     for layer in [*encoder.lifting.modules(), *encoder.pose_layers.modules()]:
         if isinstance(layer, BaseTunerLayer) and isinstance(layer, nn.Module):
@@ -201,7 +203,7 @@ def on_one_pose_only(reader: TrOCRGSAModel) -> Any:
 
 
 class _FirstPose:
-    """Leaves an adapter's output to the first pose, and the base's to the others."""
+    """Forward hook that keeps the adapter's output for the first pose only, and the base's for the others."""
 
     def __init__(self, order: int) -> None:
         self.order = order

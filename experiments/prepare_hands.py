@@ -1,9 +1,9 @@
-"""Training, validation and held-out lines of the packaged reader, as parquet files of one spelling and one height.
+"""Prepare the packaged reader's training, validation and held-out lines, as Parquet files with one spelling and height.
 
     python -m experiments prepare_hands DATA/ prepared/
 
-Reads `many-hands` (parquet) and the four older sets (imagefolders) below the first folder. Documents of `HELD_OUT` go
-to `held_out/`: no training ever sees them, so that adapters can be tried on hands that are really new.
+Reads `many-hands` (Parquet) and the four older sets (imagefolders) in the first folder. The documents in `HELD_OUT` are
+written to `held_out/`. They are never trained on, so that adapters can be tested on truly new hands.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from trocr_gsa.data.sources import open_source
 
 OLD_SETS = ("fraktur-19", "htromance-modern-fr", "cremma-mss-19", "peraire")
 LINE_HEIGHT = 56
-# One whole set or document each: a Carolingian hand, a printed book, two French hands of the 18th century, a gothic
+# Each is a whole set or a document: a Carolingian hand, a printed book, two French hands of the 18th century, a gothic
 # type of the 16th, and a notary's register of the 19th
 HELD_OUT = (
     "fondue-la-mss-ma",
@@ -33,42 +33,42 @@ HELD_OUT = (
 
 
 class OneSpelling(LineDataset):
-    """The lines of an older set in the spelling of the newer ones.
+    """The lines of an older set in the spelling of the newer sets.
 
     Args:
-        lines: the set.
+        lines: the older set.
     """
 
     def __init__(self, lines: LineDataset) -> None:
         self.lines = lines
 
     def __len__(self) -> int:
-        """Number of lines."""
+        """Return the number of lines."""
         return len(self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
-        """The line in that spelling."""
+        """Return a line in the new spelling."""
         return replace(self.lines[index], text=self.text(index))
 
     def text(self, index: int) -> str:
-        """The text without the marks that the newer sets do not write."""
+        """Return the text of a line without the marks that the newer sets do not use."""
         return clean_text(self.lines.text(index).replace("^", "").replace("¬", "-")) or "-"
 
     def size(self, index: int) -> tuple[int, int]:
-        """The size, unchanged."""
+        """Return the size of a line, unchanged."""
         return self.lines.size(index)
 
 
 def is_held_out(document: str) -> bool:
-    """Whether a document belongs to `HELD_OUT`, as a whole set or by its own name."""
+    """Return whether `HELD_OUT` contains a document or its whole set."""
     return any(document == name or document.startswith(f"{name}/") for name in HELD_OUT)
 
 
 def split_documents(path: Path, out: Path, split: str) -> None:
-    """Copy a set of `many-hands` as it is, the held-out documents into a file of their own."""
+    """Copy a set of `many-hands` unchanged, with the held-out documents in a separate file."""
     table = pq.read_table(path)
     held_out = np.array([is_held_out(document) for document in table["document"].to_pylist()])
-    if split == "validation":  # reading a held-out set there shows how a new hand is read, and teaches nothing
+    if split == "validation":  # validation on a held-out set shows how a new hand is read; nothing is trained on it
         held_out[:] = False
     parts = {split: ~held_out, "held_out": held_out}
     for part, rows in parts.items():
@@ -80,12 +80,12 @@ def split_documents(path: Path, out: Path, split: str) -> None:
 
 
 def refuse_unknown_documents(data: Path) -> None:
-    """Raise ValueError if a name of `HELD_OUT` is no set and no document: training would see it."""
+    """Raise ValueError if a name in `HELD_OUT` is neither a set nor a document: it would then be trained on."""
     known = set()
     for path in (data / "many-hands" / "train").glob("*.parquet"):
         known |= {path.stem, *pq.read_table(path, columns=["document"])["document"].to_pylist()}
     if missing := set(HELD_OUT) - known:
-        raise ValueError(f"`HELD_OUT` names {min(missing)}, which is no set and no document in {data / 'many-hands'}.")
+        raise ValueError(f"`HELD_OUT`: {min(missing)} is neither a set nor a document in {data / 'many-hands'}.")
 
 
 def main() -> None:
@@ -103,4 +103,4 @@ def main() -> None:
             if (data / name / split).is_dir():
                 lines = OneSpelling(open_source(str(data / name), split))
                 report = compile_lines(lines, out / split / f"{name}.parquet", LINE_HEIGHT)
-                print(f"{split}/{name}: {report.lines} lines, {len(report.problems)} left out", flush=True)
+                print(f"{split}/{name}: {report.lines} lines, {len(report.problems)} omitted", flush=True)

@@ -1,7 +1,7 @@
-"""Lines of printed numbers: rendered in fonts of the system, of which some are there for the test lines alone.
+"""Lines of printed numbers, rendered in fonts of the system; some fonts are used for test lines only.
 
-What is unusual: a reader is judged by fonts that it has never seen, as rows of handwritten digits are by hands. Which
-fonts a system has decides what the lines look like, so numbers from different systems are not to be compared.
+So a reader is tested on fonts that it was not trained on, as with the hands of handwritten digits. The lines depend on
+the installed fonts. Do not compare results from different systems.
 """
 
 from dataclasses import replace
@@ -13,12 +13,12 @@ from experiments.line_sets import FEWEST, MOST, Line, fitted
 from experiments.rendered_words import SEEN_FAMILIES, STYLE, UNSEEN_FAMILIES, find_families
 from trocr_gsa.data import LineRenderer, RenderedLines, TextCorpus
 
-OVERSAMPLING = 2  # lines are drawn larger than they are read, as a scan is
+OVERSAMPLING = 2  # lines are rendered larger than they are read, as in a scan
 
 
-@lru_cache(maxsize=4)  # every kind of reader learns from the same lines
+@lru_cache(maxsize=4)  # all readers are trained on the same lines
 def printed_lines(split: str, count: int, height: int, unit: int, seed: int) -> tuple[Line, ...]:
-    """Draw lines of printed digits, `height` and a multiple of `unit` pixels large; test lines have their own fonts."""
+    """Return random lines of printed digits; heights and widths as in `fitted`. Test lines have separate fonts."""
     rng = np.random.default_rng([seed, *split.encode()])
     texts = ["".join(map(str, rng.integers(10, size=rng.integers(FEWEST, MOST + 1)))) for _ in range(count)]
     families = UNSEEN_FAMILIES if split == "test" else SEEN_FAMILIES

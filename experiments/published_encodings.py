@@ -1,7 +1,7 @@
-"""The group attention layer's sums written out, with the encodings that have been published for its group part.
+"""The sums of group attention evaluated directly, with the published encodings of the relative pose.
 
-A(i,h₁; j,h₂ | h) = ⟨q f(i,h₁), k( f(j,h₂) + ρ(h⁻¹(x(j)−x(i)), u) )⟩, and u = u(h, h₁, h₂) is what they differ in.
-Nothing is factorised, nothing is fast.
+A(i,h₁; j,h₂ | h) = ⟨q f(i,h₁), k( f(j,h₂) + ρ(h⁻¹(x(j)−x(i)), u) )⟩; the publications differ in u = u(h, h₁, h₂).
+Nothing is factorised, so this is slow.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from trocr_gsa.model.groups import PointGroup
 
 
 def corrected(group: PointGroup) -> Tensor:
-    """Return u = h₁⁻¹h₂ ([S] §6), as every function here: (pose h, query pose h₁, key pose h₂) long."""
+    """Return u = h₁⁻¹h₂ ([S] §6). As in all functions here, u is (pose h, query pose h₁, key pose h₂) long."""
     return group.product[group.inverse].expand(group.order, -1, -1)
 
 
@@ -25,7 +25,7 @@ def romero_cordonnier(group: PointGroup) -> Tensor:
 
 
 def romero_cordonnier_code(group: PointGroup) -> Tensor:
-    """Return u = h·h₁⁻¹h₂, what [RC]'s code looks up."""
+    """Return u = h·h₁⁻¹h₂, as in the code of [RC]."""
     return group.product[torch.arange(group.order)[:, None, None], corrected(group)]
 
 
@@ -36,7 +36,7 @@ def ge_vit(group: PointGroup) -> Tensor:
 
 
 def ge_vit_code(group: PointGroup) -> Tensor:
-    """The same with elements subtracted and added as their numbers: (h − h₁) + (h₂ − h₁) mod |H|."""
+    """Return the same with elements subtracted and added as numbers: (h − h₁) + (h₂ − h₁) mod |H|, as in their code."""
     number = torch.arange(group.order)
     return (number[:, None, None] - 2 * number[None, :, None] + number[None, None]) % group.order
 
@@ -51,13 +51,13 @@ ENCODINGS: dict[str, Callable[[PointGroup], Tensor]] = {
 
 
 def written_out(attn: GroupSelfAttention, field: Tensor, positions: Tensor, index: Tensor, pose_sum: str) -> Tensor:
-    """Evaluate a layer's equation as it stands, with another relative pose.
+    """Evaluate the equation of a layer directly, with a given relative pose u.
 
     Args:
-        attn: whose projections and encoding are used.
+        attn: layer whose projections and encoding are used.
         field: (1, pose, position, hidden).
-        positions: (position, 2).
-        index: (pose h, query pose h₁, key pose h₂) long, u.
+        positions: (position, 2), in patches.
+        index: u, (pose h, query pose h₁, key pose h₂) long.
         pose_sum: "none", "query" or "encoding", as in `GroupSelfAttention`.
 
     Returns: (1, pose, position, hidden).

@@ -1,7 +1,7 @@
-"""What a piece of evidence leaves: its numbers, one figure, and a section of docs/evidence.md that follows from them.
+"""The output of an experiment: its numbers, one figure, and a section of docs/evidence.md.
 
-What is unusual: the sentence that says whether a claim is supported is computed from the numbers, as the table is. A
-run that was stopped goes on where it was: each of its trainings is kept when it ends, and not done again.
+The sentence that says whether a claim is supported is computed from the numbers, as the table is. A run that was
+stopped continues: the result of each finished training is stored, and not computed again.
 """
 
 import json
@@ -30,20 +30,20 @@ matplotlib.use("agg")
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over seeds, and half the width of its 95 % interval; NaN where there was one seed."""
+    """The mean over seeds, and half the width of its 95 % interval; NaN for a single seed."""
 
     value: float
     half: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Mean":
-        """Return mean ± t₀.₉₇₅ s/√n of one number for each seed.
+        """Return mean ± t₀.₉₇₅ s/√n of n values, one per seed.
 
         Raises:
-            ValueError: if there are no values, or more than ten.
+            ValueError: if there is no value, or there are more than ten.
         """
         if not 1 <= len(values) <= max(STUDENT):
-            raise ValueError(f"`values` must be of 1 to {max(STUDENT)} seeds, got {len(values)}.")
+            raise ValueError(f"`values` must have 1 to {max(STUDENT)} values, one per seed, got {len(values)}.")
         if len(values) == 1:
             return cls(values[0], math.nan)
         half = STUDENT[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
@@ -56,22 +56,28 @@ class Mean:
 
     @property
     def is_positive(self) -> bool:
-        """Whether the whole interval lies above 0."""
+        """Whether the whole interval is above 0."""
         return self.value - self.half > 0
 
     @property
     def is_negative(self) -> bool:
-        """Whether the whole interval lies below 0."""
+        """Whether the whole interval is below 0."""
         return self.value + self.half < 0
 
     def percent(self, digits: int = 1) -> str:
-        """Return it as a percentage, ± its interval."""
+        """Return the mean as a percentage, ± half the interval."""
         half = "" if math.isnan(self.half) else f" ± {100 * self.half:.{digits}f}"
         return f"{100 * self.value:.{digits}f}{half} %"
 
 
-def in_a_word(wins: int, losses: int, cases: int) -> str:
-    """Return what comparisons say of a claim: those whose interval is on its side, against it, and all there are."""
+def verdict_word(wins: int, losses: int, cases: int) -> str:
+    """Return the verdict on a claim in a word or two.
+
+    Args:
+        wins: number of comparisons whose interval supports the claim.
+        losses: number of comparisons whose interval contradicts it.
+        cases: number of all comparisons.
+    """
     if wins == cases:
         return "Supported"
     if losses == cases:
@@ -80,7 +86,7 @@ def in_a_word(wins: int, losses: int, cases: int) -> str:
 
 
 def once(row: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what is kept in a JSON file; where there is none, compute and keep it."""
+    """Return the content of a JSON file; if the file is missing, compute and write it first."""
     if not row.is_file():
         found = compute()
         write_json(row, found, indent=1)
@@ -97,16 +103,16 @@ def publish(
     caption: str,
     pages: Sequence[Path] = (),
 ) -> None:
-    """Write numbers, figure and section; the section stands between comments that bear the script's name.
+    """Write the numbers, the figure and the section, which is between comments with the name of the script.
 
     Args:
-        script: its `__file__`.
-        results: what was measured, and under what conditions.
-        verdict: sentences that follow from the results.
-        table: in Markdown.
-        figure: closed by nobody else.
-        caption: of the figure, for who cannot see it.
-        pages: others that get verdict and table.
+        script: `__file__` of the script.
+        results: measured values, and the conditions of the measurement.
+        verdict: sentences computed from the results.
+        table: Markdown table.
+        figure: figure to save.
+        caption: alternative text of the figure.
+        pages: other Markdown files for verdict and table.
     """
     name = Path(script).stem
     write_json(RESULTS / f"{name}.json", results, indent=1)

@@ -1,9 +1,10 @@
-"""Render the sets of training lines that a config describes, a parquet file each; the config says what they need.
+"""Render the sets of training lines that a config describes, one Parquet file per set.
 
     python -m experiments render_training_lines trocr_gsa/configs/rendering/lines.yaml --output rendered/ \
         --folder fonts=fonts …
 
-A set that is there already is left alone. Where a set's name appears in the output folder, its file is complete.
+The config says which folders are needed. Existing sets are not rendered again. A set's file appears in the output
+folder only when it is complete.
 """
 
 import argparse
@@ -31,12 +32,12 @@ from trocr_gsa.data.synthetic.corpus import TextCorpus, TextSource
 from trocr_gsa.data.synthetic.passages import MixedCorpus, PassageCorpus
 from trocr_gsa.data.synthetic.render import render_style
 
-MARKS = str.maketrans({"^": None, "¬": "-"})  # of transcribers, which no font draws
-JPEG_QUALITY = 75  # a line of 56 × 800 pixels is 8 KB
+MARKS = str.maketrans({"^": None, "¬": "-"})  # transcribers' marks, which no font contains
+JPEG_QUALITY = 75  # a line of 56 × 800 pixels takes 8 KB
 
 
 def alternatives(pattern: str) -> Iterator[str]:
-    """The patterns that {a,b} in one stands for, as a shell has it."""
+    """Return the patterns that a pattern with {a,b} stands for, as in a shell."""
     parts = [
         part.strip("{}").split(",") if part.startswith("{") else [part] for part in re.split(r"(\{[^}]*\})", pattern)
     ]
@@ -44,10 +45,14 @@ def alternatives(pattern: str) -> Iterator[str]:
 
 
 def named_files(patterns: list[str], folders: Mapping[str, Path]) -> list[str]:
-    """Every file or folder that patterns name, in their order, {name} standing for a folder.
+    """Return all files and folders that match the patterns, in the order of the patterns.
+
+    Args:
+        patterns: patterns; {name} stands for the folder of that name, {a,b} for alternatives.
+        folders: folders by name.
 
     Raises:
-        ValueError: if a pattern names none.
+        ValueError: if a pattern matches nothing.
     """
     found = []
     for pattern in patterns:
@@ -55,13 +60,15 @@ def named_files(patterns: list[str], folders: Mapping[str, Path]) -> list[str]:
             pattern = pattern.replace(f"{{{name}}}", str(folder))
         for alternative in alternatives(pattern):
             if not (files := sorted(glob(alternative))):
-                raise ValueError(f"`texts`: there is no {alternative}. Install or make it, or take it off the config.")
+                raise ValueError(
+                    f"`texts`: there is no {alternative}. Install or create it, or remove it from the config."
+                )
             found += files
     return found
 
 
 def text_source(entry: Mapping[str, Any], folders: Mapping[str, Path]) -> TextSource:
-    """The source of texts that an entry of `texts` describes."""
+    """Return the source of texts that an entry of `texts` describes."""
     if "passages" in entry:
         files = named_files(entry["passages"], folders)
         return PassageCorpus.from_files(files, entry.get("long_s", 0.0), entry.get("umlauts_above", False))
@@ -72,7 +79,7 @@ def text_source(entry: Mapping[str, Any], folders: Mapping[str, Path]) -> TextSo
 
 
 def section_fonts(section: str, system: Mapping[str, list[str]], folder: Path) -> list[Font]:
-    """The fonts of a section, Fontsource's and the system's."""
+    """Return the fonts of a section, from Fontsource and from the system."""
     fonts = find_fonts(folder / section) if (folder / section).is_dir() else []
     families = system.get(section, [])
     return fonts + (find_fonts(only_families=families) if families else [])
@@ -81,15 +88,15 @@ def section_fonts(section: str, system: Mapping[str, list[str]], folder: Path) -
 def render_set(
     name: str, config: Mapping[str, Any], folders: Mapping[str, Path], out: Path, first_seed: int, scale: float
 ) -> CompileReport:
-    """Render one of the config's sets into the file `out`.
+    """Render one set of the config, and write it to the file `out`.
 
     Args:
-        name: of the set.
-        config: with `texts`, `system` and `sets`.
-        folders: what names in braces stand for; `fonts` has a folder for each section of fonts.
-        out: a .parquet file.
-        first_seed: other seeds give other lines.
-        scale: so many times as many lines.
+        name: name of the set.
+        config: the config, with `texts`, `system` and `sets`.
+        folders: folders by the names that the config has in braces; `fonts` has one subfolder per section of fonts.
+        out: .parquet file to write.
+        first_seed: seed; other seeds give other lines.
+        scale: factor for the number of lines.
     """
     entry = config["sets"][name]
     corpus = MixedCorpus([(text_source(config["texts"][text], folders), part) for text, part in entry["texts"].items()])
@@ -102,17 +109,19 @@ def render_set(
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the arguments and render every set that is not there yet."""
+    """Parse the command line, and render every missing set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--folder", action="append", default=[], metavar="NAME=FOLDER", help="what {NAME} stands for")
-    parser.add_argument("--scale", type=float, default=1.0, help="so many times as many lines")
+    parser.add_argument(
+        "--folder", action="append", default=[], metavar="NAME=FOLDER", help="folder that {NAME} stands for"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the number of lines")
     parser.add_argument("--first-seed", type=int, default=0, help="other seeds give other lines")
     arguments = parser.parse_args(words)
     folders = {name: Path(folder) for name, _, folder in (item.partition("=") for item in arguments.folder)}
     if "fonts" not in folders:
-        parser.error("--folder fonts=FOLDER is needed: what experiments/font_folder.py wrote")
+        parser.error("--folder fonts=FOLDER is needed: the folder that experiments/font_folder.py has written")
     config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     for name in config["sets"]:
         out = arguments.output / f"{name}.parquet"

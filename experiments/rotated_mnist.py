@@ -1,18 +1,20 @@
-"""On rotated MNIST more rotations in the group read better, until they do not (Romero and Cordonnier's table, [RC]).
+"""Test on rotated MNIST whether accuracy rises with the number of rotations, up to a limit (the table of [RC]).
 
-On a GPU, every pixel a position; neither run nor tuned yet, and by its arithmetic a day or more:
+[RC] is Romero and Cordonnier. Full size, on a GPU, with one position per pixel. It has been neither run nor tuned, and
+would take a day or more by an estimate:
 
     python -m experiments rotated_mnist runs/rotated_mnist mnist/ --size full --device cuda
 
-Reduced, on two CPU cores, half an hour (0.04 s a step for Z2, 0.08 R4, 0.14 and 0.11 its sums, 0.13 R8):
+Reduced size, half an hour on two CPU cores (per step 0.04 s for Z2, 0.08 s for R4, 0.14 s and 0.11 s for R4's sums over
+poses, 0.13 s for R8):
 
     OMP_NUM_THREADS=1 python -m experiments rotated_mnist runs/rotated_mnist mnist/ --size reduced --share 1/2 &
     OMP_NUM_THREADS=1 python -m experiments rotated_mnist runs/rotated_mnist mnist/ --size reduced --share 2/2
     wait; python -m experiments rotated_mnist runs/rotated_mnist mnist/ --size reduced
 
-What is unusual: all variants have the same width, depth and number of waves in their encodings (a larger group has more
-of them in an orbit, and so fewer orbits), the same optimiser and the same epochs; only the group and its sum differ.
-Attention reaches over the whole picture, where [RC]'s stays near. MNIST's four IDX files are in the second folder.
+All variants have the same width, depth, optimiser, number of epochs and number of waves in their encodings (a larger
+group has more waves in an orbit, and so fewer orbits). Only the group and its sum over poses differ. Attention covers
+the whole image; in [RC] it is local. The second folder contains the four IDX files of MNIST.
 """
 
 import argparse
@@ -28,15 +30,15 @@ from matplotlib.figure import Figure
 
 from benchmarks.marked_tables import markdown
 from experiments.record import Mean, once, publish
-from experiments.rotated_digits import Pictures, rotated_mnist
+from experiments.rotated_digits import LabelledImages, rotated_mnist
 from trocr_gsa import GSANetConfig, GSANetForImageClassification, PointGroup
 from trocr_gsa.model.encoding import orbit
 
 MOST_PARAMETERS = 45_000
-INITIAL = 0.18  # about 1/√width: with the 0.04 of wide networks a narrow one hardly starts
-PUBLISHED = {"Z2": 96.37, "R4": 97.46, "R8": 97.90, "R12": 97.97, "R16": 97.66}  # [RC]'s table, 44.67 K parameters
+INITIAL = 0.18  # about 1/√width: with 0.04, as for wide networks, a narrow network hardly trains
+PUBLISHED = {"Z2": 96.37, "R4": 97.46, "R8": 97.90, "R12": 97.97, "R16": 97.66}  # table of [RC], 44.67 K parameters
 GE_VIT = "GE-ViT is published with 97.58 % for R4 (96.42 % in a rerun by others, validated honestly), 98.01 % at best."
-HELPS = (("Z2", "R4"), ("R4", "R8"), ("R16", "R12"))  # of each two the claim says that the second reads better
+HELPS = (("Z2", "R4"), ("R4", "R8"), ("R16", "R12"))  # pairs; according to the claim the second of a pair is better
 VARIANTS = {
     "Z2": ("C1", "none"), "R4": ("C4", "none"), "R4, query": ("C4", "query"), "R4, encoding": ("C4", "encoding"),
     "R8": ("C8", "none"), "R12": ("C12", "none"), "R16": ("C16", "none"),
@@ -45,7 +47,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a comparison is: of the network, of the training, and of the whole."""
+    """Size of the network, of the training, and of the comparison."""
 
     patch_size: int
     num_hidden_layers: int
@@ -62,16 +64,16 @@ class Size:
 
 SIZES = {
     "full": Size(1, 3, 4, 24, 100, 64, 2e-3, 5, tuple(VARIANTS)),
-    # with patches of 4 pixels an epoch takes three times as long, and after the same time R4 is much further behind
+    # with patches of 4 pixels an epoch takes three times as long, and R4 is much worse after the same time
     "reduced": Size(7, 2, 2, 8, 5, 32, 4e-3, 3, ("Z2", "R4", "R4, query", "R4, encoding", "R8")),
 }
 
 
 def build(variant: str, size: Size) -> GSANetForImageClassification:
-    """Return the network of a variant, its weights drawn.
+    """Return the network of a variant with random weights.
 
     Raises:
-        ValueError: if it has more parameters than the published ones.
+        ValueError: if it has more parameters than the published networks.
     """
     name, pose_sum = VARIANTS[variant]
     group = PointGroup.from_name(name)
@@ -96,22 +98,22 @@ def build(variant: str, size: Size) -> GSANetForImageClassification:
     return model
 
 
-def short_numbers(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 on a GPU, where flash attention wants it, and in float32 on a CPU."""
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 on a GPU, as flash attention needs it, and in float32 on a CPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 @torch.no_grad()
-def accuracy(model: GSANetForImageClassification, pictures: Pictures, batch: int) -> float:
-    """Return the share of pictures that are read right."""
-    parts = zip(pictures.images.split(batch), pictures.labels.split(batch), strict=True)
-    with short_numbers(pictures.images.device):
+def accuracy(model: GSANetForImageClassification, digits: LabelledImages, batch: int) -> float:
+    """Return the share of images that are classified correctly."""
+    parts = zip(digits.images.split(batch), digits.labels.split(batch), strict=True)
+    with autocast(digits.images.device):
         right = sum((model(images).logits.argmax(-1) == labels).sum().item() for images, labels in parts)
-    return right / len(pictures.labels)
+    return right / len(digits.labels)
 
 
-def train(variant: str, seed: int, size: Size, parts: Sequence[Pictures]) -> dict[str, Any]:
-    """Train one network, and test it once, with the weights of the epoch that was best in validation."""
+def train(variant: str, seed: int, size: Size, parts: Sequence[LabelledImages]) -> dict[str, Any]:
+    """Train one network, and test it once with the weights of the best epoch in validation."""
     torch.manual_seed(seed)
     learn, validation, held_out = parts
     model = build(variant, size).to(learn.images.device)  # pyright: ignore[reportArgumentType]
@@ -124,7 +126,7 @@ def train(variant: str, seed: int, size: Size, parts: Sequence[Pictures]) -> dic
         for batch in torch.randperm(len(learn.labels)).split(size.batch):
             rows = batch.to(learn.labels.device)
             optimiser.zero_grad()
-            with short_numbers(rows.device):
+            with autocast(rows.device):
                 loss = model(learn.images[rows], learn.labels[rows]).loss
             loss.backward()
             optimiser.step()
@@ -147,40 +149,40 @@ def tests(rows: list[dict[str, Any]], variant: str) -> list[float]:
 
 
 def compare(rows: list[dict[str, Any]], worse: str, better: str) -> tuple[str, str]:
-    """Return what two variants say of the claim that one reads better: a word, and a sentence."""
+    """Return the verdict on the claim that `better` is better than `worse`: a word, and a sentence."""
     gain = Mean.difference(tests(rows, better), tests(rows, worse))
     word = "supported" if gain.is_positive else "refuted" if gain.is_negative else "undecided"
     return word, f"{better} minus {worse}: {points(gain)} ({word})"
 
 
 def points(gain: Mean) -> str:
-    """Return a difference of two shares in percentage points, ± its interval."""
+    """Return a difference of two shares in percentage points, ± half the interval."""
     return f"{100 * gain.value:+.2f}{'' if math.isnan(gain.half) else f' ± {100 * gain.half:.2f}'} points"
 
 
-def judge(rows: list[dict[str, Any]], size: Size) -> str:
-    """Return the verdict: supported if every comparison says so, refuted if one says the opposite."""
+def verdict(rows: list[dict[str, Any]], size: Size) -> str:
+    """Return the verdict: supported if every comparison supports the claim, refuted if one contradicts it."""
     steps = [compare(rows, *names) for names in HELPS if set(names) <= set(size.variants)]
     words = {word for word, _ in steps}
-    verdict = "Refuted" if "refuted" in words else "Undecided" if "undecided" in words else "Supported"
+    word = "Refuted" if "refuted" in words else "Undecided" if "undecided" in words else "Supported"
     sums = "; ".join(
         f"{name} minus R4: {points(Mean.difference(tests(rows, name), tests(rows, 'R4')))}"
         for name in size.variants
         if name.startswith("R4,")
     )
     where = f"{size.seeds} seeds, {size.epochs} epochs, patches of {size.patch_size} × {size.patch_size} pixels"
-    text = f"**{verdict}** ({where}). {'; '.join(found for _, found in steps)}. Of the sums over poses, {sums}. "
+    text = f"**{word}** ({where}). {'; '.join(found for _, found in steps)}. Of the sums over poses, {sums}. "
     if size.patch_size > 1:
         text += (
             f"This is a reduced size: the published networks see single pixels, so only differences can be compared, "
             f"and not the accuracies. Seen from the turns between quarter turns, R8's "
-            f"patches are interpolated, and lose what lies outside their disc.{unasked(size)} "
+            f"patches are interpolated, and lose what lies outside their disc.{left_out(size)} "
         )
     return text + GE_VIT
 
 
-def unasked(size: Size) -> str:
-    """Return what a size leaves open."""
+def left_out(size: Size) -> str:
+    """Return a sentence on the variants that a size leaves out."""
     missing = [name for name in VARIANTS if name not in size.variants]
     return f" It did not ask where more rotations stop helping: {', '.join(missing)} were left out." if missing else ""
 
@@ -191,7 +193,9 @@ def table(rows: list[dict[str, Any]], size: Size) -> str:
     lines = []
     for name in size.variants:
         of_name = [row for row in rows if row["variant"] == name]
-        minutes = min(row["minutes_per_epoch"] for row in of_name)  # what else the machine does only adds to it
+        minutes = min(
+            row["minutes_per_epoch"] for row in of_name
+        )  # the minimum, as other load on the machine can only add time
         accuracies = Mean.of(tests(rows, name)).percent(2)
         published = f"{PUBLISHED[plain(name)]:.2f} %"
         lines.append(
@@ -201,12 +205,12 @@ def table(rows: list[dict[str, Any]], size: Size) -> str:
 
 
 def plain(variant: str) -> str:
-    """Return a variant's name in [RC]'s table, whose R4 is one."""
+    """Return the name of a variant in the table of [RC], which has no sums over poses."""
     return variant.split(",")[0]
 
 
 def draw(rows: list[dict[str, Any]], size: Size) -> Figure:
-    """Draw accuracy by variant, and the published beside it."""
+    """Draw the accuracy of each variant, and the published accuracy."""
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
     means = [Mean.of(tests(rows, name)) for name in size.variants]
@@ -225,17 +229,17 @@ def draw(rows: list[dict[str, Any]], size: Size) -> Figure:
 
 
 def main() -> None:
-    """Run what is not done, then publish."""
+    """Run the missing trainings, and publish the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="for the runs")
-    parser.add_argument("mnist", type=Path, help="MNIST's four IDX files")
+    parser.add_argument("folder", type=Path, help="folder for the trainings")
+    parser.add_argument("mnist", type=Path, help="folder with the four IDX files of MNIST")
     parser.add_argument("--size", choices=SIZES, required=True)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--share", metavar="1/2", help="run the first of two shares of the trainings, publish nothing")
+    parser.add_argument("--share", metavar="1/2", help="run only this share of the trainings; do not publish")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     size = SIZES[arguments.size]
-    parts = [Pictures(*(x.to(arguments.device) for x in part)) for part in rotated_mnist(arguments.mnist)]
+    parts = [LabelledImages(*(x.to(arguments.device) for x in part)) for part in rotated_mnist(arguments.mnist)]
     part, shares = map(int, (arguments.share or "1/1").split("/"))
     rows = []
     for seed, name in [(seed, name) for seed in range(size.seeds) for name in size.variants][part - 1 :: shares]:
@@ -244,4 +248,4 @@ def main() -> None:
     if not arguments.share:
         results = {"size": arguments.size, **asdict(size), "rows": rows}
         caption = "Test accuracy on rotated MNIST by the number of rotations in the group, and the published one"
-        publish(__file__, results, judge(rows, size), table(rows, size), draw(rows, size), caption)
+        publish(__file__, results, verdict(rows, size), table(rows, size), draw(rows, size), caption)

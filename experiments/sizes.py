@@ -1,7 +1,7 @@
-"""How large the trainings of a comparison are: reduced to two CPU cores, or full; and how they are shared out and kept.
+"""Sizes of a comparison, reduced (for two CPU cores) or full, and the running, sharing and storing of its trainings.
 
-What is unusual: the reduced size reads rows of handwritten digits, or printed ones, which a small reader learns in a
-minute or two, the full one lines of books and hands. Both run the same code.
+The reduced size reads rows of handwritten or printed digits, which a small reader learns in a minute or two. The full
+size reads lines of books and handwriting. Both run the same code.
 """
 
 import argparse
@@ -18,31 +18,31 @@ from matplotlib.figure import Figure
 from experiments.line_sets import Line, digit_lines, folder_lines
 from experiments.printed_numbers import printed_lines
 from experiments.record import once, publish
-from experiments.small_reader import Design, Lesson
+from experiments.small_reader import Design, TrainingSettings
 
 Rows = list[dict[str, Any]]
 Job = Callable[[], dict[str, Any]]
 DIGITS, PRINTED = "digits", "printed numbers"
 TURNED = (90.0, 180.0, 270.0)
-TEST_SEED = 1_000  # of the lines that readers are judged by: the same for all
+TEST_SEED = 1_000  # seed of the test lines, the same for all readers
 
 
 @dataclass(frozen=True)
 class Size:
-    """Dials of a comparison.
+    """Settings of a comparison.
 
     Attributes:
         name: "reduced" or "full".
-        sets: where lines come from: `DIGITS`, `PRINTED`, or imagefolders.
+        sets: sets of lines: `DIGITS`, `PRINTED`, or names of imagefolders.
         counts: numbers of training lines.
-        widths: of encoders, where their size is what varies.
-        height: of a line, pixels.
-        test_lines: at most so many of a test split.
-        design: of the readers.
-        steps: of a GSA-Net's lesson.
-        lines_a_step: lines in a batch.
-        learning_rate: the same for all, and tuned for none.
-        device: where it is to run.
+        widths: hidden sizes of the encoders, if the size is varied.
+        height: height of a line in pixels.
+        test_lines: maximum number of test lines.
+        design: design of the readers.
+        steps: training steps of a GSA-Net.
+        lines_per_step: lines per batch.
+        learning_rate: highest learning rate; the same for all readers, and tuned for none.
+        device: device to run on.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Size:
     test_lines: int
     design: Design
     steps: int
-    lines_a_step: int
+    lines_per_step: int
     learning_rate: float
     device: str
 
     def lines(self, data: Path, name: str, split: str, count: int, seed: int) -> Sequence[Line]:
-        """Draw lines of a set."""
+        """Return random lines of a set."""
         if name == DIGITS:
             return digit_lines(data / "mnist", split, count, self.height, self.design.patch_size, seed)
         if name == PRINTED:
@@ -66,15 +66,15 @@ class Size:
         return folder_lines(data / name, split, count, self.height, self.design.patch_size, seed)
 
     def test(self, data: Path, name: str) -> Sequence[Line]:
-        """Return the lines to be judged by."""
+        """Return the test lines of a set."""
         return self.lines(data, name, "test", self.test_lines, TEST_SEED)
 
-    def lesson(self, seed: int) -> Lesson:
-        """Return how a GSA-Net learns; a ViT's lesson changes its turns and steps."""
-        return Lesson(
+    def settings(self, seed: int) -> TrainingSettings:
+        """Return the training settings of a GSA-Net; a ViT has other turns and steps."""
+        return TrainingSettings(
             self.steps,
             seed=seed,
-            lines_a_step=self.lines_a_step,
+            lines_per_step=self.lines_per_step,
             learning_rate=self.learning_rate,
             device=self.device,
         )
@@ -92,8 +92,8 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a script was told on its command line."""
+class Comparison:
+    """A comparison with its command-line options: runs its trainings, and publishes the results."""
 
     folder: Path
     data: Path
@@ -101,22 +101,22 @@ class Told:
     seeds: int
     share: tuple[int, int]
 
-    def kept(self, name: str, job: Job) -> dict[str, Any]:
-        """Return what a job found: from before, if it is kept."""
+    def stored(self, name: str, job: Job) -> dict[str, Any]:
+        """Return the result of a job; it is stored, and read from its file the next time."""
         return once(self.folder / self.size.name / f"{name}.json", job)
 
-    def costs(self, measure: Callable[["Told", str], dict[str, float]]) -> dict[str, dict[str, float]]:
-        """Return what a step costs each reader, by set: measured, or from before."""
-        return {name: self.kept(f"cost-{name}", partial(measure, self, name)) for name in self.size.sets}
+    def costs(self, measure: Callable[["Comparison", str], dict[str, float]]) -> dict[str, dict[str, float]]:
+        """Return the time of a training step of each reader by set, measured once."""
+        return {name: self.stored(f"cost-{name}", partial(measure, self, name)) for name in self.size.sets}
 
     def jobs(self, run: Callable[..., Any], kinds: Iterable[str], cost: dict[str, dict[str, float]]) -> dict[str, Job]:
-        """Return a training for each seed, set and kind of reader: run(told, set, kind, seed, cost of its set)."""
+        """Return one training per seed, set and kind of reader: run(comparison, set, kind, seed, cost of its set)."""
         return {
             f"{name}-{kind}-{seed}": partial(run, self, name, kind, seed, cost[name])
             for seed, name, kind in product(range(self.seeds), self.size.sets, kinds)
         }
 
-    def compare(
+    def run_and_publish(
         self,
         script: str,
         jobs: dict[str, Job],
@@ -127,20 +127,20 @@ class Told:
         pages: Sequence[Path] = (),
         beside: dict[str, Any] | None = None,
     ) -> None:
-        """Run this share of the jobs, in order; if it is the whole, publish what they say.
+        """Run this share of the jobs in order; if the share is the whole, publish the results.
 
         Args:
-            script: its `__file__`.
-            jobs: by the names that their rows are kept under.
-            verdict: says what the rows support.
-            table: makes Markdown of them.
-            draw: makes a figure of them.
-            caption: of the figure.
-            pages: others than that of the evidence that get verdict and table.
-            beside: what else stands beside the rows.
+            script: `__file__` of the script.
+            jobs: jobs by the name under which their result is stored.
+            verdict: function from rows to the verdict.
+            table: function from rows to a Markdown table.
+            draw: function from rows to a figure.
+            caption: alternative text of the figure.
+            pages: other Markdown files than docs/evidence.md for verdict and table.
+            beside: further entries of the results file.
         """
         part, parts = self.share
-        rows = [self.kept(name, job) for name, job in list(jobs.items())[part - 1 :: parts]]
+        rows = [self.stored(name, job) for name, job in list(jobs.items())[part - 1 :: parts]]
         if parts == 1:
             results = self.conditions | (beside or {}) | {"rows": rows}
             text = f"{verdict(rows, self.size)}\n\n{self.remark}"
@@ -148,33 +148,35 @@ class Told:
 
     @property
     def remark(self) -> str:
-        """What is to be known of the figures beside them."""
+        """Remark on the size of the comparison."""
         if self.size.name == "full":
             return f"This is the full size, {self.seeds} seeds."
         lines = "rows of handwritten digits" + (", printed numbers" if PRINTED in self.size.sets else "")
         return (
-            f"This is the reduced size: {lines}, small readers, lessons of {self.size.steps} steps "
+            f"This is the reduced size: {lines}, small readers, trainings of {self.size.steps} steps "
             f"for the GSA-Net, {self.seeds} seeds. The full size has not been run."
         )
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What stands beside the numbers."""
+        """Conditions of the measurement, for the results file."""
         return {"size": self.size.name, "sets": self.size.sets, "seeds": self.seeds, "test_lines": self.size.test_lines}
 
 
-def read_command_line(documentation: str | None, more_sets: dict[str, tuple[str, ...]] | None = None) -> Told:
-    """Read a script's command line; `more_sets` are what a comparison reads beyond a size's own sets, by its name."""
+def read_command_line(documentation: str | None, more_sets: dict[str, tuple[str, ...]] | None = None) -> Comparison:
+    """Parse the command line of a script; `more_sets` are further sets of the comparison, by the name of the size."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="for the trainings: those that are done are not done again")
-    parser.add_argument("data", type=Path, help="folder of mnist/ and of the line sets")
+    parser.add_argument("folder", type=Path, help="folder for the trainings; finished trainings in it are reused")
+    parser.add_argument("data", type=Path, help="folder with mnist/ and the line sets")
     parser.add_argument("--size", choices=SIZES, default="reduced")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--share", metavar="1/2", default="1/1", help="run the first of two shares, publish nothing")
+    parser.add_argument(
+        "--share", metavar="1/2", default="1/1", help="run only this share of the trainings; do not publish"
+    )
     arguments = parser.parse_args()
     part, parts = map(int, arguments.share.split("/"))
     size = SIZES[arguments.size]
     if size.device == "cpu":
         torch.set_num_threads(1)
     size = replace(size, sets=size.sets + (more_sets or {}).get(size.name, ()))
-    return Told(arguments.folder, arguments.data, size, arguments.seeds, (part, parts))
+    return Comparison(arguments.folder, arguments.data, size, arguments.seeds, (part, parts))

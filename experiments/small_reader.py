@@ -1,8 +1,8 @@
-"""A reader that is an encoder and a CTC head, so that what is compared is the encoder: a GSA-Net beside a ViT.
+"""A small reader with an encoder and a CTC head, to compare encoders: a GSA-Net and a ViT.
 
-What is unusual: the ViT is helped as far as it can be. It is the same network over the group of one element, and where
-it learns from turned lines it has a head that tells how they lie, trained on that; its columns are read along the
-direction that the head finds, as a GSA-Net's are along the pose.
+The ViT gets as much help as possible. It is the same network with the group of one element. If it is trained on turned
+lines, it also has a head that predicts their direction. Its CTC head reads the columns along that direction, as that of
+a GSA-Net reads them along the pose.
 """
 
 import time
@@ -23,25 +23,25 @@ from trocr_gsa.model.modeling_gsa_net import GSANetModel
 from trocr_gsa.train.optimisation import learning_rate_factor, make_optimizer
 
 BLANK = 0
-DIRECTION_WEIGHT = 0.3  # of the loss that tells how a line lies, beside CTC's
-READ_AT_ONCE = 20  # lines: of C16, lines that lie aslant take some 100 MB each
-PROBE = 8  # steps whose cost is measured
+DIRECTION_WEIGHT = 0.3  # weight of the direction loss, relative to the CTC loss
+READ_AT_ONCE = 20  # lines per batch; with C16, a line at an oblique angle takes about 100 MB
+PROBE = 8  # number of steps whose time is measured
 
 
 @dataclass(frozen=True)
 class Design:
-    """A reader's shape.
+    """Architecture of a reader.
 
     Attributes:
-        group: H; "C1" is a ViT.
-        directions: classes of a ViT's head that tells how a line lies; 0: it takes lines to be upright.
-        hidden_size: width of a token.
-        layers: L, layers after the lifting layer.
-        heads: attention heads.
-        patch_size: side of a patch, pixels.
-        pose_layers: K, how many of them go across poses; a ViT has none.
-        pose_sum: how they sum over poses.
-        absolute_position: of the encoder's tokens.
+        group: name of the group H; "C1" gives a ViT.
+        directions: number of classes of a ViT's direction head; 0: no such head, lines are assumed to be upright.
+        hidden_size: hidden size of the encoder.
+        layers: L, number of layers after the lifting layer.
+        heads: number of attention heads.
+        patch_size: side of a patch in pixels.
+        pose_layers: K, number of layers with attention across poses; a ViT has none.
+        pose_sum: sum over poses in these layers, as in `GroupSelfAttention`.
+        absolute_position: absolute position encoding, as in `GSANetConfig`.
     """
 
     group: str = "C4"
@@ -56,36 +56,36 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """How a reader learns.
+class TrainingSettings:
+    """Settings of a training.
 
     Attributes:
-        steps: of the optimiser.
-        turns: how lines lie while it learns.
-        reads: whether it learns to read, or only to tell how lines lie.
-        seed: of weights and order.
-        lines_a_step: lines in a batch.
-        learning_rate: the largest.
-        warmup: steps to it.
-        device: where.
+        steps: number of training steps.
+        turns: orientations of the training lines.
+        reads: whether to train reading; otherwise only the direction is trained.
+        seed: seed of the weights and of the order of lines.
+        lines_per_step: lines per batch.
+        learning_rate: highest learning rate.
+        warmup: number of steps until the highest learning rate.
+        device: device to train on.
     """
 
     steps: int
     turns: Literal["none", "quarters", "any"] = "none"
     reads: bool = True
     seed: int = 0
-    lines_a_step: int = 32
+    lines_per_step: int = 32
     learning_rate: float = 2e-3
     warmup: int = 40
     device: str = "cpu"
 
 
 class SmallReader(nn.Module):
-    """log p(letter | step along the line's direction), and log p(direction).
+    """Predicts log p(character | frame along the line's direction), and log p(direction).
 
     Args:
-        design: its shape.
-        letters: what it can write.
+        design: architecture.
+        letters: characters that it can output.
     """
 
     def __init__(self, design: Design, letters: str) -> None:
@@ -102,21 +102,28 @@ class SmallReader(nn.Module):
                 num_attention_heads=design.heads,
                 intermediate_size=4 * design.hidden_size,
                 patch_size=design.patch_size,
-                num_frequencies=8 if design.group == "C1" else 4,  # C4's orbits hold two directions
+                num_frequencies=8 if design.group == "C1" else 4,  # an orbit of C4 has two directions
             )
         )
-        self.encoder.set_attn_implementation("eager")  # at this size faster than the fused kernel's backward
+        self.encoder.set_attn_implementation("eager")  # faster than the backward pass of the fused kernel at this size
         self.direction = nn.Linear(design.hidden_size, design.directions) if design.directions else None
         self.ctc = CTCHead(design.hidden_size, len(letters) + 1, design.patch_size // 4, BLANK)
 
     @property
     def angles(self) -> list[float]:
-        """Degrees at which it can say that a line lies."""
+        """Angles in degrees of the directions that it can predict."""
         count = self.design.directions
         return [360 * k / count for k in range(count)] if count else self.encoder.group.angles
 
     def forward(self, lines: dict[str, Tensor], direction: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Read along a direction (batch,) long, or the likeliest: logits, steps of each line, log p(direction)."""
+        """Read along a direction.
+
+        Args:
+            lines: inputs as `line_sets.batch` returns them.
+            direction: (batch,) long; None: the most probable one.
+
+        Returns: logits, number of frames of each line, and log p(direction).
+        """
         seen = self.encoder(**lines, pose_labels=None if self.direction else direction)
         tokens, places, mask = seen.pose_hidden_state, seen.pose_positions, seen.pose_mask
         log_p = seen.pose_logits
@@ -136,26 +143,28 @@ class SmallReader(nn.Module):
 
 
 def labels_of(texts: Sequence[str], letters: str) -> Tensor:
-    """Return letters as numbers, −100 past a text's end: (line, letter) long."""
+    """Return the labels of texts, (line, character) long, −100 after the end of a text."""
     longest = max(map(len, texts))
     rows = [[letters.index(letter) + 1 for letter in text] + [-100] * (longest - len(text)) for text in texts]
     return torch.tensor(rows)
 
 
-def train(design: Design, lesson: Lesson, lines: Sequence[Line]) -> SmallReader:
-    """Teach a new reader; upright lines are all that a GSA-Net ever sees."""
-    torch.manual_seed(lesson.seed)
-    rng = np.random.default_rng(lesson.seed)
-    reader = SmallReader(design, "".join(sorted({letter for line in lines for letter in line.text}))).to(lesson.device)
-    optimizer = make_optimizer(reader, lesson.learning_rate, 0.05, 0.98)
+def train(design: Design, settings: TrainingSettings, lines: Sequence[Line]) -> SmallReader:
+    """Train a new reader, and return it in evaluation mode."""
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    reader = SmallReader(design, "".join(sorted({letter for line in lines for letter in line.text}))).to(
+        settings.device
+    )
+    optimizer = make_optimizer(reader, settings.learning_rate, 0.05, 0.98)
     order: list[int] = []
-    for step in range(lesson.steps):
+    for step in range(settings.steps):
         for group in optimizer.param_groups:
-            group["lr"] = lesson.learning_rate * learning_rate_factor(step, lesson.warmup, step / lesson.steps)
-        while len(order) < lesson.lines_a_step:
+            group["lr"] = settings.learning_rate * learning_rate_factor(step, settings.warmup, step / settings.steps)
+        while len(order) < settings.lines_per_step:
             order += rng.permutation(len(lines)).tolist()
-        chosen, order = [lines[i] for i in order[: lesson.lines_a_step]], order[lesson.lines_a_step :]
-        loss = _loss(reader, lesson, chosen, rng)
+        chosen, order = [lines[i] for i in order[: settings.lines_per_step]], order[settings.lines_per_step :]
+        loss = _loss(reader, settings, chosen, rng)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
@@ -163,26 +172,26 @@ def train(design: Design, lesson: Lesson, lines: Sequence[Line]) -> SmallReader:
     return reader.eval()
 
 
-def _loss(reader: SmallReader, lesson: Lesson, lines: Sequence[Line], rng: np.random.Generator) -> Tensor:
-    if lesson.turns == "none":
+def _loss(reader: SmallReader, settings: TrainingSettings, lines: Sequence[Line], rng: np.random.Generator) -> Tensor:
+    if settings.turns == "none":
         angles = np.zeros(len(lines))
     else:
-        angles = rng.uniform(0, 360, len(lines)) if lesson.turns == "any" else 90.0 * rng.integers(4, size=len(lines))
+        angles = rng.uniform(0, 360, len(lines)) if settings.turns == "any" else 90.0 * rng.integers(4, size=len(lines))
     size = reader.design.patch_size
     given = batch([turned(line.pixels, angle, size) for line, angle in zip(lines, angles, strict=True)], size)
-    given = {name: part.to(lesson.device) for name, part in given.items()}
-    direction = torch.tensor([reader.label(angle) for angle in angles], device=lesson.device)
+    given = {name: part.to(settings.device) for name, part in given.items()}
+    direction = torch.tensor([reader.label(angle) for angle in angles], device=settings.device)
     logits, steps, log_p = reader(given, direction)
     loss = DIRECTION_WEIGHT * F.nll_loss(log_p, direction)
-    if not lesson.reads:
+    if not settings.reads:
         return loss
-    labels = labels_of([line.text for line in lines], reader.letters).to(lesson.device)
+    labels = labels_of([line.text for line in lines], reader.letters).to(settings.device)
     return loss + reader.ctc.loss(logits, steps, labels)
 
 
 @torch.no_grad()
 def read(reader: SmallReader, pages: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[str], list[float]]:
-    """Return what stands in turned lines, and at how many degrees each seems to lie."""
+    """Return the texts of turned lines, and the predicted angle of each in degrees."""
     texts, angles = [], []
     device = next(reader.parameters()).device
     for first in range(0, len(pages), READ_AT_ONCE):
@@ -193,16 +202,17 @@ def read(reader: SmallReader, pages: Sequence[tuple[Tensor, Tensor]]) -> tuple[l
     return texts, angles
 
 
-def judge(
+def evaluate(
     reader: SmallReader, lines: Sequence[Line], angle: float, classifier: SmallReader | None = None
 ) -> dict[str, float]:
-    """Read lines that lie at an angle; return their error rate, and the share whose direction was told right.
+    """Read lines at an angle, and return their error rate and the share of correct directions.
 
     Args:
-        reader: who reads.
-        lines: upright ones.
-        angle: degrees by which they are turned.
-        classifier: tells first how each lies, which is then undone.
+        reader: reader to evaluate.
+        lines: upright lines.
+        angle: angle in degrees by which to turn the lines.
+        classifier: reader that predicts the direction of each line first; the line is then turned back. None: no such
+            step.
     """
     size = reader.design.patch_size
     pages = [turned(line.pixels, angle, size) for line in lines]
@@ -210,23 +220,25 @@ def judge(
         texts, angles = read(reader, pages)
     else:
         _, angles = read(classifier, pages)
-        pages = [turned(line.pixels, angle - told, size) for line, told in zip(lines, angles, strict=True)]
+        pages = [turned(line.pixels, angle - predicted, size) for line, predicted in zip(lines, angles, strict=True)]
         texts, _ = read(reader, pages)
-    right = [abs((told - angle + 180) % 360 - 180) <= 180 / len((classifier or reader).angles) for told in angles]
+    right = [
+        abs((predicted - angle + 180) % 360 - 180) <= 180 / len((classifier or reader).angles) for predicted in angles
+    ]
     return {"cer": cer([line.text for line in lines], texts), "direction": sum(right) / len(right)}
 
 
-def seconds_a_step(design: Design, lesson: Lesson, lines: Sequence[Line]) -> float:
-    """Return what a step costs, in processor seconds on a CPU, by the clock elsewhere."""
-    clock = time.process_time if lesson.device == "cpu" else time.perf_counter
+def seconds_per_step(design: Design, settings: TrainingSettings, lines: Sequence[Line]) -> float:
+    """Return the time of a training step in seconds: processor time on a CPU, wall-clock time elsewhere."""
+    clock = time.process_time if settings.device == "cpu" else time.perf_counter
     spent = []
     for steps in (1, 1 + PROBE):
         start = clock()
-        train(design, replace(lesson, steps=steps), lines)
+        train(design, replace(settings, steps=steps), lines)
         spent.append(clock() - start)
     return (spent[1] - spent[0]) / PROBE
 
 
-def parameters_of(reader: nn.Module) -> int:
-    """Return how many weights a reader has."""
+def count_parameters(reader: nn.Module) -> int:
+    """Return the number of parameters."""
     return sum(weight.numel() for weight in reader.parameters())

@@ -1,10 +1,10 @@
-"""Measure what a stock TrOCR reads at four angles, before and after it is taken over.
+"""Measure the accuracy of a stock TrOCR at four angles, before and after its conversion.
 
     python -m experiments take_over runs/stock_trocr docs/from_trocr.md
 
-The stock reader is one of experiments/train_stock_trocr.py, trained on upright pictures. It reads words that it was not
-trained on, of font families that it was trained on and of others. The orientation is taught on upright lines without
-their texts. The rows also go to experiments/results/take_over.json.
+The stock reader comes from experiments/train_stock_trocr.py, which trains on upright images. The test words were not in
+its training; some are in font families of its training, and some in others. The orientation is trained on upright lines
+without their texts. The rows are also written to experiments/results/take_over.json.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from trocr_gsa.reader.decoding import read_images
 from trocr_gsa.train.teach_orientation import teach_orientation
 
 ANGLES = (0.0, 90.0, 180.0, 270.0)
-TEST_SEED, TEACHING_SEED = 1_000_000, 2_000_000  # far from what the stock reader was trained on
+TEST_SEED, TEACHING_SEED = 1_000_000, 2_000_000  # far from the seeds of the stock reader's training
 FONTS = {"seen": SEEN_FAMILIES, "unseen": UNSEEN_FAMILIES}
 BATCH = 50
 
@@ -41,15 +41,15 @@ Read = Callable[[list[Image.Image]], list[Line]]
 
 @dataclass(frozen=True)
 class Variant:
-    """One reader on one set of lines.
+    """Results of one reader on one set of lines.
 
     Attributes:
-        name: of the reader.
-        fonts: "seen" or "unseen".
-        orientation_lines: lines without text that the orientation was taught on, 0 for none.
-        orientation_minutes: that this took.
-        rows: what was measured, one row an angle.
-        same_text: share of lines whose text is the same at all angles.
+        name: name of the reader.
+        fonts: "seen" or "unseen" in training.
+        orientation_lines: number of lines without text that the orientation was trained on; 0: not trained.
+        orientation_minutes: time of this training in minutes.
+        rows: results, one row per angle.
+        same_text: share of lines with the same text at all angles.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Variant:
 
 
 def stock_reading(folder: str) -> Read:
-    """Return how the stock reader reads; it knows no orientation but upright."""
+    """Return a function that reads with the stock reader, which assumes upright lines."""
     model: Any = VisionEncoderDecoderModel.from_pretrained(folder).eval()
     processor: Any = AutoProcessor.from_pretrained(folder)
     return lambda images: [
@@ -71,12 +71,12 @@ def stock_reading(folder: str) -> Read:
 
 
 def converted_reading(model: TrOCRGSAModel, processor: TrOCRGSAProcessor, orientation: str) -> Read:
-    """Return how a converted reader reads, told the orientation or not."""
+    """Return a function that reads with a converted reader and the given orientation prior."""
     return lambda images: read_images(model, processor, images, orientation)
 
 
 def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, taught: tuple[int, float]) -> Variant:
-    """Read the lines at every angle."""
+    """Read the lines at every angle, and return the results."""
     rows, texts = [], []
     for angle in ANGLES:
         images = [rotate_image(line.image, angle) for line in lines]
@@ -92,7 +92,7 @@ def measure(read: Read, lines: Sequence[LineSample], name: str, fonts: str, taug
 
 
 def report(folder: str, lines: int, sizes: Sequence[int]) -> list[Variant]:
-    """Measure the stock reader and what it becomes, on `lines` lines of each kind of font."""
+    """Measure the stock reader and the converted readers, on `lines` lines of each kind of font."""
     test = {kind: render_lines(families, lines, TEST_SEED) for kind, families in FONTS.items()}
     unlabelled = render_lines(SEEN_FAMILIES, max(sizes), TEACHING_SEED)
     found = []
@@ -108,7 +108,9 @@ def report(folder: str, lines: int, sizes: Sequence[int]) -> list[Variant]:
     add("taken over, told upright", converted_reading(model, processor, "upright"))
     add("taken over, told nothing", converted_reading(model, processor, "any"))
     last = model.encoder.config.num_hidden_layers
-    deeper = sorted({last // 2, last - 1} - {model.encoder.config.pose_layers})  # with K = L the decoder sees all poses
+    deeper = sorted(
+        {last // 2, last - 1} - {model.encoder.config.pose_layers}
+    )  # with K = L the decoder attends to all poses
     for size, layers in [*((size, None) for size in sizes), *((max(sizes), k) for k in deeper)]:
         model = TrOCRGSAModel.from_trocr(folder, group="C4", pose_layers=layers)
         result = teach_orientation(model, processor, [line.image for line in unlabelled[:size]])
@@ -118,13 +120,13 @@ def report(folder: str, lines: int, sizes: Sequence[int]) -> list[Variant]:
 
 
 def render_lines(families: Sequence[str], size: int, seed: int) -> list[LineSample]:
-    """Render `size` lines from seed `seed` on."""
+    """Render `size` lines with consecutive seeds, beginning with `seed`."""
     rendered = rendered_words(families, size, seed)
     return [rendered[index] for index in range(size)]
 
 
 def table(variants: Sequence[Variant]) -> str:
-    """Return the variants as Markdown: one line each, one column an angle."""
+    """Return the variants as Markdown: one row per variant, one column per angle."""
     head = ["reader", "fonts", *(f"CER at {angle:g}°" for angle in ANGLES), "same text at all", "way up right", "took"]
     rows = []
     for variant in variants:
@@ -137,11 +139,11 @@ def table(variants: Sequence[Variant]) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the table, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stock", help="folder of a stock TrOCR")
-    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files that hold the table's two comments")
-    parser.add_argument("--lines", type=int, default=150, help="test lines of each kind of font")
+    parser.add_argument("stock", help="checkpoint folder of a stock TrOCR")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files with the table's two marker comments")
+    parser.add_argument("--lines", type=int, default=150, help="test lines per kind of font")
     parser.add_argument("--orientation-lines", "--calibration-lines", type=int, nargs="+", default=[16, 256])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, default=Path("experiments/results/take_over.json"))

@@ -1,4 +1,4 @@
-"""Tesseract as a reader of single lines: what people use today."""
+"""Tesseract as a reader of single lines, for comparison."""
 
 import re
 import shutil
@@ -17,9 +17,10 @@ LINE_MODE, PAGE_MODE_WITH_ORIENTATION = 13, 1
 
 
 def tesseract(language: str) -> Contestant | None:
-    """Return Tesseract with one of its languages, or None where it is not installed.
+    """Return Tesseract with one of its languages; None if Tesseract or the language is not installed.
 
-    Upright lines are read as raw lines (`--psm 13`), turned ones as pages whose orientation it finds (`--psm 1`).
+    It reads upright lines without layout analysis (`--psm 13`), and turned lines as pages with orientation detection
+    (`--psm 1`).
     """
     program = shutil.which("tesseract")
     if program is None:
@@ -27,8 +28,8 @@ def tesseract(language: str) -> Contestant | None:
     known = subprocess.run([program, "--list-langs"], capture_output=True, text=True, check=True).stdout.split()
     if language not in known:
         return None
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"tesseract (\S+)", said)
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"tesseract (\S+)", output)
     version = found[1] if found else "unknown"
 
     def load() -> Reads:
@@ -52,4 +53,4 @@ def _read(program: str, language: str, lines: Sequence[LineSample], angle: float
 def _read_one(program: str, language: str, path: Path, mode: int) -> str:
     command = [program, str(path), "stdout", "-l", language, "--psm", str(mode)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"OMP_THREAD_LIMIT": "1"})
-    return " ".join(done.stdout.split())  # it fails on pages where it finds nothing, and has read nothing then
+    return " ".join(done.stdout.split())  # it fails on pages where it finds no text; the result is then empty

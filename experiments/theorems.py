@@ -1,11 +1,12 @@
-"""The theorems: LoRA disturbs none of the symmetries, and the encoding of the group's part must be the corrected one.
+"""Test the theorems: LoRA keeps all symmetries, and of the published pose encodings only the corrected one does.
 
     python -m experiments theorems
 
-Measured in the packaged reader with a packaged adapter, both trained, on a picture of a line: what each layer makes of
-the turned picture, beside what it made of the picture, turned. D4, whose mirrors nobody trains on text, gets the same
-weights and the same adapter, encodings repeated for the mirrors. Then the attention layer's sums are written out, with
-the encodings that have been published in the corrected one's place. Cost: two minutes on one core.
+The errors are measured in the packaged reader with a packaged adapter, both trained, on the image of a line. The output
+of each layer for the turned image is compared with the turned output for the image. Nobody trains readers of text with
+the mirrors of D4, so the reader for D4 has the same weights and adapter, with the encodings repeated for the mirrors.
+Then the sums of the attention layer are evaluated directly, with each of the published encodings. Cost: two minutes on
+one core.
 """
 
 import argparse
@@ -38,20 +39,20 @@ from trocr_gsa.model.groups import PointGroup
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
 PICTURE = ROOT / "docs" / "line.png"
-COLUMNS = 24  # patches of the picture that are looked at
-SMALL = (2, 4)  # patches for the sums that are written out
-MOVED = torch.tensor((3.7, -1.2))  # patches, for translations: not by whole ones, relative encodings need no grid
+COLUMNS = 24  # width in patches of the part of the image that is used
+SMALL = (2, 4)  # rows and columns of patches for the sums evaluated directly
+MOVED = torch.tensor((3.7, -1.2))  # translation in patches; not whole ones, as relative encodings need no grid
 ROUNDING = {torch.float64: 1e-11, torch.float32: 1e-5}
 LETTERS = torch.arange(6)[None]
 GROUPS = ("C4", "D4")
 COLUMNS_SHOWN = (("without", "float64"), ("with", "float64"), ("with", "float32"))
 POSE, DECODER = "pose head, p(pose)", "decoder, log p(letter)"
 MOVING = "attention layers, page moved"
-Errors = dict[str, dict[int, float]]  # by layer or sum over poses, and by element
+Errors = dict[str, dict[int, float]]  # by layer or sum over poses, then by element
 
 
 def trained_reader(group: str) -> TrOCRGSAModel:
-    """Return the packaged reader, or its weights in a reader of another group that holds C4."""
+    """Return the packaged reader, or its weights in a reader of another group that contains C4."""
     trained, _ = load_model(None)
     if group == trained.encoder.config.group:
         return trained
@@ -62,19 +63,19 @@ def trained_reader(group: str) -> TrOCRGSAModel:
     for name, weight in trained.state_dict().items():
         if own[name].shape == weight.shape:
             own[name] = weight
-        elif not name.endswith("frequencies"):  # a group has its own, in directions that it can tell apart
+        elif not name.endswith("frequencies"):  # each group has its own frequencies, one per orbit
             own[name] = torch.cat([weight] * (len(own[name]) // len(weight)))
     reader.load_state_dict(own)
     return reader
 
 
 def with_adapter(reader: TrOCRGSAModel, adapter: str) -> TrOCRGSAModel:
-    """Put a packaged adapter into a reader, unmerged."""
+    """Return a reader with a packaged adapter, not merged."""
     return cast(TrOCRGSAModel, PeftModel.from_pretrained(reader, str(PACKAGED_ADAPTERS / adapter)).get_base_model())
 
 
 def picture(patch_size: int, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
-    """Return a part of a line's picture, (1, 1, height, width), of mean 0 and deviation 1."""
+    """Return a part of a line image, (1, 1, height, width), with mean 0 and standard deviation 1."""
     grey = Image.open(PICTURE).convert("L")
     height = rows * patch_size
     grey = grey.resize((round(grey.width * height / grey.height), height), Image.Resampling.BILINEAR)
@@ -83,7 +84,7 @@ def picture(patch_size: int, rows: int, columns: int, dtype: torch.dtype) -> Ten
 
 
 def outputs(reader: TrOCRGSAModel, image: Tensor) -> dict[str, Tensor]:
-    """Return what every layer makes of an image; fields as rasters, (batch, pose, hidden, row, column)."""
+    """Return the output of every layer for an image; features as rasters, (batch, pose, hidden, row, column)."""
     encoder, seen, hooks = reader.encoder, dict[str, Any](), []
     layers: dict[str, nn.Module] = {"embeddings": encoder.embeddings, "lifting": encoder.lifting}
     layers |= {f"pose_layers.{k}": layer for k, layer in enumerate(encoder.pose_layers)}
@@ -102,14 +103,14 @@ def outputs(reader: TrOCRGSAModel, image: Tensor) -> dict[str, Tensor]:
 
 
 def layer_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> Errors:
-    """Return each layer's error for every element but the identity."""
+    """Return the error of each layer for every group element except the identity."""
     group, turned = reader.encoder.group, range(1, reader.encoder.group.order)
     image = picture(reader.encoder.config.patch_size, 3, COLUMNS, dtype)
     kept: dict[tuple[float, ...], dict[str, Tensor]] = {}
 
     def layer(name: str):
         def output(image: Tensor) -> Tensor:
-            key = (*image.shape, *image.flatten()[:50].tolist())  # one pass for all layers
+            key = (*image.shape, *image.flatten()[:50].tolist())  # one forward pass for all layers
             kept[key] = kept.get(key) or outputs(reader, image)
             return kept[key][name]
 
@@ -123,7 +124,7 @@ def layer_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> Errors:
 
 
 def translation_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> float:
-    """Return the largest error of an attention layer when the page is moved, wherever it stands."""
+    """Return the largest error of the attention layers when all positions are translated."""
     positions, worst = grid_positions(3, 5).to(dtype), 0.0
     noise = torch.Generator().manual_seed(0)
     for layer in reader.encoder.modules():
@@ -136,7 +137,7 @@ def translation_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> float:
 
 
 def encoding_errors(reader: TrOCRGSAModel) -> dict[str, Errors]:
-    """Return, in float64, the group layer's errors with each published encoding, for each way to sum up."""
+    """Return the errors of a group layer with each published encoding, for each sum over poses, in float64."""
     attn = cast(GroupSelfAttention, reader.encoder.pose_layers[0].attention)
     group, positions = attn.group, grid_positions(*SMALL).to(torch.float64)
     held: list[Tensor] = []
@@ -163,7 +164,7 @@ def encoding_errors(reader: TrOCRGSAModel) -> dict[str, Errors]:
 
 @torch.no_grad()
 def measure(adapter: str) -> dict[str, Any]:
-    """Return every error, by group."""
+    """Return all errors by group."""
     measured: dict[str, Any] = {}
     for name in GROUPS:
         group, runs = PointGroup.from_name(name), {}
@@ -182,7 +183,7 @@ def measure(adapter: str) -> dict[str, Any]:
 
 
 def precisions(reader: TrOCRGSAModel) -> dict[str, dict[str, Any]]:
-    """Return a reader's errors in each precision."""
+    """Return the errors of a reader in each precision."""
     found = {}
     for dtype in ROUNDING:
         twin = copy.deepcopy(reader)
@@ -195,13 +196,13 @@ def precisions(reader: TrOCRGSAModel) -> dict[str, dict[str, Any]]:
 
 
 def worst(run: dict[str, Any]) -> dict[str, float]:
-    """Return each layer's largest error, and that of moving the page."""
+    """Return the largest error of each layer, and that of translation."""
     turned = {name: max(errors.values()) for name, errors in run["layers"].items()}
     return turned | {MOVING: run[MOVING]}
 
 
 def worst_encodings(measured: dict[str, Any], group: str) -> dict[str, dict[str, float]]:
-    """Return each encoding's largest error for each sum over poses."""
+    """Return the largest error of each encoding for each sum over poses."""
     return {
         name: {pose_sum: max(errors.values()) for pose_sum, errors in sums.items()}
         for name, sums in measured[group]["encodings"].items()
@@ -209,7 +210,7 @@ def worst_encodings(measured: dict[str, Any], group: str) -> dict[str, dict[str,
 
 
 def verdict(measured: dict[str, Any]) -> str:
-    """Say what the errors support."""
+    """Return the verdict on both theorems."""
     largest = {
         (dtype, loaded): max(max(worst(measured[group]["adapter"][loaded][dtype]).values()) for group in GROUPS)
         for dtype in ("float64", "float32")
@@ -225,14 +226,14 @@ def verdict(measured: dict[str, Any]) -> str:
     for name in ENCODINGS:
         errors = {group: max(worst_encodings(measured, group)[name].values()) for group in GROUPS}
         exact = [group for group, error in errors.items() if error < ROUNDING[torch.float64]]
-        told = f"equivariant for {' and '.join(exact)}" if exact else "not equivariant"
+        symmetry = f"equivariant for {' and '.join(exact)}" if exact else "not equivariant"
         off = ", ".join(f"off by up to {errors[group]:.0e} for {group}" for group in GROUPS if group not in exact)
-        text.append(f"- {name}: {told}{', ' + off if off else ''}.")
+        text.append(f"- {name}: {symmetry}{', ' + off if off else ''}.")
     return text[0] + "\n\nThe relative pose u in ρᴾ(Δ, u), all else equal:\n\n" + "\n".join(text[1:])
 
 
 def table(measured: dict[str, Any]) -> str:
-    """Return the largest error of each layer, then of each encoding, as Markdown."""
+    """Return the largest errors of the layers and of the encodings, as two Markdown tables."""
     runs = [(group, loaded, dtype) for group in GROUPS for loaded, dtype in COLUMNS_SHOWN]
     found = {run: worst(measured[run[0]]["adapter"][run[1]][run[2]]) for run in runs}
     layers = markdown(
@@ -249,7 +250,7 @@ def table(measured: dict[str, Any]) -> str:
 
 
 def draw(measured: dict[str, Any]) -> Figure:
-    """Draw the largest errors, a line a layer and an encoding."""
+    """Draw the largest error of each layer and each encoding."""
     figure = Figure(figsize=(9, 7))
     axes = figure.subplots()
     layers = list(worst(measured["C4"]["adapter"]["with"]["float64"]))
@@ -271,13 +272,13 @@ def draw(measured: dict[str, Any]) -> Figure:
 
 
 def _shown(error: float) -> float:
-    return max(error, 1e-17)  # an exact 0 has no place on a logarithmic axis
+    return max(error, 1e-17)  # a logarithmic axis cannot show an exact 0
 
 
 def main() -> None:
-    """Measure and publish."""
+    """Measure the errors, and publish them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--adapter", default="de-fraktur-19", help="a packaged adapter")
+    parser.add_argument("--adapter", default="de-fraktur-19", help="name of a packaged adapter")
     arguments = parser.parse_args()
     measured = measure(arguments.adapter)
     results = {"adapter": arguments.adapter, "picture": PICTURE.name, "groups": measured}

@@ -1,10 +1,10 @@
-"""Train a small stock TrOCR on rendered words, upright ones only: one to take over where none can be downloaded.
+"""Train a small stock TrOCR on upright rendered words, as a model to convert if none can be downloaded.
 
     python -m experiments train_stock_trocr runs/stock_trocr --max-minutes 35
 
-What it writes is transformers' own: a VisionEncoderDecoderModel and its TrOCRProcessor, which squashes every picture to
-a square. What is unusual is only in training: a CTC head on the columns of patches finds the alignment of text and
-image, and is thrown away afterwards. The best weights so far are always on disk.
+The result is a VisionEncoderDecoderModel of transformers with its TrOCRProcessor, which resizes every image to a
+square. Only the training is unusual: a CTC head on the columns of patches learns the alignment of text and image, and
+is discarded afterwards. The best weights so far are always on disk.
 """
 
 import argparse
@@ -25,23 +25,23 @@ from trocr_gsa.model.ctc import CTCHead
 from trocr_gsa.train.optimisation import learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.step import IGNORED, noisy_decoder_inputs
 
-INPUT_NOISE = 0.05  # share of the decoder's inputs replaced, so that it looks at the picture
-CTC_STEPS = 4  # a column of patches
+INPUT_NOISE = 0.05  # share of the decoder's inputs that are replaced, so that it relies on the image
+CTC_STEPS = 4  # frames per column of patches
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The run.
+    """Settings of the training.
 
     Args:
-        shape: of the reader.
-        lines: rendered once, before training.
-        validation_lines: of the same families, other seeds.
-        batch_size: lines in a step.
-        learning_rate: at its highest.
-        warmup_steps: of the learning rate.
-        eval_every: steps.
-        max_minutes: of training, rendering left out.
+        shape: sizes of the reader.
+        lines: number of training lines, rendered once before training.
+        validation_lines: number of validation lines, in the same families, with other seeds.
+        batch_size: lines per step.
+        learning_rate: highest learning rate.
+        warmup_steps: number of steps until the highest learning rate.
+        eval_every: steps between validations.
+        max_minutes: training time in minutes, without rendering.
     """
 
     shape: Shape = field(default_factory=Shape)
@@ -56,30 +56,30 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines in memory: grey pictures (line, side, side) float16, labels (line, token) long with −100, texts."""
+    """Lines in memory: greyscale images (line, side, side) float16, labels (line, token) long with −100, and texts."""
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     texts: list[str]
 
     @classmethod
     def of(cls, samples: Sequence[LineSample], processor: Any) -> "Lines":
-        """Squash and tokenize."""
+        """Resize the images to squares, and tokenize the texts."""
         texts = [sample.text for sample in samples]
         labels = processor.tokenizer(texts, padding=True, return_tensors="pt").input_ids
         size = processor.image_processor.size
         grey = torch.empty(len(samples), size["height"], size["width"], dtype=torch.float16)
-        for picture, sample in zip(grey, samples, strict=True):
-            picture.copy_(squashed(processor, [sample.image])[0, 0])
+        for image, sample in zip(grey, samples, strict=True):
+            image.copy_(squashed(processor, [sample.image])[0, 0])
         return cls(grey, labels.masked_fill(labels == PAD, IGNORED), texts)
 
     def pixels(self, chosen: Tensor | slice) -> Tensor:
-        """Return what the model takes, (line, 3, side, side) float32."""
-        return self.pictures[chosen].float()[:, None].expand(-1, 3, -1, -1)
+        """Return the inputs of the model, (line, 3, side, side) float32."""
+        return self.images[chosen].float()[:, None].expand(-1, 3, -1, -1)
 
 
 class Training:
-    """A reader in training, with the CTC head that helps it."""
+    """A reader in training, with its auxiliary CTC head."""
 
     def __init__(self, recipe: Recipe, model: Any) -> None:
         self.recipe, self.model = recipe, model
@@ -91,7 +91,7 @@ class Training:
         self.generator = torch.Generator().manual_seed(0)
 
     def step(self, pixels: Tensor, labels: Tensor, factor: float) -> tuple[float, float]:
-        """Take one step and return the losses of the decoder and of CTC, per token."""
+        """Run one step, and return the losses of the decoder and of CTC per token."""
         inputs = noisy_decoder_inputs(labels, PAD, self.recipe.shape.vocabulary, INPUT_NOISE, self.generator)
         with torch.autocast("cpu", torch.bfloat16):
             output = self.model(pixel_values=pixels, decoder_input_ids=inputs, labels=labels)
@@ -109,7 +109,7 @@ class Training:
 
 
 def validate(model: Any, lines: Lines, tokenizer: Any) -> float:
-    """Return the character error rate of greedy reading."""
+    """Return the character error rate with greedy decoding."""
     model.eval()
     parts = [slice(start, start + 50) for start in range(0, len(lines.texts), 50)]
     read = [text for part in parts for text in read_stock(model, tokenizer, lines.pixels(part))]
@@ -118,7 +118,7 @@ def validate(model: Any, lines: Lines, tokenizer: Any) -> float:
 
 
 def keep_better(best: float, model: Any, processor: Any, held_out: Lines, output: Path) -> float:
-    """Save the reader if it reads better than `best`; return the better of both CERs."""
+    """Save the reader if its CER is below `best`, and return the lower of the two."""
     found = validate(model, held_out, processor.tokenizer)
     print(f"CER {found:.2%}", flush=True)
     if found < best:
@@ -128,7 +128,7 @@ def keep_better(best: float, model: Any, processor: Any, held_out: Lines, output
 
 
 def train(recipe: Recipe, output: Path) -> float:
-    """Render, train until the clock says so, keep the best in `output`; return its CER on the validation lines."""
+    """Render lines, train for `max_minutes`, save the best reader in `output`, and return its validation CER."""
     torch.manual_seed(0)
     model, processor = build_stock(recipe.shape, attn_implementation="eager")
     rendered = rendered_words(SEEN_FAMILIES, recipe.lines + recipe.validation_lines, first_seed=0)
@@ -149,7 +149,7 @@ def train(recipe: Recipe, output: Path) -> float:
 
 
 def main() -> None:
-    """Train as told."""
+    """Parse the command line, and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="folder of the checkpoint")
     parser.add_argument("--max-minutes", type=float, default=Recipe.max_minutes)

@@ -12,7 +12,7 @@ import torch
 from experiments import line_sets, sizes, small_reader
 from experiments.ablations import BASE, variants
 from experiments.line_sets import Line, batch, digit_lines, turned
-from experiments.small_reader import Design, Lesson, SmallReader, judge, train
+from experiments.small_reader import Design, SmallReader, TrainingSettings, evaluate, train
 
 TURNS = (90.0, 180.0, 270.0)
 
@@ -80,10 +80,10 @@ def test_a_reader_learns_the_digits_of_a_few_lines(write_mnist, tmp_path, monkey
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)
     lines = digit_lines(write_mnist(tmp_path / "mnist", 30, 6), "train", 8, 24, 12, 0)
     design = Design(hidden_size=32, layers=2)
-    taught = train(design, Lesson(60, lines_a_step=8, learning_rate=5e-3, warmup=5), lines)
-    untaught = train(design, Lesson(1, lines_a_step=8, learning_rate=1e-5), lines)
-    assert judge(taught, lines, 0.0)["cer"] < 0.8 < judge(untaught, lines, 0.0)["cer"]
-    assert judge(taught, lines, 90.0) == judge(taught, lines, 0.0)
+    taught = train(design, TrainingSettings(60, lines_per_step=8, learning_rate=5e-3, warmup=5), lines)
+    untaught = train(design, TrainingSettings(1, lines_per_step=8, learning_rate=1e-5), lines)
+    assert evaluate(taught, lines, 0.0)["cer"] < 0.8 < evaluate(untaught, lines, 0.0)["cer"]
+    assert evaluate(taught, lines, 90.0) == evaluate(taught, lines, 0.0)
 
 
 def test_an_ablation_changes_what_its_name_says_and_nothing_else():
@@ -108,7 +108,7 @@ def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path
     script = import_module(f"experiments.{name}")
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)
     monkeypatch.setattr(small_reader, "PROBE", 1)
-    toy = {"counts": (2, 4), "widths": (16, 32), "steps": 1, "lines_a_step": 2, "test_lines": 2}
+    toy = {"counts": (2, 4), "widths": (16, 32), "steps": 1, "lines_per_step": 2, "test_lines": 2}
     monkeypatch.setattr(script, "ANGLES", [0.0, 45.0, 90.0, 195.0], raising=False)
     design = replace(sizes.SIZES["reduced"].design, hidden_size=16, layers=2)
     monkeypatch.setitem(sizes.SIZES, "reduced", replace(sizes.SIZES["reduced"], design=design, **toy))

@@ -7,7 +7,7 @@ import torch
 from sharp_weights import sharpened
 
 from experiments.published_encodings import ENCODINGS, corrected, written_out
-from experiments.record import Mean, in_a_word, once
+from experiments.record import Mean, once, verdict_word
 from trocr_gsa.equivariance import equivariance_error, turn_placed_field, turn_poses
 from trocr_gsa.model.attention import POSE_SUMS, GroupSelfAttention
 from trocr_gsa.model.encoding import grid_positions
@@ -40,8 +40,8 @@ def test_what_is_kept_is_not_computed_again(tmp_path):
     ("wins", "losses", "word"), [(3, 0, "Supported"), (0, 3, "Refuted"), (1, 2, "Supported in part")]
 )
 def test_the_word_follows_from_the_comparisons(wins, losses, word):
-    assert in_a_word(wins, losses, 3) == word
-    assert in_a_word(0, losses - 1, 3) == "Not supported"
+    assert verdict_word(wins, losses, 3) == word
+    assert verdict_word(0, losses - 1, 3) == "Not supported"
 
 
 @pytest.fixture

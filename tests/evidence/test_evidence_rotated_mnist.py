@@ -69,7 +69,7 @@ def test_a_digit_keeps_its_ink_when_it_is_turned():
 )
 def test_the_verdict_follows_from_the_numbers(tests, verdict):
     size = replace(rotated_mnist.SIZES["reduced"], seeds=2, variants=("Z2", "R4", "R8"))
-    assert rotated_mnist.judge(rows(**tests), size).startswith(f"**{verdict}**")
+    assert rotated_mnist.verdict(rows(**tests), size).startswith(f"**{verdict}**")
 
 
 def test_shares_are_put_together_and_published(mnist, page, tmp_path, monkeypatch):

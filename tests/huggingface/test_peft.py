@@ -15,9 +15,9 @@ from experiments.peft_methods import (
     METHODS,
     RESULTS,
     difference,
-    learned,
     measure,
     on_one_pose_only,
+    randomised,
     symmetry_error,
 )
 from trocr_gsa import TrOCRGSAModel
@@ -75,7 +75,7 @@ def several(reader):
     model.add_adapter("two", METHODS["LoRA"]())
     for name in ("one", "two"):
         model.set_adapter(name)
-        learned(model)
+        randomised(model)
     return model.double().eval()
 
 
@@ -118,7 +118,9 @@ def saved(reader, tmp_path):
     def save(**settings):
         reader.save_pretrained(tmp_path / "base")
         base = TrOCRGSAModel.from_pretrained(tmp_path / "base")
-        model = learned(peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["q_proj"], **settings))).eval()
+        model = randomised(
+            peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["q_proj"], **settings))
+        ).eval()
         model.save_pretrained(tmp_path / "adapter")
         return str(tmp_path / "adapter"), model(pixel_values=noise(2, 3).float(), labels=LETTERS).logits
 

@@ -101,7 +101,7 @@ def test_memory_is_that_of_a_process_of_its_own(stock):
 def test_a_page_without_the_comments_of_a_table_is_named(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("nothing")
-    with pytest.raises(ValueError, match=r"page\.md must hold .* '<!-- cost: written by benchmarks/x\.py -->'"):
+    with pytest.raises(ValueError, match=r"page\.md must contain .* '<!-- cost: written by benchmarks/x\.py -->'"):
         write_between_markers(page, "cost", str(ROOT / "benchmarks" / "x.py"), "table")
 
 

@@ -50,7 +50,7 @@ def test_the_lines_read_are_the_last_of_the_hand_and_none_of_those_learnt(source
 def test_only_where_lines_are_drawn_they_are_drawn_several_times(source, tmp_path, monkeypatch):
     monkeypatch.setattr(new_hand, "COUNTS", (5, 10, 14, 50))
     hand = new_hand.Hand.cut(source, "hand/a", tmp_path / "run")
-    assert hand.lessons() == [(5, 0), (5, 1), (5, 2), (10, 0), (10, 1), (10, 2), (14, 0)]
+    assert hand.trainings() == [(5, 0), (5, 1), (5, 2), (10, 0), (10, 1), (10, 2), (14, 0)]
 
 
 def test_a_document_that_is_not_there_is_named(source, tmp_path):
