@@ -1,4 +1,4 @@
-"""Fine-tune a whole reader in a loop of your own, on as many devices as there are.
+"""Fine-tune all weights of a reader in your own training loop, on all available devices.
 
 accelerate launch examples/accelerate_loop.py my_lines/ runs/loop
 """
@@ -18,7 +18,7 @@ PACKAGED = "trocr_gsa/checkpoint"
 
 
 def main(train: Path, output: Path, base: str = PACKAGED, epochs: int = 5, batch_size: int = 16) -> None:
-    """Train on a folder of lines, print the mean loss of every epoch, and save model and processor."""
+    """Train on a folder of lines, print the mean loss of each epoch, and save model and processor."""
     processor = TrOCRGSAProcessor.from_pretrained(base)
     reader = TrOCRGSAModel.from_pretrained(base).train()
 

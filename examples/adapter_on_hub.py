@@ -1,7 +1,7 @@
-"""Train an adapter with PEFT, publish it on the Hub, and read with it as others would.
+"""Train an adapter with PEFT, publish it on the Hub, and load it from there to read a line.
 
 python examples/adapter_on_hub.py my_lines/ OWNER/my_hand --base OWNER/base
-HF_ENDPOINT names another Hub than Hugging Face's. `trocr-gsa push` also writes a model card.
+Set HF_ENDPOINT to use another Hub than that of Hugging Face. `trocr-gsa push` also writes a model card.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from trocr_gsa.data.sources import open_source
 
 
 def main(train: Path, name: str, base: str, epochs: int = 5) -> None:
-    """Train on a folder of lines, push, load again, and print what is read in the first line."""
+    """Train on a folder of lines, push the adapter, load it again, and print the text of the first line."""
     processor = AutoProcessor.from_pretrained(base)
     model = AutoModelForImageTextToText.from_pretrained(base)
     adapted = get_peft_model(model, lora_config("both", rank=8, model=model))

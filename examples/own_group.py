@@ -1,4 +1,4 @@
-"""Use a group of your own, and measure whether a layer and a whole encoder respect it.
+"""Define your own group, and measure the equivariance of a layer and of a whole encoder.
 
 python examples/own_group.py
 """
@@ -10,13 +10,13 @@ from trocr_gsa.equivariance import turn_placed_field, turn_poses
 from trocr_gsa.model.encoding import grid_positions
 from trocr_gsa.model.groups import register_group
 
-# half a turn and both mirrors, but no quarter turn: writing that may hang upside down or be seen in a mirror
+# half turn and both mirrors, but no quarter turn: for text that can be upside down or mirrored
 ELEMENTS = torch.tensor([[[1, 0], [0, 1]], [[-1, 0], [0, -1]], [[-1, 0], [0, 1]], [[1, 0], [0, -1]]])
 
 
 @torch.no_grad()
 def main() -> None:
-    """Print the errors, relative to the largest output, in double precision."""
+    """Print the errors in double precision, relative to the largest output."""
     torch.manual_seed(0)
     group = register_group("rectangle", ELEMENTS)
     positions = grid_positions(3, 5).double()
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def error_of(function, group, placed) -> float:
-    """Measure whether moving a field moves what is made of it."""
+    """Return the equivariance error of a function of features with positions."""
     return equivariance_error(function, group, placed, turn_placed_field, turn_poses)
 
 

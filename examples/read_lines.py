@@ -1,4 +1,4 @@
-"""Read images of lines, and list those that somebody should look at first.
+"""Read images of lines, and list the least certain lines first.
 
 python examples/read_lines.py scans/ --adapter fr-hand-19
 """
@@ -13,7 +13,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
 def main(folder: Path, adapter: str | None = None, model: str | None = None, doubtful: float = 0.8) -> None:
-    """Print every line, the least certain first, with the probability that its text has no error."""
+    """Print every line with the probability that its text has no error, in ascending order."""
     images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     lines = LineReader.from_pretrained(model, adapter).read(images)
     for line in sorted(lines, key=lambda line: line.confidence):

@@ -1,4 +1,4 @@
-"""Read whole pages from PAGE or ALTO files, and write a text file beside each.
+"""Read whole pages from PAGE or ALTO files, and write a text file for each page.
 
 python examples/read_pages.py export/
 """
@@ -12,7 +12,7 @@ from trocr_gsa.data.pages import find_pages
 
 
 def main(folder: Path, model: str | None = None) -> None:
-    """Read the lines of every page in reading order; what cannot be read is named, and costs itself alone."""
+    """Read the lines of every page in reading order; print what cannot be read, and continue with the rest."""
     reader = LineReader.from_pretrained(model)
     for page in read_pages(reader, find_pages(folder)):
         for problem in page.problems:

@@ -1,4 +1,4 @@
-"""Fine-tune a whole reader with transformers' Seq2SeqTrainer.
+"""Fine-tune all weights of a reader with the Seq2SeqTrainer of transformers.
 
 python examples/seq2seq_trainer.py my_lines/ runs/trainer my_other_lines/
 """
@@ -18,7 +18,7 @@ PACKAGED = "trocr_gsa/checkpoint"
 
 
 def main(train: Path, output: Path, validation: Path, base: str = PACKAGED, steps: int = 1000) -> None:
-    """Train on folders of lines, and save model and processor."""
+    """Train on a folder of lines, print the validation CER, and save model and processor."""
     processor, reader = TrOCRGSAProcessor.from_pretrained(base), TrOCRGSAModel.from_pretrained(base)
 
     def collate(lines: list[LineSample]) -> dict:
@@ -40,7 +40,7 @@ def main(train: Path, output: Path, validation: Path, base: str = PACKAGED, step
         learning_rate=3e-4,
         lr_scheduler_type="cosine",
         predict_with_generate=True,
-        remove_unused_columns=False,  # lines are no dictionaries
+        remove_unused_columns=False,  # the lines are not dictionaries
     )
     trainer = Seq2SeqTrainer(
         reader,

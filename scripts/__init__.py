@@ -1,1 +1,1 @@
-"""Command lines for accelerate, the demo, and what makes the package's files and the pictures of its documentation."""
+"""Entry points for accelerate, the demo, and programs that create package files and images of the documentation."""

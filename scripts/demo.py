@@ -1,8 +1,8 @@
-"""Teach the packaged reader a hand that it reads badly, and see it read, whichever way up: `make demo`.
+"""Fine-tune the packaged reader on a hand that it reads badly, and read lines in four orientations: `make demo`.
 
-The hand leans far to the left, as no print and few people do. Two hundred lines of it, written with the font inside
-Pillow so that they are the same on every machine, train a LoRA adapter of both halves for a minute. Everything is
-upright in training; the turned lines are read right because the encoder cannot tell the difference.
+The hand slants far to the left, which is rare in print and handwriting. It is rendered with Pillow's builtin font, so
+that the lines are the same on every machine. A LoRA adapter on encoder and decoder is trained for a minute on two
+hundred upright lines. The adapted reader also reads turned lines correctly, because the encoder is equivariant.
 """
 
 import difflib
@@ -31,23 +31,23 @@ from trocr_gsa.train.finetune import finetune
 
 ANGLES = (0, 90, 180, 270)
 HEIGHT = 48  # pixels
-LEAN = 40  # degrees to the left
-CARD_WIDTH = 560  # pixels of the lines that the picture shows, more or less
+SLANT = 40  # degrees to the left
+CARD_WIDTH = 560  # approximate width of the lines shown in the image, in pixels
 TRAINING = {"rank": 8, "targets": "both", "learning_rate": 5e-3, "warmup_steps": 5, "batch_patches": 2000}
-GAP = 28  # pixels between things
-LEADING = 116  # from one reading to the next
+GAP = 28  # pixels between elements
+LEADING = 116  # pixels from one reading to the next
 DESK, PAPER, INK, GREY, RED, GREEN = "#eceae4", "#ffffff", "#22262b", "#868b92", "#c8372d", "#2a8a4a"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One line: as seen, as it is, as read.
+    """One line: its images, its transcription, and its readings.
 
     Attributes:
-        seen: the line turned by 0, 90, 180 and 270 degrees counter-clockwise.
-        text: what stands there.
-        before: what was read in each, by the reader as it came.
-        after: the same with the adapter.
+        seen: images of the line, turned by 0, 90, 180 and 270 degrees counter-clockwise.
+        text: transcription.
+        before: text read from each image without the adapter.
+        after: text read from each image with the adapter.
     """
 
     seen: list[Image.Image]
@@ -57,21 +57,21 @@ class Card:
 
     @property
     def side(self) -> int:
-        """Width and height in pixels."""
+        """Side of the square card in pixels."""
         return self.seen[0].width + 2 * self.seen[0].height + 4 * GAP
 
 
 @dataclass(frozen=True)
 class Demo:
-    """How much of everything; the defaults take some three minutes on two cores.
+    """Settings of the demo; with the defaults it takes about three minutes on two cores.
 
     Args:
-        output: folder for the picture.
-        steps: of training; the learning rate follows them, so that the result is that of any machine.
-        minutes: that training may take at most, however slow the machine is.
-        train_lines: lines to learn from.
-        test_lines: lines to read before and after.
-        model: a checkpoint's folder; None: the packaged one.
+        output: folder for the image.
+        steps: training steps; the learning rate depends on them, so that the result is the same on every machine.
+        minutes: maximum training time in minutes.
+        train_lines: number of training lines.
+        test_lines: number of lines to read before and after training.
+        model: folder of a checkpoint; None: the packaged one.
     """
 
     output: Path = Path("demo")
@@ -82,28 +82,28 @@ class Demo:
     model: str | None = None
 
 
-def leaning_line(seed: int) -> LineSample:
-    """Write line `seed` of the hand, the same on every machine."""
+def slanted_line(seed: int) -> LineSample:
+    """Return line `seed` of the hand, the same on every machine."""
     rng = np.random.default_rng(seed)
     font = Font("", BUILTIN_FAMILY)
     text = Corpus(("english",), max_length=26, dictionaries="").line(rng, font.charset)
     style = InkStyle(slant=0, skew=0.5, curve=0.02, tracking=0, neighbours=0)
     upright = draw_line(font, text, ("", ""), HEIGHT, style, rng)
     page = PageStyle(binarised=0, paper=(205, 250), ink=(0.1, 0.4), noise=14, bleed=0, rulings=0, cut=0, inverted=0)
-    return LineSample(print_page(lean(upright), page, rng), text, f"hand-{seed}")
+    return LineSample(print_page(slant(upright), page, rng), text, f"hand-{seed}")
 
 
-def lean(ink: Image.Image) -> Image.Image:
-    """Shear ink to the left, in a picture wide enough to hold it: output (x, y) shows (x + s·(y − H), y)."""
-    shear = float(np.tan(np.radians(LEAN)))
+def slant(ink: Image.Image) -> Image.Image:
+    """Shear ink to the left, in an image wide enough for it: output (x, y) shows input (x + s·(y − H), y)."""
+    shear = float(np.tan(np.radians(SLANT)))
     size = (ink.width + int(shear * ink.height), ink.height)
     affine = (1, -shear, 0, 0, 1, 0)
     return ink.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
 
 
 def train_adapter(demo: Demo, work: Path) -> tuple[Path, int]:
-    """Fine-tune as `trocr-gsa finetune` would, and return the adapter's folder and the steps taken."""
-    write_lines(map(leaning_line, range(demo.train_lines)), work / "lines")
+    """Fine-tune as `trocr-gsa finetune` does, and return the folder of the adapter and the number of steps."""
+    write_lines(map(slanted_line, range(demo.train_lines)), work / "lines")
     settings = {
         "train": str(work / "lines"),
         "output": str(work / "run"),
@@ -121,24 +121,24 @@ def measure(reader: LineReader, lines: list[LineSample]) -> list[SummaryRow]:
 
 
 def table(before: list[SummaryRow], after: list[SummaryRow]) -> Table:
-    """Return what was measured, an angle a row."""
-    drawn = Table(title=f"{before[0].lines} held-out lines, before and after fine-tuning")
+    """Return the results as a table, one row per angle."""
+    printed = Table(title=f"{before[0].lines} held-out lines, before and after fine-tuning")
     for column in ("turned by", "CER before", "CER after", "way up before", "way up after"):
-        drawn.add_column(column, justify="right")
+        printed.add_column(column, justify="right")
     for first, second in zip(before, after, strict=True):
         rates = (first.cer, second.cer, first.orientation_accuracy, second.orientation_accuracy)
-        drawn.add_row(f"{first.angle:g}°", *(f"{rate:.1%}" for rate in rates))
-    return drawn
+        printed.add_row(f"{first.angle:g}°", *(f"{rate:.1%}" for rate in rates))
+    return printed
 
 
 def card(line: LineSample, before: LineReader, after: LineReader) -> Card:
-    """Turn a line four ways and read each."""
+    """Turn a line by four angles, and read each image with both readers."""
     seen = [rotate_image(line.image, angle) for angle in ANGLES]
     return Card(seen, line.text, _texts(before.read(seen)), _texts(after.read(seen)))
 
 
 def draw_cards(cards: list[Card]) -> Image.Image:
-    """Return the cards side by side on one picture."""
+    """Return one image with the cards side by side."""
     side = max(card.side for card in cards)
     desk = Image.new("RGB", (GAP + len(cards) * (side + GAP), side + 2 * GAP), DESK)
     pen = ImageDraw.Draw(desk)
@@ -151,7 +151,7 @@ def draw_cards(cards: list[Card]) -> Image.Image:
 
 
 def _draw_views(desk: Image.Image, card: Card, x: int, y: int) -> None:
-    """Lay the four views around a square with its middle at (x, y), each with its head towards the outside."""
+    """Paste the four images around a square with its centre at (x, y), each with its top towards the outside."""
     reach = card.side // 2 - GAP
     for view, (right, down) in zip(card.seen, ((0, -1), (-1, 0), (0, 1), (1, 0)), strict=True):
         centre_x = x + right * (reach - view.width // 2)
@@ -178,7 +178,7 @@ def _draw_readings(pen: ImageDraw.ImageDraw, card: Card, x: int, y: int) -> None
 
 
 def _alike(texts: list[str]) -> str:
-    """Say at how many angles the same was read."""
+    """Return at how many angles the text is the same as at the first."""
     alike = sum(text == texts[0] for text in texts)
     return f", alike at {alike} of {len(texts)} angles"
 
@@ -191,7 +191,7 @@ def _draw_compared(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     colour: str,
 ) -> None:
-    """Write what was read, what is wrong in it in red; a red bar stands where letters are missing."""
+    """Draw the text read, with errors in red and a red bar where characters are missing."""
     x, y = place
     for kind, _, _, start, end in difflib.SequenceMatcher(None, text, read, autojunk=False).get_opcodes():
         if kind == "delete":
@@ -202,12 +202,12 @@ def _draw_compared(
 
 
 def run(demo: Demo, console: Console) -> None:
-    """Read, train, read again; print the table and write the picture.
+    """Read, train and read again; print the table and write the image.
 
     Raises:
         ValueError: if the model cannot be loaded.
     """
-    held_out = [leaning_line(demo.train_lines + index) for index in range(demo.test_lines)]
+    held_out = [slanted_line(demo.train_lines + index) for index in range(demo.test_lines)]
     before = LineReader.from_pretrained(demo.model)
     with console.status(f"reading {demo.test_lines} lines at {len(ANGLES)} angles"):
         first = measure(before, held_out)
@@ -225,7 +225,7 @@ def run(demo: Demo, console: Console) -> None:
     demo.output.mkdir(parents=True, exist_ok=True)
     shown = sorted(held_out, key=lambda line: abs(line.image.width - CARD_WIDTH))[:3]
     draw_cards([card(line, before, after) for line in shown]).save(demo.output / "lines.png")
-    console.print(f"The lines as seen and as read: {demo.output / 'lines.png'}")
+    console.print(f"The lines and their readings: {demo.output / 'lines.png'}")
 
 
 def _texts(lines: list[Line]) -> list[str]:
@@ -233,7 +233,7 @@ def _texts(lines: list[Line]) -> list[str]:
 
 
 def main() -> None:
-    """Run it; what the user can put right ends with one line."""
+    """Run the demo; errors that the user can correct end with one line."""
     silence_libraries()
     try:
         run(Demo(), Console())

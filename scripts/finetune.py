@@ -8,7 +8,7 @@ from trocr_gsa.train.finite import TrainingStoppedError
 
 
 def main() -> None:
-    """Run with the command line's arguments; a wrong one ends with its message alone."""
+    """Run with the arguments of the command line; an error prints one message only."""
     try:
         state = finetune(TrainingArguments.from_command_line(sys.argv[1:]))
     except (ValueError, OSError, TrainingStoppedError) as error:

@@ -1,15 +1,15 @@
-"""Photograph what the documentation shows: a page and its reading, an evaluation's report, the page of `serve`.
+"""Create images for the documentation: a page and its reading, an evaluation report, the page of `serve`.
 
     python -m scripts.pictures page | report | serve
 
-page    A page is set in free fonts, one line of it upside down and one along the margin, and described as PAGE, as a
-        layout tool would; `trocr-gsa read --format hocr` reads it; the picture shows the page, and beside it each line
-        of the hOCR where it stands, darker the surer.
-report  Lines are drawn in font families that the packaged reader may know and in others, each family a document;
-        `trocr-gsa evaluate --report` reads them at four angles.
-serve   The page of `trocr-gsa serve` with docs/line.png laid on it, a letter pointed at.
+page    A page is typeset in free fonts, with one line upside down and one along the margin. It is described in a PAGE
+        file, as from a layout tool, and read by `trocr-gsa read --format hocr`. The image shows the page, and beside it
+        the lines of the hOCR at their places; the higher the confidence, the darker the background.
+report  Lines are rendered in font families that may have been in the packaged reader's training and in others; each
+        family is one document. `trocr-gsa evaluate --report` reads them at four angles.
+serve   The page of `trocr-gsa serve` with the image docs/line.png and a selected character.
 
-Each is written to docs/NAME.png. Needs the extras `dev` and `demo`, and Chromium with its chromedriver.
+Each image is written to docs/NAME.png. Needs the extras `dev` and `demo`, and Chromium with its chromedriver.
 """
 
 import html
@@ -42,8 +42,8 @@ from trocr_gsa.demo.examples import draw_examples
 from trocr_gsa.demo.web_page import launch
 from trocr_gsa.reader import LineReader
 
-COLOURS = 192  # of a picture: a third of the bytes
-FAMILIES = ("Old Standard TT", "Blankenburg_UNZ1A")  # a book face, and a Fraktur of free licence
+COLOURS = 192  # colours of an image: this reduces its size to a third
+FAMILIES = ("Old Standard TT", "Blankenburg_UNZ1A")  # a book typeface, and a Fraktur with a free licence
 TEXT = (
     "Vor einem großen Walde wohnte ein",
     "armer Holzhacker mit seiner Frau und",
@@ -53,23 +53,23 @@ TEXT = (
     "einmal, als große Teuerung ins Land kam,",
     "konnte er das tägliche Brot nicht mehr",
     "schaffen.",
-)  # the brothers Grimm
+)  # by the brothers Grimm
 UPSIDE_DOWN, MARGIN_NOTE = "Das Blatt wurde zweimal beschrieben", "Märchen, Seite achtzig"
 WIDTH, HEIGHT, LINE, STEP, LEFT, TOP = 1000, 760, 46, 66, 160, 50  # pixels
 BOX = re.compile(r"bbox (\d+) (\d+) (\d+) (\d+)")
 INK = InkStyle(margin=0.1, slant=0, skew=0.4, curve=0.015, tracking=0, neighbours=0)
 PAPER, BLACK = 240, 40  # grey values
-SHOWN_WIDTH = 680  # pixels of the page in the picture
+SHOWN_WIDTH = 680  # width of the page in the image, in pixels
 REPORT_WINDOW = (1240, 1400)  # pixels
-REPORT_LINES, LONGEST = 60, 40  # lines, and letters of one
+REPORT_LINES, LONGEST = 60, 40  # number of lines, and maximum number of characters per line
 SERVE_WINDOW = (860, 1130)  # pixels
-LETTER = 20  # whose patches are lit
-PATIENCE = 60  # seconds
+LETTER = 20  # the character whose patches are highlighted
+TIMEOUT = 60  # seconds
 
 
 @contextmanager
 def browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
-    """Open a window of that many pixels."""
+    """Open a browser window of `width` × `height` pixels."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}"):
@@ -78,8 +78,8 @@ def browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
         yield opened
 
 
-def save_seen(opened: webdriver.Chrome, output: Path, element: str | None = None) -> None:
-    """Save what the window shows, or one element of it, named by its tag, as a PNG of few colours."""
+def save_screenshot_of(opened: webdriver.Chrome, output: Path, element: str | None = None) -> None:
+    """Save a screenshot of the window, or of the element with tag `element`, as a PNG with few colours."""
     if element is None:
         opened.save_screenshot(str(output))
     else:
@@ -89,7 +89,7 @@ def save_seen(opened: webdriver.Chrome, output: Path, element: str | None = None
 
 @dataclass(frozen=True)
 class Placed:
-    """A line on the page: its coverage by ink, turned by quarter turns counter-clockwise, and its upper left corner."""
+    """A line on the page: its ink coverage, its counter-clockwise quarter turns, and its upper left corner."""
 
     ink: Image.Image
     quarters: int
@@ -98,7 +98,7 @@ class Placed:
 
     @property
     def points(self) -> dict[str, str]:
-        """Polygon and baseline, as PAGE writes them."""
+        """Polygon and baseline in the notation of PAGE."""
         width, height = self.ink.size
         corners = [(0, 0), (width, 0), (width, height), (0, height)]
         base = [(0, height - 11), (width, height - 11)]
@@ -112,7 +112,7 @@ class Placed:
 
 
 def set_lines() -> list[Placed]:
-    """Draw every line and find it a place."""
+    """Return all lines of the page, with their positions."""
     fonts = {font.family: font for font in find_fonts() if matches(font.family, FAMILIES) and font.style == "Regular"}
     body, other = (fonts.get(name, Font("", "Pillow built-in")) for name in reversed(FAMILIES))
 
@@ -131,7 +131,7 @@ def write_page(folder: Path) -> None:
     coverage = Image.new("L", (WIDTH, HEIGHT))
     for line in lines:
         coverage.paste(line.ink.rotate(90 * line.quarters, expand=True), (line.left, line.top))
-    inked = coverage.filter(ImageFilter.GaussianBlur(0.6))  # as a scanner would see it
+    inked = coverage.filter(ImageFilter.GaussianBlur(0.6))  # as from a scanner
     inked.point(lambda covered: PAPER + (BLACK - PAPER) * covered / 255).save(folder / "page.png")
     inside = "\n".join(PAGE_LINE.format(i=place, **line.points) for place, line in enumerate(lines, 1))
     page = PAGE_XML.format(name="page", width=WIDTH, height=HEIGHT, lines=inside)
@@ -139,7 +139,7 @@ def write_page(folder: Path) -> None:
 
 
 def draw_reading(hocr: Path) -> str:
-    """Return the lines of an hOCR file as SVG, each in its box and lying as it was found to lie."""
+    """Return the lines of an hOCR file as SVG, each in its box and at the angle that was read."""
     drawn = []
     for span in etree.parse(str(hocr)).iter("{*}span"):
         title = span.get("title")
@@ -160,7 +160,7 @@ def draw_reading(hocr: Path) -> str:
 
 
 def page_html(folder: Path) -> str:
-    """Return both side by side."""
+    """Return HTML with the page and its reading side by side."""
     size = f'width="{SHOWN_WIDTH}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     return (
         "<!doctype html><meta charset=utf-8><style>body{margin:0;width:max-content;display:flex;gap:12px;padding:12px;"
@@ -170,8 +170,8 @@ def page_html(folder: Path) -> str:
     )
 
 
-def photograph_page(output: Path) -> None:
-    """Set the page, read it, photograph both."""
+def capture_page(output: Path) -> None:
+    """Create the page, read it, and save a screenshot of both."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_page(folder)
@@ -180,24 +180,24 @@ def photograph_page(output: Path) -> None:
         (folder / "both.html").write_text(page_html(folder), encoding="utf-8")
         with browser(2 * SHOWN_WIDTH + 200, HEIGHT) as opened:
             opened.get((folder / "both.html").as_uri())
-            save_seen(opened, output, "body")
+            save_screenshot_of(opened, output, "body")
 
 
-def photograph_report(output: Path) -> None:
-    """Render lines, read them, photograph the report."""
+def capture_report(output: Path) -> None:
+    """Render lines, evaluate the reader on them, and save a screenshot of the report."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         fonts = find_families((*SEEN_FAMILIES, *UNSEEN_FAMILIES))
         renderer = LineRenderer(fonts, Corpus(("english", "german"), max_length=LONGEST))
         write_lines(RenderedLines(renderer, REPORT_LINES), Path("lines"))
-        sys.argv[1:] = ["evaluate", "lines", "--report", "report.html"]  # the report's head names its command
+        sys.argv[1:] = ["evaluate", "lines", "--report", "report.html"]  # the report's head shows the command
         app(standalone_mode=False)
         with browser(*REPORT_WINDOW) as opened:
             opened.get(Path("report.html").absolute().as_uri())
-            save_seen(opened, output)
+            save_screenshot_of(opened, output)
 
 
-def photograph_serve(output: Path) -> None:
-    """Show the page, wait for the first reading, point at a letter, and photograph what is seen."""
+def capture_serve(output: Path) -> None:
+    """Open the page, wait for the first reading, select a character, and save a screenshot."""
     silence_libraries()
     with tempfile.TemporaryDirectory() as folder:
         examples = [Path(shutil.copy(ROOT / "docs" / "line.png", folder)), *draw_examples(Path(folder))[1:]]
@@ -206,22 +206,22 @@ def photograph_serve(output: Path) -> None:
         with browser(*SERVE_WINDOW) as opened:
             opened.get(address)
             point = f"const letter = document.querySelector('.t{LETTER}'); letter?.focus(); return letter !== null"
-            WebDriverWait(opened, PATIENCE).until(lambda seen: seen.execute_script(point))
+            WebDriverWait(opened, TIMEOUT).until(lambda seen: seen.execute_script(point))
             lit = f"return getComputedStyle(document.querySelector('.p{LETTER}')).opacity == 1"
-            WebDriverWait(opened, PATIENCE).until(lambda seen: seen.execute_script(lit))
-            save_seen(opened, output)
+            WebDriverWait(opened, TIMEOUT).until(lambda seen: seen.execute_script(lit))
+            save_screenshot_of(opened, output)
         page.close(verbose=False)
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {
-    "page": photograph_page,
-    "report": photograph_report,
-    "serve": photograph_serve,
+    "page": capture_page,
+    "report": capture_report,
+    "serve": capture_serve,
 }
 
 
 def main() -> None:
-    """Make the picture that the command line names."""
+    """Create the image that the command line names."""
     if sys.argv[1:] not in [[name] for name in PICTURES]:
         sys.exit(f"Give one of {', '.join(PICTURES)}.")
     name = sys.argv[1]

@@ -1,6 +1,6 @@
-"""Train a reader from nothing: `accelerate launch scripts/train_base.py base_small train=…`.
+"""Train a reader from scratch: `accelerate launch scripts/train_base.py base_small train=…`.
 
-What makes it a new reader is the configuration's `encoder_*` and `decoder_*` keys; the loop is that of fine-tuning.
+The training loop is that of fine-tuning. The keys `encoder_*` and `decoder_*` of the configuration define a new reader.
 """
 
 from pathlib import Path

@@ -18,7 +18,7 @@ def roomy(tmp_path):
 
 
 def test_a_line_of_the_hand_follows_from_its_seed():
-    first, again, other = demo.leaning_line(3), demo.leaning_line(3), demo.leaning_line(4)
+    first, again, other = demo.slanted_line(3), demo.slanted_line(3), demo.slanted_line(4)
     assert (first.text, first.image.tobytes()) == (again.text, again.image.tobytes())
     assert first.text != other.text
 
@@ -26,9 +26,9 @@ def test_a_line_of_the_hand_follows_from_its_seed():
 def test_the_hand_leans_to_the_left():
     stroke = Image.new("L", (20, 48))
     stroke.paste(255, (8, 0, 12, 48))
-    columns = np.asarray(demo.lean(stroke)).argmax(1)
+    columns = np.asarray(demo.slant(stroke)).argmax(1)
     lean = np.degrees(np.arctan((columns[-1] - columns[0]) / 47))
-    assert lean == pytest.approx(demo.LEAN, abs=2)
+    assert lean == pytest.approx(demo.SLANT, abs=2)
 
 
 def test_the_whole_prints_a_table_and_writes_a_picture(roomy, tmp_path):
@@ -44,9 +44,9 @@ def test_the_whole_prints_a_table_and_writes_a_picture(roomy, tmp_path):
 
 def test_both_readings_are_the_same_at_every_angle(roomy):
     reader = demo.LineReader.from_pretrained(roomy)
-    rows = demo.measure(reader, [demo.leaning_line(seed) for seed in range(2)])
+    rows = demo.measure(reader, [demo.slanted_line(seed) for seed in range(2)])
     assert len({row.cer for row in rows}) == 1
-    card = demo.card(demo.leaning_line(0), reader, reader)
+    card = demo.card(demo.slanted_line(0), reader, reader)
     assert len(set(card.before)) == len(set(card.after)) == 1
 
 
