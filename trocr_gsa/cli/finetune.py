@@ -1,5 +1,6 @@
 """`trocr-gsa finetune`: the training loop, with the same arguments as `scripts/finetune.py`."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from .messages import LEFT_OUT, report_left_out, say, show, silence_libraries, user_errors
+from .messages import LEFT_OUT, interruptible, remark, report_left_out, say, show, silence_libraries, user_errors
+from .progress import progress
 
 FORWARDED = {"ignore_unknown_options": True}  # --resume, --max-minutes 5: configuration keys, parsed by the training
 
@@ -47,14 +49,20 @@ def finetune(
     arguments = TrainingArguments.from_command_line(words or [])
     from trocr_gsa.train.finetune import finetune  # imports much, for which nobody with a mistyped key has to wait
     from trocr_gsa.train.finite import TrainingStoppedError
+    from trocr_gsa.train.learning_curve import FILE as LEARNING_CURVE
+
+    from .shown_training import ShownTraining, what_is_kept
 
     left_out: list[str] = []
     try:
-        state = finetune(arguments, left_out)
+        with interruptible(lambda: what_is_kept(arguments.output)), progress("training", 1, unit="") as meter:
+            state = finetune(arguments, left_out, ShownTraining(meter, arguments.max_steps))
     except TrainingStoppedError as error:
         say(f"error: {error}")
         raise typer.Exit(LEFT_OUT) from None
     typer.echo(f"{state.summary()}: {arguments.output}/best")
+    if (Path(arguments.output) / LEARNING_CURVE).exists():
+        remark(f"learning curve: {arguments.output}/{LEARNING_CURVE}")
     report_left_out(left_out)
     if left_out:
         raise typer.Exit(LEFT_OUT)

@@ -32,9 +32,14 @@ class Meter:
 
     def __init__(self, what: str, total: float, unit: str = "lines", bar: Progress | None = None) -> None:
         self.what, self.total, self.unit, self.bar = what, total, unit, bar
-        self.done, self.lines, self.text = 0.0, 0, ""
+        self.done, self.before, self.lines, self.text = 0.0, 0.0, 0, ""
         self.started = self.printed = time.monotonic()
         self._task = None if bar is None else bar.add_task(self.summary(), total=total or None)
+
+    def begin(self, done: float) -> None:
+        """Set the amount of work that was done by an earlier run, which says nothing about the speed of this one."""
+        self.done = self.before = done
+        self.started = time.monotonic()
 
     def advance(self, lines: int = 1) -> None:
         """Count lines that are done, if the unit is lines."""
@@ -70,8 +75,8 @@ class Meter:
         parts += [self.text] if self.text else []
         if self.lines and seconds > 0:
             parts.append(f"{self.lines / seconds:.1f} lines/s")
-        if 0 < self.done < self.total:
-            left = timedelta(seconds=round(seconds * (self.total - self.done) / self.done))
+        if self.before < self.done < self.total:
+            left = timedelta(seconds=round(seconds * (self.total - self.done) / (self.done - self.before)))
             parts.append(f"{left} left")
         return f"{self.what}: {', '.join(parts)}" if parts else self.what
 

@@ -1,30 +1,38 @@
 """Runs a training from its arguments; called by `trocr-gsa finetune` and `scripts/`."""
 
+from collections.abc import Mapping
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, set_seed
 from transformers.utils import logging
 
+from trocr_gsa.data.samples import LineDataset
 from trocr_gsa.reader.precision import multiplies_in_bf16
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.build import build
+from trocr_gsa.train.ground_truth import check_ground_truth
 from trocr_gsa.train.loop import RunState, TrainingLoop
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.training_data import training_batches, validation_sets
 from trocr_gsa.train.validation import Validation
+from trocr_gsa.train.watcher import TrainingWatcher
 
 from .arguments import check_places
 
 OTHER_SHARDS = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
-def finetune(arguments: TrainingArguments, left_out: list[str] | None = None) -> RunState:
+def finetune(
+    arguments: TrainingArguments, left_out: list[str] | None = None, watcher: TrainingWatcher | None = None
+) -> RunState:
     """Train an adapter or a whole model.
 
     Args:
         arguments: arguments of the run.
         left_out: a list to which messages about unusable rows of the sources are appended.
+        watcher: is told about the training lines before the first step, and about the progress; None: nobody is.
 
     Returns: the state at the end of the run: steps, seconds, best CER. `<output>/best` has the best checkpoint, and
         `<output>/last` the last one with everything needed to continue.
@@ -39,14 +47,18 @@ def finetune(arguments: TrainingArguments, left_out: list[str] | None = None) ->
     folder = RunFolder(arguments)
     accelerator = make_accelerator(arguments)
     try:
-        return _run(arguments, accelerator, folder, left_out)
+        return _run(arguments, accelerator, folder, left_out, watcher)
     finally:
         accelerator.end_training()
         AcceleratorState._reset_state(reset_partial_state=True)  # the next run may use another precision
 
 
 def _run(
-    arguments: TrainingArguments, accelerator: Accelerator, folder: RunFolder, left_out: list[str] | None
+    arguments: TrainingArguments,
+    accelerator: Accelerator,
+    folder: RunFolder,
+    left_out: list[str] | None,
+    watcher: TrainingWatcher | None,
 ) -> RunState:
     set_seed(arguments.seed)
     model, reader, processor = build(arguments)
@@ -57,11 +69,19 @@ def _run(
         folder.open(arguments)
     if arguments.tensorboard:
         accelerator.init_trackers("tensorboard")
-    loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder)
+    loop = TrainingLoop(arguments, accelerator, model, reader, processor, validation, folder, watcher)
     accelerator.wait_for_everyone()  # every process must have read the state before one changes the folder
     if accelerator.is_main_process:
         folder.rewind(loop.state.step)
-    return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step, left_out))
+
+    def check(sources: Mapping[str, LineDataset]) -> None:
+        if watcher is not None and accelerator.is_main_process and not arguments.resume:
+            known = None if arguments.architecture else loop.reader
+            for finding in check_ground_truth(sources, sets, known, processor):
+                watcher.note(finding)
+        accelerator.wait_for_everyone()
+
+    return loop.run(training_batches(arguments, processor, reader, accelerator, loop.state.step, left_out, check))
 
 
 def make_accelerator(arguments: TrainingArguments) -> Accelerator:

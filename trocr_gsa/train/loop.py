@@ -6,7 +6,6 @@ finite is skipped (`finite.py`), and weights that are not finite are never saved
 """
 
 import copy
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, recursively_apply, tqdm
+from accelerate.utils import DistributedType, recursively_apply
 from torch import Tensor, nn
 
 from trocr_gsa.atomic import write_folder
@@ -29,11 +28,13 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.train import step as step_loss
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finite import FiniteSteps
+from trocr_gsa.train.learning_curve import write_learning_curve
 from trocr_gsa.train.logged import LoggedLosses
 from trocr_gsa.train.optimisation import AveragedWeights, learning_rate_factor, make_optimizer, progress
 from trocr_gsa.train.run_folder import RunFolder
 from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
 from trocr_gsa.train.validation import Validation
+from trocr_gsa.train.watcher import TrainingWatcher
 
 from .run_folder import RunState
 
@@ -49,6 +50,7 @@ class TrainingLoop:
         processor: its processor, saved together with a whole model.
         validation: validation on lines, or None.
         folder: folder of the run.
+        watcher: is told about the progress; None: nobody is.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class TrainingLoop:
         processor: TrOCRGSAProcessor,
         validation: Validation | None,
         folder: RunFolder,
+        watcher: TrainingWatcher | None = None,
     ) -> None:
         self.arguments, self.accelerator, self.processor = arguments, accelerator, processor
         self.validation, self.folder, self.state = validation, folder, RunState()
+        self.watcher = watcher if watcher is not None and accelerator.is_main_process else TrainingWatcher()
         self.rows: list[SummaryRow] = []  # results of the current weights
         self.base_sha256 = weights_sha256(reader.name_or_path) if accelerator.is_main_process else None
         config = reader.config
@@ -81,8 +85,7 @@ class TrainingLoop:
         self.logged = LoggedLosses(accelerator)
         if arguments.resume:
             self._restore(folder.load_state())
-        self.started = time.monotonic() - self.state.seconds
-        self.saved = self.state.seconds
+        self.started = self.saved = 0.0  # set when the run begins
         self.has_best = arguments.resume and folder.best.exists()
         self.finite = FiniteSteps(arguments, accelerator, None if self.is_sharded else self.trained, processor)
 
@@ -92,21 +95,22 @@ class TrainingLoop:
         Raises:
             TrainingStoppedError: if the training diverged, so that losses or gradients are no longer finite.
         """
-        with tqdm(
-            total=self.arguments.max_steps, initial=self.state.step, disable=not sys.stderr.isatty(), unit="step"
-        ) as bar:
-            while not self._is_over():
-                self._take_step([next(batches) for _ in range(self.arguments.gradient_accumulation)])
-                bar.update()
-                if self.finite.has_given_up(self.state, is_over=False):
-                    raise self._stopped(f"{self.state.skipped_in_a_row} steps in a row were skipped as not finite")
-                if self.state.step % self.arguments.log_every == 0:
-                    self._log_losses(bar)
-                if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
-                    self._evaluate_and_save()
-                elif self._is_time_to_save():
-                    self.rows = []  # these weights were not evaluated
-                    self._save(is_best=False)
+        self.started, self.saved = time.monotonic() - self.state.seconds, self.state.seconds
+        self.watcher.begin(self._progress())
+        while not self._is_over():
+            step = [next(batches) for _ in range(self.arguments.gradient_accumulation)]
+            self._take_step(step)
+            lines = sum(len(batch["labels"]) for batch in step) * self.accelerator.num_processes
+            self.watcher.step(self.state.step, self._progress(), lines)
+            if self.finite.has_given_up(self.state, is_over=False):
+                raise self._stopped(f"{self.state.skipped_in_a_row} steps in a row were skipped as not finite")
+            if self.state.step % self.arguments.log_every == 0:
+                self._log_losses()
+            if self.state.step % self.arguments.eval_every == 0 and not self._is_over():
+                self._evaluate_and_save()
+            elif self._is_time_to_save():
+                self.rows = []  # these weights were not evaluated
+                self._save(is_best=False)
         if self.state.evaluated != self.state.step:
             self._evaluate_and_save()
         if self.finite.has_given_up(self.state, is_over=True):
@@ -203,11 +207,11 @@ class TrainingLoop:
         patience = self.arguments.patience
         return self._progress() >= 1 or (patience is not None and self.state.evaluations_without_gain >= patience)
 
-    def _log_losses(self, bar: Any) -> None:
+    def _log_losses(self) -> None:
         means = self.logged.take_means()
         now = {"step": self.state.step, "minutes": self.state.seconds / 60, "skipped_steps": self.state.skipped}
         self._log(now | {"learning_rate": self.optimizer.param_groups[0]["lr"]} | means)
-        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+        self.watcher.measured(loss=sum(means.values()))
 
     def _log(self, entry: dict[str, Any]) -> None:
         if self.accelerator.is_main_process:
@@ -222,6 +226,8 @@ class TrainingLoop:
 
     def _evaluate_and_save(self) -> None:
         self._save(self._evaluate())
+        if self.accelerator.is_main_process:
+            write_learning_curve(self.folder.log_file)
 
     def _save(self, is_best: bool) -> None:
         self.saved, self.has_best = self.state.seconds, self.has_best or is_best
@@ -256,6 +262,7 @@ class TrainingLoop:
         self._log({"step": self.state.step, "minutes": self.state.seconds / 60} | scores)
         is_best = self.state.best_cer is None or scores["cer"] < self.state.best_cer
         self.state.best_cer = scores["cer"] if is_best else self.state.best_cer
+        self.watcher.measured(cer=scores["cer"], best_cer=self.state.best_cer)
         self.state.evaluations_without_gain = 0 if is_best else self.state.evaluations_without_gain + 1
         return is_best
 

@@ -1,7 +1,7 @@
 """Builds training batches and validation lines from the sources in the arguments."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
@@ -95,6 +95,7 @@ def training_batches(
     accelerator: Accelerator,
     step: int,
     left_out: list[str] | None = None,
+    check: Callable[[Mapping[str, LineDataset]], object] = lambda sources: None,
 ) -> Iterator[dict[str, Any]]:
     """Return the batches of this process from a step on: those of the first stage, then those of the main stage.
 
@@ -105,6 +106,7 @@ def training_batches(
         accelerator: the processes that share a batch.
         step: number of optimizer steps that an interrupted run has already made.
         left_out: a list to which messages about unusable rows of the sources are appended.
+        check: called with the lines of each opened source.
 
     Raises:
         ValueError: if a source cannot be opened, or has no line that the reader can learn from. The sources of all
@@ -126,6 +128,7 @@ def training_batches(
 
     first = sources.lines(arguments.first_train) if step < arguments.first_steps else None
     main = sources.lines(arguments.train)
+    check(sources.opened)
     return _stages(arguments, step, first, main, batches)
 
 
