@@ -3,11 +3,12 @@
     python -m experiments accuracy lines/ README.md trocr_gsa/checkpoint/README.md
     python -m experiments accuracy lines/ --share 1/2 &  python -m experiments accuracy lines/ --share 2/2
 
-`lines/` holds `<set>-test.parquet` and `<set>-train.parquet`; `--runs` is where `train_adapters.py` left its runs.
-Every reading is kept in `--cache`, so a run that was stopped goes on, and several may share the work (`--share`: do
-this part of the readings, write nothing). Markdown files get the tables whose two markers they hold; all numbers also
-go to experiments/results/accuracy.json. The temperature of the confidence is that of the packaged configuration, see
-calibrate_confidence.py. Some 40 minutes on one CPU core with five sets of 1,644 lines.
+`lines/` contains `<set>-test.parquet` and `<set>-train.parquet`; `--runs` is the folder of the runs of
+`train_adapters.py`. All readings are stored in `--cache`. So a stopped run continues, and several processes can share
+the work (`--share`: make this part of the readings, and write no results). Each Markdown file gets the tables for which
+it has marker comments. All numbers are also written to experiments/results/accuracy.json. The temperature of the
+confidence is that of the packaged configuration, see calibrate_confidence.py. With five sets of 1,644 lines this takes
+about 40 minutes on one CPU core.
 """
 
 import argparse
@@ -41,15 +42,15 @@ SETS = {
     "htromance-modern-fr": "htromance-modern-fr",
     "cremma-mss-19": "cremma-mss-19",
     "peraire": "peraire",
-}  # name: its files
+}  # name of the set: name of its files
 TESSERACT = {"fraktur-19": "frk", RENDERED: "Latin"}
 HANDS = "fra"  # Tesseract's language for the other sets
-FEW_LINES = 60  # of each set: there are eight tilts, and more conditions
-CURVE = "peraire"  # the adapter that is also trained with fewer lines
+FEW_LINES = 60  # lines per set for the eight tilts and the conditions
+CURVE = "peraire"  # the adapter that is also trained on fewer lines
 
 
 def find_trained(run: Run, runs: Path, lines: Path) -> tables.Trained | None:
-    """Return what a run left behind, an adapter as it is packaged; None where there is nothing."""
+    """Return the result of a run, preferably the packaged adapter; None if there is no result."""
     packaged = PACKAGED_ADAPTERS / run.name
     folder = packaged if packaged.is_dir() else runs / run.name / "best"
     results = Results.read(str(folder)) if folder.is_dir() else None
@@ -65,20 +66,20 @@ def find_trained(run: Run, runs: Path, lines: Path) -> tables.Trained | None:
         sets=run.sets,
         lines=sum(min(count, run.lines or count) for count in available),
         parameters=parameters,
-        minutes=run.minutes,  # that it had: the best checkpoint may be an earlier one
+        minutes=run.minutes,  # training time of the run: the best checkpoint can be an earlier one
         contestant=Contestant.of_model(run.name, folder) if whole else Contestant.of_model(run.name, adapter=folder),
     )
 
 
 def removal_is_exact(adapter: Path) -> bool:
-    """Whether a model whose adapter was loaded and taken out again has, bit for bit, the weights that it had."""
+    """Return whether a model has bit-equal weights after an adapter was loaded and removed."""
     before = {name: weight.clone() for name, weight in load_model(None)[0].state_dict().items()}
     adapted, _ = load_reader(adapter={"adapter": adapter}, device="cpu")
     after = cast(PeftModel, adapted).unload().state_dict()
     return before.keys() == after.keys() and all(before[name].equal(after[name]) for name in before)
 
 
-def needed(
+def required_readings(
     readings: Readings,
     tilted: Readings,
     changed: list[Readings],
@@ -86,7 +87,7 @@ def needed(
     peers: dict[str, Contestant],
     trained: list[tables.Trained],
 ) -> Iterator[tuple[Readings, Contestant, str, float]]:
-    """Yield every (lines, reader, set, angle) that the tables ask for, what matters most first."""
+    """Yield every (lines, reader, set, angle) that the tables need, the most important ones first."""
     for name in readings.sources:
         yield from ((readings, base, name, angle) for angle in tables.QUARTERS)
     for each in trained:
@@ -109,7 +110,7 @@ def all_tables(
     peers: dict[str, Contestant],
     trained: list[tables.Trained],
 ) -> dict[str, list[list[str]]]:
-    """Return the tables by name, all but the confidence's; of training only if something was trained."""
+    """Return the tables by name, except for that of the confidence; those of training only if there are results."""
     whole = [each for each in trained if each.lines == _most_lines(trained, each.adapter)]
     adapted = [each for each in whole if each.method != tables.ALL_WEIGHTS]
     curve = [each for each in trained if each.adapter == CURVE and each.method != tables.ALL_WEIGHTS]
@@ -127,7 +128,7 @@ def all_tables(
 
 
 def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages: Sequence[Path], path: Path) -> None:
-    """Put each table into the pages that have a place for it, and everything into a JSON file."""
+    """Write each table to the pages with its marker comments, and all results to a JSON file."""
     for name, rows in report.items():
         print(f"\n{name}\n{tables.as_markdown(rows)}")
         for page in pages:
@@ -137,16 +138,22 @@ def write_all(report: dict[str, list[list[str]]], numbers: dict[str, Any], pages
 
 
 def main() -> None:
-    """Read, then write; or read a share."""
+    """Read the lines, and write the results; with `--share`, only read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of compiled sets")
-    parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with markers")
-    parser.add_argument("--runs", type=Path, default=Path("runs/adapters"), help="of experiments/train_adapters.py")
+    parser.add_argument("folder", type=Path, help="folder with compiled sets")
+    parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with the tables' marker comments")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/adapters"), help="folder of the runs of experiments/train_adapters.py"
+    )
     parser.add_argument("--cache", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--json", type=Path, default=Path("experiments/results/accuracy.json"))
-    parser.add_argument("--share", metavar="1/2", help="make the first of two shares of the readings, write nothing")
-    parser.add_argument("--normalize", choices=get_args(Normalization), default="none", help="texts, before comparing")
-    parser.add_argument("--lines", type=int, dest="most", help="of each set at most, but for tilts; by default all")
+    parser.add_argument("--share", metavar="1/2", help="make only this share of the readings; write no results")
+    parser.add_argument(
+        "--normalize", choices=get_args(Normalization), default="none", help="normalization of texts before comparing"
+    )
+    parser.add_argument(
+        "--lines", type=int, dest="most", help="maximum number of lines per set, except for tilts; by default all"
+    )
     arguments = parser.parse_args()
     sources = {name: str(arguments.folder / f"{file}-test.parquet") for name, file in SETS.items()}
     readings = Readings(arguments.cache, sources, most=arguments.most, normalize=arguments.normalize)
@@ -157,7 +164,7 @@ def main() -> None:
     peers = {name: peer for name, peer in found.items() if peer is not None}
     trained = [each for run in RUNS if (each := find_trained(run, arguments.runs, arguments.folder))]
     part, parts = map(int, (arguments.share or "1/1").split("/"))
-    jobs = list(needed(readings, tilted, changed, base, peers, trained))
+    jobs = list(required_readings(readings, tilted, changed, base, peers, trained))
     for lines, reader, name, angle in jobs[part - 1 :: parts]:
         lines.of(reader, name, angle)
     if arguments.share:

@@ -1,4 +1,4 @@
-"""Lines read by several readers at several angles, each reading kept on disk so that none is made twice."""
+"""Readings of lines by several readers at several angles, cached on disk."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ Reads = Callable[[Sequence[LineSample], float], list[ScoredLine]]
 
 @dataclass
 class Contestant:
-    """Somebody who reads lines.
+    """A reader in a comparison.
 
     Attributes:
-        name: to show.
-        fingerprint: of all that decides what is read; readings are kept under it.
-        load: makes it ready; called only if there is something to read.
+        name: name to show.
+        fingerprint: identifies everything that the readings depend on; part of the cache's file names.
+        load: loads the reader; called only if there is something to read.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Contestant:
     _reads: Reads | None = field(default=None, repr=False)
 
     def read(self, lines: Sequence[LineSample], angle: float) -> list[ScoredLine]:
-        """Turn the lines by `angle` degrees counter-clockwise and read them."""
+        """Turn the lines by `angle` degrees counter-clockwise, and read them."""
         if self._reads is None:
             self._reads = self.load()
         return self._reads(lines, angle)
 
     @classmethod
     def of_model(cls, name: str, folder: Path = PACKAGED_CHECKPOINT, adapter: Path | None = None) -> "Contestant":
-        """Return the reader in a checkpoint's folder, with an adapter in its weights if one is given."""
+        """Return the reader in a checkpoint folder, with an adapter if one is given."""
 
         def load() -> Reads:
             reader = LineReader.from_pretrained(folder, adapter)
-            reader.model.config.confidence_temperature = 1.0  # it is fitted to these readings
+            reader.model.config.confidence_temperature = 1.0  # the temperature is fitted to these readings
             return lambda lines, angle: read_lines(reader.model, reader.processor, lines, angle)
 
         parts = [weights_sha256(str(folder)) or str(folder)]
@@ -62,15 +62,16 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Readings:
-    """The test lines of some sets, and what was read in them.
+    """The test lines of several sets, and their readings.
 
     Args:
-        cache: folder that readings are kept in.
-        sources: by the name of the set, whatever `trocr-gsa evaluate` takes.
-        split: of them.
-        most: lines of each set, spread evenly over it; None: all.
-        condition: one of `CONDITIONS`, that the lines are put into.
-        normalize: of texts and readings, before they are compared; both are kept as they are.
+        cache: folder for the readings.
+        sources: sources by the name of the set, as for `trocr-gsa evaluate`.
+        split: split of the sources.
+        most: maximum number of lines per set, spread evenly over it; None: all.
+        condition: condition that is applied to the lines, a key of `CONDITIONS`.
+        normalize: normalization of transcriptions and readings before they are compared; the cache is not normalized.
+        lines: lines that were loaded, by the name of the set.
     """
 
     cache: Path
@@ -82,11 +83,11 @@ class Readings:
     lines: dict[str, list[LineSample]] = field(default_factory=dict)
 
     def of(self, contestant: Contestant, name: str, angle: float = 0.0) -> list[ScoredLine]:
-        """Return what a contestant reads in a set turned by `angle` degrees counter-clockwise."""
-        words = _as_word(name)
+        """Return the readings of a set that is turned by `angle` degrees counter-clockwise."""
+        file_part = _as_word(name)
         part = self.split if self.most is None else f"{self.split}-{self.most}"
         part += "" if self.condition == AS_CUT else f"-{_as_word(self.condition)}"
-        path = self.cache / f"{contestant.fingerprint}_{words}_{part}_{angle:g}.json"
+        path = self.cache / f"{contestant.fingerprint}_{file_part}_{part}_{angle:g}.json"
         if path.is_file():
             records = json.loads(path.read_text(encoding="utf-8"))
             return [_from_file(fields, self.normalize) for fields in records]
@@ -111,7 +112,7 @@ def _for_file(scored: ScoredLine) -> dict[str, Any]:
 
 
 def _from_file(fields: dict[str, Any], normalize: Normalization) -> ScoredLine:
-    """Return a line without its picture, which no table needs."""
+    """Return a line without its image, which no table needs."""
     sample = LineSample(Image.new("L", (1, 1)), fields["text"], fields["name"], fields["document"])
     line = Line(fields["prediction"], fields["confidence"], fields["orientation"])
     return ScoredLine(sample, fields["angle"], line, normalize)

@@ -1,4 +1,4 @@
-"""The tables of the accuracy report, from readings: one function a table, each a list of rows for Markdown."""
+"""The tables of the accuracy report: one function per table returns its rows, the head first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from trocr_gsa.metrics.summary_row import SummaryRow
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
 TILTS = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 45.0)
-LONG = 10  # letters from which on a line should show which way up it is
+LONG = 10  # minimum number of characters of a line whose orientation should be evident
 ALL_WEIGHTS = "all weights"
-KEPT = 0.9  # share of lines that is left when the least sure are set aside
+KEPT = 0.9  # share of lines that is left without the least certain ones
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The packaged reader after more training.
+    """The packaged reader after further training.
 
     Attributes:
-        adapter: the packaged adapter whose sets it learnt from.
+        adapter: name of the packaged adapter whose training sets were used.
         method: "LoRA, rank 8" or `ALL_WEIGHTS`.
-        sets: that it learnt from.
-        lines: that it learnt from.
-        parameters: trained.
-        minutes: of training.
-        contestant: that reads with it.
+        sets: names of the training sets.
+        lines: number of training lines.
+        parameters: number of trained parameters.
+        minutes: training time in minutes.
+        contestant: the trained reader.
     """
 
     adapter: str
@@ -43,14 +43,14 @@ class Trained:
 
 
 def summary(readings: Readings, contestant: Contestant, name: str, angle: float = 0.0) -> SummaryRow:
-    """Return error rates and intervals of one set at one angle; speed is not measured here."""
+    """Return the error rates and intervals of one set at one angle; the speed in it is meaningless."""
     return summarise(name, readings.of(contestant, name, angle), seconds=1.0)
 
 
 def base_table(
     readings: Readings, base: Contestant, peers: dict[str, Contestant], adapted: Sequence[Trained]
 ) -> list[list[str]]:
-    """Per set: a peer upright and turned by 180°, the packaged reader, and with the set's own adapter."""
+    """Per set: the CER of a peer, upright and turned by 180°, of the packaged reader, and with the set's adapter."""
     head = [
         "set", "lines", "Tesseract upright / turned by 180°", "CER at 0, 90, 180, 270°", "WER", "CER with its adapter",
         "same text at all", "way up right", f"in lines of {LONG} letters or more",
@@ -79,7 +79,7 @@ def base_table(
 
 
 def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
-    """Per set: CER when the line is tilted by less than a quarter turn."""
+    """Per set: CER of tilted lines."""
     rows = [["set", "lines", *(f"{tilt:+g}°" if tilt else "0°" for tilt in TILTS)]]
     for name in readings.sources:
         rows.append(
@@ -93,7 +93,7 @@ def tilt_table(readings: Readings, base: Contestant) -> list[list[str]]:
 
 
 def conditions_table(readings: Sequence[Readings], base: Contestant) -> list[list[str]]:
-    """Per condition: CER of the same lines of every set."""
+    """Per condition: CER of the same lines of each set."""
     names = list(readings[0].sources)
     rows = [["condition", *names]]
     for each in readings:
@@ -102,7 +102,7 @@ def conditions_table(readings: Sequence[Readings], base: Contestant) -> list[lis
 
 
 def document_table(readings: Readings, base: Contestant, name: str) -> list[list[str]]:
-    """Per document of one set: what it contributes."""
+    """Per document of one set: its number of lines, and its CER."""
     records = readings.of(base, name)
     rows = [["document", "lines", "CER"]]
     for document in sorted({record.document for record in records}):
@@ -112,7 +112,7 @@ def document_table(readings: Readings, base: Contestant, name: str) -> list[list
 
 
 def training_table(readings: Readings, base: Contestant, trained: Sequence[Trained]) -> list[list[str]]:
-    """Per run: what it cost and what it gained on the sets that it learnt from."""
+    """Per run: its cost, and the CER on its training sets before and after."""
     rows = [["learnt from", "trained", "parameters", "MB in float16", "minutes", "set", "CER before", "CER after"]]
     for each in trained:
         for name in each.sets:
@@ -133,7 +133,7 @@ def training_table(readings: Readings, base: Contestant, trained: Sequence[Train
 
 
 def forgetting_table(readings: Readings, base: Contestant, trained: Sequence[Trained]) -> list[list[str]]:
-    """Per run: CER upright on every set, and what it is without any of them; sets that it learnt from in brackets."""
+    """Per run: CER of upright lines on every set; training sets are in brackets. The first row is the base."""
     rows = [["after learning", "trained", *readings.sources]]
     rows.append(["(nothing)", "", *(percent(summary(readings, base, name).cer) for name in readings.sources)])
     for each in trained:
@@ -144,7 +144,7 @@ def forgetting_table(readings: Readings, base: Contestant, trained: Sequence[Tra
 
 
 def curve_table(readings: Readings, base: Contestant, trained: Sequence[Trained]) -> list[list[str]]:
-    """CER against the number of lines that an adapter learnt from."""
+    """CER by the number of training lines of an adapter."""
     (name,) = trained[0].sets
     rows = [["lines", "minutes", "CER", "WER"]]
     row = summary(readings, base, name)
@@ -156,7 +156,7 @@ def curve_table(readings: Readings, base: Contestant, trained: Sequence[Trained]
 
 
 def confidence_table(readings: Readings, base: Contestant, temperature: float) -> list[list[str]]:
-    """What confidence is worth on test lines, without a temperature and with the model's own."""
+    """Per set: calibration errors without and with the temperature, and the CER of the most certain lines."""
     rows = [["set", "calibration error, T = 1", f"T = {temperature:.3f}", "CER", f"CER of the surest {KEPT:.0%}"]]
     for name in readings.sources:
         records = readings.of(base, name)
@@ -171,34 +171,34 @@ def confidence_table(readings: Readings, base: Contestant, temperature: float) -
 
 
 def at_four_angles(rows: Sequence[SummaryRow]) -> str:
-    """Write the rates at several angles: one, with its interval, if they agree to a tenth of a percent."""
+    """Return the CERs as text: one with its interval if they agree to a tenth of a percent, otherwise all."""
     rates = [percent(row.cer) for row in rows]
     return with_interval(rows[0]) if len(set(rates)) == 1 else ", ".join(rates)
 
 
 def same_text(at_angles: Sequence[Sequence[ScoredLine]]) -> float:
-    """Return the share of lines whose text is the same at all angles."""
+    """Return the share of lines with the same text at all angles."""
     texts = list(zip(*([record.prediction for record in records] for records in at_angles), strict=True))
     return sum(len(set(line)) == 1 for line in texts) / len(texts)
 
 
 def way_up(records: Sequence[ScoredLine]) -> float:
-    """Return the share of lines whose orientation was said right."""
+    """Return the share of lines with a correct orientation."""
     return sum(record.is_orientation_correct for record in records) / max(1, len(records))
 
 
 def percent(rate: float) -> str:
-    """Write a rate."""
+    """Return a rate as a percentage."""
     return f"{rate:.1%}"
 
 
 def with_interval(row: SummaryRow) -> str:
-    """Write a character error rate and its interval."""
+    """Return the character error rate and its interval as text."""
     return f"{row.cer:.1%} ({row.cer_low:.1%}–{row.cer_high:.1%})"
 
 
 def as_markdown(rows: list[list[str]]) -> str:
-    """Return rows, the head first, as Markdown."""
+    """Return rows, the head first, as a Markdown table."""
     return markdown(rows[0], islice(rows, 1, None))
 
 

@@ -1,10 +1,11 @@
-"""Fit a model's confidence to lines that it was not trained on: afterwards, of lines 80 % sure, some 80 % are right.
+"""Calibrate a model's confidence on lines outside of its training: about 80 % of lines at 80 % are then correct.
 
     python -m experiments calibrate_confidence my_model my_lines/ --split validation
     python -m experiments calibrate_confidence trocr_gsa/checkpoint prepared/validation/*.parquet --lines 30
 
-Reads the lines of all sources upright, fits one number by maximum likelihood, says what it changes, and writes it as
-`confidence_temperature` into the model's config.json (`--dry-run` does not). What is read does not change.
+Reads the upright lines of all sources, and fits the temperature by maximum likelihood. Prints the calibration error
+before and after, and writes the temperature as `confidence_temperature` to the model's config.json (not with
+`--dry-run`). The texts do not change.
 """
 
 import argparse
@@ -25,14 +26,14 @@ from trocr_gsa.reader import LineReader
 
 @dataclass(frozen=True)
 class Fit:
-    """A temperature, and what it does to the lines that it was fitted on.
+    """A fitted temperature, and the calibration errors on the lines of the fit.
 
     Attributes:
         temperature: T.
-        lines: read.
-        right: share of them read without an error.
-        error_before: expected calibration error with the temperature that the model had.
-        error_after: the same with T.
+        lines: number of lines.
+        right: share of lines read without an error.
+        error_before: expected calibration error with the model's previous temperature.
+        error_after: expected calibration error with T.
     """
 
     temperature: float
@@ -43,7 +44,7 @@ class Fit:
 
 
 def choose_lines(sources: Sequence[str], split: str, most: int | None) -> list[LineSample]:
-    """Return the lines of all sources, at most `most` of each, spread evenly over it."""
+    """Return the lines of all sources, at most `most` per source, spread evenly over the source."""
     chosen = []
     for source in sources:
         lines = open_source(source, split)
@@ -53,10 +54,10 @@ def choose_lines(sources: Sequence[str], split: str, most: int | None) -> list[L
 
 
 def fit(reader: LineReader, samples: Sequence[LineSample]) -> Fit:
-    """Read lines and fit the temperature; the reader is left without any (T = 1).
+    """Read lines and fit the temperature; afterwards the reader has T = 1.
 
     Raises:
-        ValueError: if all lines are read right, or none.
+        ValueError: if all lines are read correctly, or none.
     """
     before, reader.model.config.confidence_temperature = reader.model.config.confidence_temperature, 1.0
     lines = read_lines(reader.model, reader.processor, samples, 0.0)
@@ -72,7 +73,7 @@ def fit(reader: LineReader, samples: Sequence[LineSample]) -> Fit:
 
 
 def write(folder: Path, **settings: float) -> None:
-    """Put settings into a model's config.json; the file is replaced as a whole, or not at all."""
+    """Write settings to a model's config.json; the file is replaced atomically."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | settings
     text = to_json(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -80,19 +81,19 @@ def write(folder: Path, **settings: float) -> None:
 
 
 def main() -> None:
-    """Fit, say, write."""
+    """Fit the temperature, print the calibration errors, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="a checkpoint's folder; an adapter's confidences are its base's")
+    parser.add_argument("model", type=Path, help="checkpoint folder; adapters have the temperature of their base")
     parser.add_argument(
-        "sources", nargs="+", help="lines with texts that it was not trained on, as `trocr-gsa evaluate` takes them"
+        "sources", nargs="+", help="labelled lines that the model was not trained on, as for `trocr-gsa evaluate`"
     )
     parser.add_argument("--split", default="validation")
-    parser.add_argument("--lines", type=int, help="of each source at most; by default all")
+    parser.add_argument("--lines", type=int, help="maximum number of lines per source; by default all")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     try:
         if not (arguments.model / "config.json").is_file():
-            raise ValueError(f"`model`: {arguments.model} is no checkpoint's folder: it holds no config.json.")
+            raise ValueError(f"`model`: {arguments.model} is not a checkpoint folder: it has no config.json.")
         samples = choose_lines(arguments.sources, arguments.split, arguments.lines)
         found = fit(LineReader.from_pretrained(arguments.model), samples)
         print(f"{found.lines} lines, {found.right:.1%} read without an error: T = {found.temperature:.4g}")

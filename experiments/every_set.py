@@ -1,12 +1,12 @@
-"""Read lines of every validation set, and of documents that no training saw, and write the model card's longest table.
+"""Measure the error rates of every validation set, and of held-out documents, for the longest table of the model card.
 
     python -m experiments every_set prepared/validation/*.parquet --held-out prepared/held_out/*.parquet \
         --lines 40 --page trocr_gsa/checkpoint/README.md
     python -m experiments every_set … --share 1/2 & python -m experiments every_set … --share 2/2
 
-The packaged reader reads every line at four angles. Readings are kept in `--cache`, so a run that was stopped goes on.
-Error rates are given twice: by the transcription policy, and with ſ, quotes and dashes folded too. All numbers go to
-experiments/results/every_set.json. Some eight minutes of one CPU core for 47 sets of 40 lines.
+The packaged reader reads every line at four angles. Readings are stored in `--cache`, so that a stopped run continues.
+Error rates are given twice: by the transcription policy, and with ſ, quotes and dashes folded, too. All numbers are
+written to experiments/results/every_set.json. 47 sets of 40 lines take about eight minutes of one CPU core.
 """
 
 import argparse
@@ -26,24 +26,24 @@ OLD_SETS = {
     "fraktur-19": ("print", "19", "deu"),
     "htromance-modern-fr": ("hand", "16–19", "fra"),
     "peraire": ("hand", "20", "fra"),
-}  # whose files lack these columns
+}  # sets whose files do not have these columns
 HELD_OUT = ", held out"
 
 
 @dataclass(frozen=True)
 class Row:
-    """How a set is read.
+    """Results of a set.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         kind: print, typescript or hand.
-        century: as its file says.
-        language: likewise.
-        lines: read.
-        cer: as the table shows it, by the transcription policy.
-        letters: error rate with ſ, quotes and dashes folded.
-        same: share of lines read the same at four angles.
-        way_up: share of readings with the right orientation.
+        century: century in the file of the set.
+        language: language in the file of the set.
+        lines: number of lines.
+        cer: character error rate by the transcription policy with its interval, as text.
+        letters: character error rate with ſ, quotes and dashes folded.
+        same: share of lines with the same text at four angles.
+        way_up: share of readings with a correct orientation.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Row:
 
 
 def describe(name: str, path: Path) -> tuple[str, str, str]:
-    """Return kind, century and language of a set: the values of its file, each once."""
+    """Return kind, century and language of a set: the distinct values in its file."""
     if not set(COLUMNS) <= set(pq.read_schema(path).names):
         return OLD_SETS.get(name, ("–", "–", "–"))
     table = pq.read_table(path, columns=list(COLUMNS))
@@ -69,7 +69,7 @@ def describe(name: str, path: Path) -> tuple[str, str, str]:
 
 
 def measure(readings: Readings, reader: Contestant, name: str) -> Row:
-    """Read a set at four angles, or take the readings that there are."""
+    """Return the results of a set at four angles; stored readings are reused."""
     at_angles = [readings.of(reader, name, angle) for angle in QUARTERS]
     found = summary(readings, reader, name)
     letters = summary(replace(readings, normalize="letters"), reader, name)
@@ -82,7 +82,7 @@ def measure(readings: Readings, reader: Contestant, name: str) -> Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown, those of a kind and a century together."""
+    """Return the rows as Markdown, sorted by kind and century."""
     head = ["set", *COLUMNS, "lines", "CER", "ſ, quotes, dashes folded", "same text at 4 angles", "way up right"]
     ordered = sorted(rows, key=lambda row: (row.kind, row.century.zfill(2), row.name))
     return markdown(
@@ -96,14 +96,16 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Read, then write; or read a share."""
+    """Read the lines, and write the results; with `--share`, only read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", type=Path, nargs="+", help="validation lines, one compiled file for each set")
-    parser.add_argument("--held-out", type=Path, nargs="*", default=[], help="the same of documents never trained on")
-    parser.add_argument("--lines", type=int, default=40, help="of each set at most")
+    parser.add_argument("sets", type=Path, nargs="+", help="validation lines, one compiled file per set")
+    parser.add_argument(
+        "--held-out", type=Path, nargs="*", default=[], help="lines of held-out documents, one compiled file per set"
+    )
+    parser.add_argument("--lines", type=int, default=40, help="maximum number of lines per set")
     parser.add_argument("--cache", type=Path, default=Path("runs/accuracy"))
-    parser.add_argument("--share", metavar="1/2", help="make the first of two shares of the readings, write nothing")
-    parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
+    parser.add_argument("--share", metavar="1/2", help="make only this share of the readings; write no results")
+    parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/every_set.json"))
     options = parser.parse_args()
     sources = {path.stem: str(path) for path in options.sets}

@@ -1,10 +1,10 @@
-"""Write how a reader learnt: hours of training, and error rates by kind of lines, from the logs of its runs.
+"""Write the learning curve of a reader from the logs of its runs: error rates by kind of lines and hours of training.
 
     python -m experiments learning_curve runs/reader_hands_* --page trocr_gsa/checkpoint/README.md
 
-Runs are given in their order: each began with the weights of the one before, so hours and steps add up. The error rates
-are those that the runs measured on their validation lines; that of a kind is the mean of its sets. All of it goes to
-experiments/results/learning_curve.json too.
+Give the runs in their order. Each run started from the weights of the previous one, so hours and steps add up. The
+error rates are those on the validation lines of the runs; the rate of a kind is the mean over its sets. The results are
+also written to experiments/results/learning_curve.json.
 """
 
 import argparse
@@ -27,17 +27,17 @@ KINDS = {
     "an English hand": ("stanford-memorials",),
     "medieval hands": ("deeds", "fondue-la-mss-ma", "htromance-medieval-la"),
 }
-PREFIX = "cer/"  # of the keys with the error rate of one set
+PREFIX = "cer/"  # prefix of the keys with the error rate of one set
 
 
 @dataclass(frozen=True)
 class Point:
-    """Error rates after some training.
+    """Error rates at one time of the training.
 
     Attributes:
-        hours: of training, all runs together.
-        steps: likewise.
-        rates: by set.
+        hours: hours of training of all runs so far.
+        steps: training steps of all runs so far.
+        rates: character error rate by set.
     """
 
     hours: float
@@ -45,16 +45,16 @@ class Point:
     rates: dict[str, float]
 
     def of_kind(self, kind: str) -> float | None:
-        """Return the mean rate of a kind's sets; None if none of them was read."""
+        """Return the mean error rate of the sets of a kind; None if none was measured."""
         rates = [self.rates[name] for name in KINDS[kind] if name in self.rates]
         return statistics.mean(rates) if rates else None
 
 
 def read_runs(folders: Sequence[Path]) -> list[Point]:
-    """Return the evaluations of runs that continue each other.
+    """Return the evaluations of consecutive runs.
 
     Raises:
-        ValueError: if they hold none.
+        ValueError: if there are none.
     """
     points, minutes, steps = [], 0.0, 0
     for folder in folders:
@@ -65,7 +65,9 @@ def read_runs(folders: Sequence[Path]) -> list[Point]:
                 points.append(Point((minutes + row["minutes"]) / 60, steps + row["step"], rates))
         minutes, steps = minutes + max(row["minutes"] for row in rows), steps + max(row["step"] for row in rows)
     if not points:
-        raise ValueError("`runs`: their logs hold no error rate of a set. Name runs with several sets for validation.")
+        raise ValueError(
+            "`runs`: their logs contain no error rate of a set. Give runs with several sets for validation."
+        )
     return points
 
 
@@ -85,10 +87,10 @@ def _percent(rate: float | None) -> str:
 
 
 def main() -> None:
-    """Read the logs, write the table."""
+    """Read the logs, and write the table and the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, each with its log.jsonl")
-    parser.add_argument("--page", type=Path, help="Markdown file that holds the table's two comments")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, each with a log.jsonl")
+    parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/learning_curve.json"))
     options = parser.parse_args()
     points = read_runs(options.runs)

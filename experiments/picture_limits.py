@@ -1,14 +1,15 @@
-"""Check the limits by which pictures are empty, or of several lines: what becomes of real lines, and of bare papers.
+"""Check the limits for images that are empty or have several lines, on real lines and on papers without writing.
 
     python -m experiments picture_limits fraktur-19/ many-hands/validation/*.parquet --write docs/how_it_works.md
     python -m experiments picture_limits prepared/validation/*.parquet --lines 100 --choose trocr_gsa/checkpoint
 
-No line of a validation set is empty or several: each that is taken for either is listed, and what that costs is told in
-points of the character error rate. Papers without writing are drawn; each whose text is not empty is invented. The
-limits stand, with what they are for, in trocr_gsa/reader/preparation/{writing,several}.py, and as
-`empty_paper_confidence` in the model's configuration. That one is the model's own: `--choose` writes it after every new
-training, as the lowest limit at which nothing is read on the drawn papers, or, if that costs any set more than 0.02
-points, the highest that does not. Change one of the others there, and run this again.
+No image of a validation set is empty or has several lines. Each one that is taken for either is listed, and the cost is
+given in points of the character error rate. Papers without writing are generated; any text read on them is invented.
+
+The limits are defined and explained in trocr_gsa/reader/preparation/{writing,several}.py; after a change there, run
+this again. The limit `empty_paper_confidence` is in the configuration of the model, as it depends on the training.
+After a new training, `--choose` writes it: the lowest limit at which nothing is read on the papers; if that costs any
+set more than 0.02 points, the highest limit that does not.
 """
 
 import argparse
@@ -27,20 +28,20 @@ from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.preparation.several import count_lines
 from trocr_gsa.reader.preparation.writing import Writing, find_writing
 
-FIRST_SEED = 1000  # papers of smaller seeds are those of the tests
+FIRST_SEED = 1000  # smaller seeds are used in the tests
 STEP = 0.02
-LIMITS = [round(STEP * step, 2) for step in range(46)]  # that are chosen from: up to 0.9
-MOST_COST = 0.0002  # what a limit may add to the error rate of a set
+LIMITS = [round(STEP * step, 2) for step in range(46)]  # candidates, up to 0.9
+MOST_COST = 0.0002  # maximum increase of the error rate of a set
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A line whose picture leaves a doubt whether there is writing.
+    """A line whose image does not clearly show writing.
 
     Attributes:
-        text: what stands there.
-        confidence: of the characters that are read; below 0 if the picture alone says that there is none.
-        more_errors: how many more characters are wrong if it is taken for empty: fewer, if it was misread.
+        text: transcription.
+        confidence: confidence of the characters read; below 0 if the image alone is taken for empty.
+        more_errors: additional wrong characters if the line is taken for empty; can be negative if it was misread.
     """
 
     text: str
@@ -50,13 +51,13 @@ class Doubt:
 
 @dataclass
 class SetOfLines:
-    """What may be taken for something else in a set of lines.
+    """The doubtful lines of a set.
 
     Attributes:
-        name: of the set.
-        lines: how many were looked at.
-        characters: in them.
-        doubts: lines that are taken for empty at some limit.
+        name: name of the set.
+        lines: number of checked lines.
+        characters: number of characters in these lines.
+        doubts: lines that some limit takes for empty.
         several: texts of lines that are taken for several.
     """
 
@@ -67,16 +68,16 @@ class SetOfLines:
     several: list[str] = field(default_factory=list)
 
     def empty(self, limit: float) -> list[Doubt]:
-        """Return the lines that are taken for empty if characters below a confidence are none."""
+        """Return the lines that are taken for empty at a limit of the confidence."""
         return [doubt for doubt in self.doubts if doubt.confidence < limit]
 
     def cost(self, limit: float) -> float:
-        """Return what that adds to the character error rate."""
+        """Return the increase of the character error rate at a limit."""
         return sum(doubt.more_errors for doubt in self.empty(limit)) / max(1, self.characters)
 
 
 def check_lines(reader: LineReader, source: str, most: int) -> SetOfLines:
-    """Look at lines of a validation set, evenly spread over it, and read those whose writing is in doubt."""
+    """Check at most `most` lines, spread evenly over a validation set, and read the doubtful ones."""
     lines, found = open_source(source, "validation"), SetOfLines(Path(source).stem)
     for place in np.unique(np.linspace(0, len(lines) - 1, min(most, len(lines))).astype(int)).tolist():
         line = lines[place]
@@ -94,7 +95,7 @@ def check_lines(reader: LineReader, source: str, most: int) -> SetOfLines:
 
 
 def check_papers(reader: LineReader, kind: str, papers: int) -> tuple[int, list[float]]:
-    """Return of how many papers of a kind the picture leaves a doubt, and how surely something is read in them."""
+    """Return how many papers of a kind are doubtful, and the confidences of the texts read on them."""
     drawn = [empty_paper(kind, FIRST_SEED + seed) for seed in range(papers)]
     doubts = [paper for paper in drawn if find_writing(paper) is not Writing.NONE]
     read = reader.read(doubts, are_cut=True)
@@ -102,11 +103,11 @@ def check_papers(reader: LineReader, kind: str, papers: int) -> tuple[int, list[
 
 
 def choose_limit(found: Sequence[SetOfLines], invented: Sequence[float]) -> float:
-    """Return the lowest limit below which all that is invented lies, or the highest that costs no set too much.
+    """Return the lowest limit above all invented texts, or the highest one that costs no set more than `MOST_COST`.
 
     Args:
-        found: sets of lines.
-        invented: confidences of what is read on papers without writing.
+        found: checked sets of lines.
+        invented: confidences of the texts read on papers without writing.
     """
     for limit in LIMITS:
         if limit > max(invented, default=0.0):
@@ -117,7 +118,7 @@ def choose_limit(found: Sequence[SetOfLines], invented: Sequence[float]) -> floa
 
 
 def tables(found: Sequence[SetOfLines], papers: dict[str, tuple[int, list[float]]], drawn: int, limit: float) -> str:
-    """Return the two tables in Markdown, each with its sum."""
+    """Return the two tables as Markdown, each with a row of totals."""
     total = SetOfLines("together")
     for one in found:
         total.lines, total.characters = total.lines + one.lines, total.characters + one.characters
@@ -142,17 +143,20 @@ def tables(found: Sequence[SetOfLines], papers: dict[str, tuple[int, list[float]
 
 
 def main() -> None:
-    """Look at the lines of all sets and at papers of every kind, list false alarms, print the tables."""
+    """Check the lines of all sets and papers of every kind, list the false alarms, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", help="data sets of lines; of each, its validation split counts")
-    parser.add_argument("--model", help="a checkpoint's folder; the packaged one if it is not given")
-    parser.add_argument("--lines", type=int, default=1000, help="how many of each set are looked at")
-    parser.add_argument("--papers", type=int, default=200, help="how many of each kind are drawn")
-    parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
-    parser.add_argument("--choose", type=Path, help="a checkpoint's folder: read with it, and give it a limit")
+    parser.add_argument("sources", nargs="+", help="sources of lines; their validation split is used")
+    parser.add_argument("--model", help="checkpoint folder; by default the packaged one")
+    parser.add_argument("--lines", type=int, default=1000, help="maximum number of checked lines per set")
+    parser.add_argument("--papers", type=int, default=200, help="number of papers per kind")
+    parser.add_argument("--write", type=Path, help="Markdown file with the table's two marker comments")
+    parser.add_argument("--choose", type=Path, help="checkpoint folder to read with, and to write the chosen limit to")
     options = parser.parse_args()
     reader = LineReader.from_pretrained(options.choose or options.model)
-    limit, reader.model.config.empty_paper_confidence = reader.model.config.empty_paper_confidence, 0.0  # read them all
+    limit, reader.model.config.empty_paper_confidence = (
+        reader.model.config.empty_paper_confidence,
+        0.0,
+    )  # no limit while reading
     found = [check_lines(reader, source, options.lines) for source in options.sources]
     papers = {kind: check_papers(reader, kind, options.papers) for kind in KINDS}
     if options.choose:

@@ -1,12 +1,12 @@
-"""Train the adapters that the package carries, and what they are compared with: fewer lines, and every weight.
+"""Train the packaged adapters, and for comparison adapters from fewer lines and trainings of all weights.
 
     python -m experiments train_adapters lines/ runs/adapters                     (all, one after the other)
     python -m experiments train_adapters lines/ runs/adapters --only peraire peraire-50 peraire-full
     python -m experiments train_adapters lines/ runs/adapters --package  (put the finished ones into the package)
 
-`lines/` holds `<set>-train.parquet` and `<set>-validation.parquet`, as `trocr-gsa compile` writes them. Each run is
-bounded in time (4 minutes; 2 with fewer lines); one that was stopped goes on where it was, one that is done is passed
-over. All start from the packaged checkpoint, and `experiments/accuracy.py --runs runs/adapters` measures them.
+`lines/` contains `<set>-train.parquet` and `<set>-validation.parquet`, written by `trocr-gsa compile`. Each run has a
+time limit (4 minutes; 2 with fewer lines). A stopped run continues, and a finished run is skipped. All start from the
+packaged checkpoint, and `experiments/accuracy.py --runs runs/adapters` measures them.
 """
 
 import argparse
@@ -27,10 +27,10 @@ ADAPTERS = {
     "de-fraktur-19": ("fraktur-19",),
     "fr-hand-19": ("htromance-modern-fr", "cremma-mss-19"),
     "peraire": ("peraire",),
-}  # name: the sets that it learns from
+}  # name of the adapter: its training sets
 FEWER_LINES = (50, 200, 800)
-FULL_LEARNING_RATE = 5.0e-4  # of every weight: a quarter of the adapters'
-LARGEST = 1_500_000  # bytes of a packaged adapter
+FULL_LEARNING_RATE = 5.0e-4  # for training all weights: a quarter of the adapters' learning rate
+LARGEST = 1_500_000  # maximum size of a packaged adapter in bytes
 CONFIG = "lora_packaged"
 
 
@@ -39,11 +39,11 @@ class Run:
     """One training from the packaged checkpoint.
 
     Attributes:
-        adapter: whose sets it learns from.
-        method: an adapter, or every weight.
-        lines: learn from at most so many of each set; None: all.
-        minutes: it may take.
-        targets: the layers that learn.
+        adapter: name of the adapter whose training sets are used.
+        method: "lora" trains an adapter, "full" all weights.
+        lines: maximum number of training lines per set; None: all.
+        minutes: time limit in minutes.
+        targets: layers that are trained.
     """
 
     adapter: str
@@ -54,16 +54,16 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return self.adapter + ("-full" if self.method == "full" else "") + (f"-{self.lines}" if self.lines else "")
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Sets that it learns from."""
+        """Names of its training sets."""
         return ADAPTERS[self.adapter]
 
     def arguments(self, lines: Path, output: Path) -> TrainingArguments:
-        """Return what the run is told."""
+        """Return the training arguments of the run."""
         values = read_config(CONFIG)
         validation = [lines / f"{name}-validation.parquet" for name in self.sets]
         values |= {
@@ -84,7 +84,7 @@ class Run:
 RUNS = [
     Run(
         "de-fraktur-19", targets="both"
-    ),  # that the symmetry holds is measured with it: it changes what sees every pose
+    ),  # experiments/theorems.py uses this adapter, as it changes the layers on all poses
     Run("fr-hand-19"),
     Run("peraire"),
     *(Run(name, "full", targets="both") for name in ADAPTERS),
@@ -93,17 +93,17 @@ RUNS = [
 
 
 def is_done(run: Run, output: Path) -> bool:
-    """Whether a run has had its minutes."""
+    """Return whether a run has used its time."""
     last = output / run.name / "last"
     results = Results.read(str(last)) if last.is_dir() else None
     return results is not None and results.minutes >= run.minutes
 
 
 def package(run: Run, output: Path) -> int:
-    """Put a finished adapter into the package in float16, without the paths of this machine; return its bytes.
+    """Copy a finished adapter to the package in float16, without paths of this machine, and return its size in bytes.
 
     Raises:
-        ValueError: if it is larger than a packaged adapter may be.
+        ValueError: if it has no results, or is larger than `LARGEST`.
     """
     source, target = output / run.name / "best", PACKAGED_ADAPTERS / run.name
     target.mkdir(parents=True, exist_ok=True)
@@ -128,9 +128,9 @@ def package(run: Run, output: Path) -> int:
 
 
 def main() -> None:
-    """Train what is not done, or package what is."""
+    """Run the missing trainings, or package the finished ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lines", type=Path, help="folder of compiled sets")
+    parser.add_argument("lines", type=Path, help="folder with compiled sets")
     parser.add_argument("output", type=Path, help="folder of the runs")
     parser.add_argument("--only", nargs="+", choices=[run.name for run in RUNS], help="these runs; by default all")
     parser.add_argument("--package", action="store_true", help="copy the finished adapters into the package")

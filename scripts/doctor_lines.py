@@ -1,9 +1,9 @@
-"""Write the lines that `trocr-gsa doctor` reads, and how the packaged reader reads them; after every new checkpoint.
+"""Write the lines for `trocr-gsa doctor`, with the packaged reader's results. Run it after every new checkpoint.
 
     python scripts/doctor_lines.py
 
-The lines are drawn with the font inside Pillow. Each is the first of some texts that is read right whichever way up: a
-reader that cannot read them says nothing about the machine that it runs on.
+The lines are rendered with Pillow's builtin font. For each, the first candidate text is chosen that is read correctly
+in every orientation. So an error in `doctor` comes from the machine, and not from the reader.
 """
 
 from dataclasses import asdict
@@ -33,16 +33,16 @@ PAPER = PageStyle(binarised=0, paper=(225, 250), ink=(0.1, 0.3), noise=0, bleed=
 
 
 def draw(text: str, seed: int) -> Image.Image:
-    """Draw a text."""
+    """Render a text as a line image."""
     rng = np.random.default_rng(seed)
     return print_page(draw_line(Font("", BUILTIN_FAMILY), text, ("", ""), HEIGHT, STYLE, rng), PAPER, rng)
 
 
 def choose_line(reader: LineReader, folder: Path, name: str, seed: int) -> KnownLine:
-    """Draw a line into a folder, with the first of its texts that is read right at every angle.
+    """Write the image of a line to a folder, with the first of its texts that is read correctly at every angle.
 
     Raises:
-        ValueError: if none of them is.
+        ValueError: if no text is.
     """
     for text in TEXTS[name]:
         draw(text, seed).save(folder / name, optimize=True)
@@ -50,11 +50,11 @@ def choose_line(reader: LineReader, folder: Path, name: str, seed: int) -> Known
         known = KnownLine(name, text, round(found.confidence, 4))
         if not list(find_mistakes(reader, [known])):
             return known
-    raise ValueError(f"{name} is misread, whichever of its texts it shows, at last as {found.text!r}. Add others.")
+    raise ValueError(f"{name} is misread with each of its texts, the last as {found.text!r}. Add other texts.")
 
 
 def write_lines(folder: Path) -> None:
-    """Draw the pictures into a folder, and write what the packaged reader reads in them."""
+    """Write the images to a folder, and the results of the packaged reader to expected.json."""
     reader = LineReader.from_pretrained(device="cpu")
     lines = [choose_line(reader, folder, name, seed) for seed, name in enumerate(TEXTS)]
     values = {

@@ -85,7 +85,7 @@ def test_the_hours_of_runs_that_continue_each_other_add_up(tmp_path, monkeypatch
 
 
 def test_logs_without_error_rates_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="`runs`: their logs hold no error rate"):
+    with pytest.raises(ValueError, match="`runs`: their logs contain no error rate"):
         learning_curve.read_runs([write_log(tmp_path / "1", {"step": 1, "minutes": 1.0, "decoder_loss": 1.0})])
 
 
