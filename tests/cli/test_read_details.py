@@ -1,7 +1,9 @@
 """`trocr-gsa read`: alternatives, the least confidence, and lines to correct."""
 
 import csv
+import io
 import json
+import math
 
 import pytest
 from lxml import etree
@@ -9,7 +11,10 @@ from page_makers import draw_page, make_folder
 from PIL import Image
 from tiny_checkpoint import draw_line
 
+from trocr_gsa.cli.read_details import Details
+from trocr_gsa.cli.read_lines import LineJob, LineOutput
 from trocr_gsa.data.correction_queue import CorrectionQueue
+from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.sources import open_source
 
@@ -93,6 +98,45 @@ def test_lines_that_are_not_certain_are_listed_and_left_out(call, pictures, conf
     assert result.exit_code == 1
     assert result.stderr.count("left out: ") == 2
     assert f"left out: {pictures / 'two.png'}: 0.1 sure, less than 0.4: read 0.1" in result.stderr
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+@pytest.mark.parametrize(("format", "headers"), [("text", 0), ("jsonl", 0), ("csv", 1)])
+def test_every_format_of_lines_leaves_out_what_is_not_certain(
+    call, pictures, confident, tmp_path, format, headers, to_file
+):
+    output = ("--output", tmp_path / "out", "--overwrite") if to_file else ()
+    for least, expected in ((0.5, ["read 0.5", "read 0.9"]), (0.50001, ["read 0.9"]), (1, [])):
+        result = call("read", pictures, "--min-confidence", least, "--format", format, *output)
+        written = (tmp_path / "out").read_text() if to_file else result.stdout
+        rows = written.splitlines()[headers:]
+        assert [next(text for text in ("read 0.1", "read 0.5", "read 0.9") if text in row) for row in rows] == expected
+        assert result.exit_code == 1
+        assert result.stderr.count("left out: ") == 4 - len(expected)
+
+
+@pytest.mark.usefixtures("confident")
+@pytest.mark.parametrize("format", ["hocr", "page", "alto", "tei"])
+@pytest.mark.parametrize(("least", "is_written"), [(0.5, True), (0.50001, False)])
+def test_formats_of_pages_leave_out_lines_that_are_not_certain(call, tmp_path, format, least, is_written):
+    make_folder(tmp_path / "in", "page", [["a"]])
+    result = call(
+        "read", tmp_path / "in", "--format", format, "--min-confidence", least, "--output-dir", tmp_path / "out"
+    )
+    (written,) = (path.read_text() for path in (tmp_path / "out").iterdir() if path.suffix != ".png")
+    texts = " ".join(etree.fromstring(written.encode()).itertext()) + written
+    assert ("read" in texts.split() or "read 0.5" in texts or 'CONTENT="read"' in written) == is_written
+    assert result.exit_code == (0 if is_written else 1)
+
+
+def test_a_confidence_that_is_no_number_never_suffices(capsys):
+    job = LineJob(["a.png"], [None], "any", 1, FORMATS["text"], dict, lambda _: None, details=Details(0, 0.0))
+    stream = io.StringIO()
+    output = LineOutput(job, stream)
+    output.add(Line("guessed", math.nan, 0.0, "a.png"))
+    output.add(Line("sure", 0.0, 0.0, "a.png"))
+    assert (output.left_out, stream.getvalue()) == (1, "sure\n")
+    assert "left out: a.png: nan sure, less than 0: guessed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("to_file", [False, True])
