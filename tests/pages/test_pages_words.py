@@ -104,7 +104,7 @@ def test_words_of_lines_become_words_of_the_page(tmp_path):
 
 @pytest.mark.parametrize("kind", ["page", "alto"])
 def test_a_page_s_words_are_where_they_were_drawn(tmp_path, kind):
-    font = ImageFont.load_default(34)
+    font = ImageFont.load_default(34)  # half of it is how far a word may be off
     strip = Image.new("L", (700, 60), PAPER)
     ImageDraw.Draw(strip).text((20, 8), TEXTS[0], fill=INK, font=font)
     page = Image.new("L", (1000, 700), PAPER)
@@ -131,8 +131,8 @@ def test_a_page_s_words_are_where_they_were_drawn(tmp_path, kind):
     assert slanted.words is not None
     for found, tilt in zip(flat.words, slanted.words, strict=True):
         before = TEXTS[0][: TEXTS[0].index(found.text)]
-        assert found.box[0] == pytest.approx(120 + font.getlength(before), abs=8)
-        assert found.box[2] == pytest.approx(120 + font.getlength(before + found.text), abs=8)
+        assert found.box[0] == pytest.approx(120 + font.getlength(before), abs=17)
+        assert found.box[2] == pytest.approx(120 + font.getlength(before + found.text), abs=17)
         along = np.array(tilt.polygon[1]) - np.array(tilt.polygon[0])
         assert np.degrees(np.arctan2(-along[1], along[0])) == pytest.approx(8, abs=1)
     assert read.page is not None
