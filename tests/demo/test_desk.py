@@ -4,10 +4,13 @@ import base64
 import html
 import json
 import re
+import shutil
 
 import pytest
 import torch
+from page_makers import draw_page
 from PIL import Image
+from segmenter_makers import blackened, put_stand_in
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.data.line import FIELDS
@@ -68,14 +71,53 @@ def test_a_file_that_is_no_picture_is_said_to_be_none(desk, tmp_path, content, m
     assert "<image" not in looking
 
 
-def test_what_is_longer_than_a_line_is_shown_with_the_readers_words(desk, tmp_path):
-    draw_line("long", 900).save(tmp_path / "page.png")
-    text, facts, looking = desk.read(str(tmp_path / "page.png"), 0)
+PAGE = ["many lines of text"] * 8
+
+
+def put_page(folder, kind):
+    path = folder / f"page <1>.{kind}"
+    draw_page(PAGE)[0].save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_a_page_is_read_line_by_line_where_kraken_is(desk, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("PATH", str(put_stand_in(tmp_path / "bin").parent), prepend=":")
+    text, facts, looking = desk.read(put_page(tmp_path, kind), 0)
+    assert len(text.split("\n")) == len(PAGE)
+    assert f"<b>{len(PAGE)}</b> lines" in facts
+    assert ("page 1 of 1" in facts) == (kind == "pdf")
+    assert downloads(facts)["page <1>.txt"] == f"{text}\n"
+    assert looking.count('<polygon class="outline"') == len(PAGE)
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_without_kraken_a_page_is_shown_with_what_is_missing(desk, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    text, facts, looking = desk.read(put_page(tmp_path, kind), 0)
     assert text == ""
-    assert "page.png: 900 × 20 pixels" in facts
-    assert "Is it one line of text? Cut it." in facts
+    assert "pipx install kraken" in facts
     assert "<image" in looking
     assert "<polygon" not in looking
+
+
+def test_a_page_without_lines_and_a_damaged_pdf_are_named(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(put_stand_in(tmp_path / "bin").parent), prepend=":")
+    path = tmp_path / "broken.pdf"
+    path.write_bytes(b"%PDF-1.7 nothing")
+    assert "broken.pdf: is not a PDF" in desk.read(str(path), 0)[1]
+    blackened(draw_page(PAGE)[0]).save(tmp_path / "black.pdf")  # at which the stand-in stops
+    assert "black.pdf: kraken found no layout" in desk.read(str(tmp_path / "black.pdf"), 0)[1]
+
+
+def test_a_line_that_is_too_long_is_shown_with_the_readers_words(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    draw_line("long", 900).save(tmp_path / "line.png")
+    text, facts, looking = desk.read(str(tmp_path / "line.png"), 0)
+    assert text == ""
+    assert "line.png: 900 × 20 pixels" in facts
+    assert "Is it one line of text? Cut it." in facts
+    assert "<image" in looking
 
 
 def test_an_empty_desk_is_no_mistake(desk):

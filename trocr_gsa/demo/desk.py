@@ -5,12 +5,15 @@ import html
 import time
 from pathlib import Path
 
-from trocr_gsa.data.images import ImageError, load_image
+from PIL import Image
+
+from trocr_gsa.data.images import load_image
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import Line, LineReader
 
-from .overlays import draw_looking, draw_stage
+from .dropped_pages import PDF_SUFFIX, first_page, read_dropped
+from .overlays import draw_looking, draw_page, draw_stage
 
 NO_ADAPTER = "none"
 EMPTY = '<div class="stage"></div>'
@@ -32,7 +35,7 @@ class Desk:
         return [NO_ADAPTER, *self.reader.adapters]
 
     def read(self, file: str | None, turn: float, adapter: str = NO_ADAPTER) -> tuple[str, str, str]:
-        """Rotate an image and read it.
+        """Rotate an image and read it; if it is a page, or the first page of a PDF, line by line.
 
         Args:
             file: path of the image, or None.
@@ -44,12 +47,15 @@ class Desk:
         if file is None:
             return "", "", EMPTY
         name = Path(file).name
+        chosen = None if adapter == NO_ADAPTER else adapter
         try:
+            if Path(file).suffix.lower() == PDF_SUFFIX:
+                image, count = first_page(Path(file))
+                return self._read_page(rotate_image(image, turn), name, chosen, more=f" · page 1 of {count}")
             picture = rotate_image(load_image(file, name), turn)
-        except ImageError as error:
+        except ValueError as error:
             return "", _problem(str(error)), EMPTY
         picture.filename = name  # pyright: ignore[reportAttributeAccessIssue] as for files that Pillow opened
-        chosen = None if adapter == NO_ADAPTER else adapter
         started = time.perf_counter()
         try:
             (line,) = self.reader.read([picture], adapter=chosen)
@@ -57,7 +63,7 @@ class Desk:
             return "", _problem(str(error)), EMPTY
         seconds = time.perf_counter() - started
         if line.error is not None:
-            return "", _problem(line.error), draw_stage(picture)
+            return self._read_page(picture, name, chosen, line.error)  # the picture is sound, but no line
         if not line.text and line.note is not None:
             return "", _problem(line.note), draw_stage(picture)
         try:
@@ -65,6 +71,24 @@ class Desk:
         except ValueError:  # an exported reader has no cross-attention weights
             return line.text, _facts(line, seconds), draw_stage(picture)
         return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
+
+    def _read_page(
+        self, picture: Image.Image, name: str, adapter: str | None, refused: str = "", more: str = ""
+    ) -> tuple[str, str, str]:
+        """Read a page as `read` does; `refused` says why it is no line, and `more` is a fact about it."""
+        started = time.perf_counter()
+        try:
+            page = read_dropped(self.reader, picture, name, adapter)
+        except ValueError as error:
+            return "", _problem(f"{refused} {error}".strip()), draw_stage(picture)
+        seconds = time.perf_counter() - started
+        lines = [line for line in page.readings if line is not None]
+        facts = (
+            f'<p class="facts"><b>{100 * page.confidence:.3g} %</b> sure · <b>{len(lines)}</b> lines'
+            f"{more} · {seconds:.2f} s"
+            f'<span class="downloads">{_download(f"{Path(name).stem}.txt", page.text)}</span></p>'
+        )
+        return page.text, facts, draw_page(picture, page.page)
 
 
 def as_json(line: Line) -> str:

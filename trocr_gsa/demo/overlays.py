@@ -8,12 +8,13 @@ import base64
 import html
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from trocr_gsa.data.pages import Page
 from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import LetterPlaces
 
@@ -51,6 +52,19 @@ def draw_stage(picture: Image.Image, places: LetterPlaces | None = None) -> str:
     )
 
 
+def draw_page(picture: Image.Image, page: Page) -> str:
+    """Return the image of a page with the outlines of its lines."""
+    outlines = "".join(
+        f'<polygon class="outline" points="{_points(line.polygon.tolist())}"/>'
+        for line in page.lines
+        if line.polygon is not None
+    )
+    return (
+        f'<div class="stage page"><svg viewBox="0 0 {picture.width} {picture.height}" role="img" '
+        f'aria-label="the page, with its lines">{_image(picture, picture.width, picture.height)}{outlines}</svg></div>'
+    )
+
+
 def hue(index: int, count: int) -> str:
     """Return the colour of a letter, from blue to red to orange along the line."""
     return f"hsl({(205 + 185 * index / max(count - 1, 1)) % 360:.0f} 60% 45%)"
@@ -71,7 +85,7 @@ def _image(picture: Image.Image, width: float, height: float) -> str:
 def _patches(places: LetterPlaces) -> Iterator[str]:
     """Yield a group of patches per letter, with an opacity according to their attention weights."""
     count = len(places.letters)
-    outlines = [" ".join(f"{x:.1f},{y:.1f}" for x, y in corners) for corners in places.corners.tolist()]
+    outlines = [_points(corners) for corners in places.corners.tolist()]
     for index, weights in enumerate(places.weights):
         strength = (weights / weights.max()).tolist()
         drawn = "".join(
@@ -80,6 +94,10 @@ def _patches(places: LetterPlaces) -> Iterator[str]:
             if share > MIN_WEIGHT
         )
         yield f'<g class="p p{index}" fill="{hue(index, count)}">{drawn}</g>'
+
+
+def _points(corners: Iterable[Sequence[float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
 
 def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> str:

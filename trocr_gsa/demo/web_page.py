@@ -92,7 +92,7 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
     paths = [str(path) for path in examples]
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
         gr.HTML(f'<h1>{TITLE}</h1><p class="lead">{LEAD}</p>')
-        file = gr.File(paths[0], label="A picture of one line", height=110, elem_id="file")
+        file = gr.File(paths[0], label="A picture of one line, or of a page", height=110, elem_id="file")
         picked = gr.Dataset(
             components=[gr.Image(render=False)],
             samples=[[path] for path in paths],
@@ -107,7 +107,7 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
         adapter = gr.Radio(
             desk.choices, value=desk.choices[0], label="Adapter", visible=len(desk.choices) > 1, elem_id="adapter"
         )
-        text = gr.Textbox(label="Text", interactive=False, buttons=["copy"], lines=1, max_lines=4, elem_id="text")
+        text = gr.Textbox(label="Text", interactive=False, buttons=["copy"], lines=1, max_lines=12, elem_id="text")
         facts = gr.HTML(elem_id="facts")
         looking = gr.HTML(EMPTY, elem_id="looking")
         picked.click(paths.__getitem__, picked, file, api_visibility="private", show_progress="hidden")
