@@ -26,7 +26,8 @@ PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / 
 FENCE = re.compile(r"^( *)```([\w{}]*)[^\n]*\n(.*?)^\1```$", flags=re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 ELSEWHERE = re.compile(r'"(?:OWNER|microsoft)/')  # Python that needs the Hub
-COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+PROGRAM = get_command(app)
+COMMANDS = PROGRAM.commands  # pyright: ignore[reportAttributeAccessIssue]
 KEYS = {field.name for field in fields(TrainingArguments)}
 OF_OTHERS = {"cat", "curl", "docker", "pip", "pipx", "python3"}  # programs whose own options are not looked into
 PROGRAMS = {folder: programs(folder) for folder in ("benchmarks", "experiments")}
@@ -111,7 +112,8 @@ def test_a_command_that_does_not_exist_would_be_seen(line, monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_an_option_or_key_named_in_the_text_exists(page):
     named = CODE.findall(FENCE.sub("", PAGES[page]))
-    options = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts}
+    commands = [PROGRAM, *COMMANDS.values()]
+    options = {option for command in commands for parameter in command.params for option in parameter.opts}
     options |= {f"--{key.replace('_', '-')}" for key in KEYS} | {"--constraint"}
     assert {word for span in named for word in span.split() if word.startswith("--")} <= options
     named = [span for span in named if span != "key=value"]
