@@ -6,8 +6,8 @@ score(text) = log p(text | image) + λ · log p(text), for the alternatives of a
 
 p(text) is an n-gram model of characters, interpolated by Witten and Bell's rule, of the training texts of all sets
 (`general`) or of the same set alone (`own`); both know texts of the same archive, as a user rarely does. λ of a set is
-the one that reads the other sets best. The columns: the reader as it is, the most probable alternative, the rescored ones, and the alternative that is
-nearest to the transcription, which no rescoring can beat.
+the one that reads the other sets best. The columns: the reader as it is, the most probable alternative, the rescored
+ones, and the alternative that is nearest to the transcription, which no rescoring can beat.
 """
 
 import argparse
