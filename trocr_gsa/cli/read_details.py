@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,4 +65,6 @@ def details_for(format: OutputFormat, alternatives: int, min_confidence: float, 
 
 def unsure(line: Line, least: float) -> str:
     """Return a message about a line whose confidence is too low."""
+    if math.isnan(line.confidence) and not line.text:
+        return f"{line.note}, so that its confidence is unknown, and not at least {least:g}"
     return f"{line.confidence:.3g} sure, less than {least:g}: {line.text}"

@@ -222,7 +222,7 @@ class LineOutput:
         queue, least = self.job.details.queue, self.job.details.min_confidence
         if queue is not None:
             queue.add(line, partial(_load, self._files[line.source], line.source))
-        if not line.confidence >= least:  # NaN too
+        if not line.has_confidence(least):
             say(f"left out: {line.source}: {unsure(line, least)}")
             self.left_out += 1
             return

@@ -415,7 +415,7 @@ def _split_by_confidence(read: "ReadPage", least: float) -> "tuple[list[Line | N
     """Return the readings with None for those below a confidence, and a message for each of these."""
     confident, problems = list(read.readings), []
     for place, reading in enumerate(read.readings):
-        if reading is not None and read.page is not None and not reading.confidence >= least:
+        if reading is not None and read.page is not None and not reading.has_confidence(least):
             confident[place] = None
             problems.append(f"{read.page.line_name(read.page.lines[place])}: {unsure(reading, least)}")
     return confident, problems

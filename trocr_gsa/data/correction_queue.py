@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,8 @@ MAX_NAME_LENGTH = 80  # characters of a line's name in a file name
 
 class CorrectionQueue:
     """Collects lines, and writes those with the lowest confidence, the least certain first.
+
+    Lines in which no writing was found come last.
 
     Args:
         count: number of lines to keep.
@@ -49,7 +52,7 @@ class CorrectionQueue:
             load: returns its image.
         """
         self._seen += 1
-        entry = (-line.confidence, -self._seen, line, load)
+        entry = (-line.confidence_for_sorting, -self._seen, line, load)
         if len(self._kept) < self.count:
             heapq.heappush(self._kept, entry)
         elif entry[:2] > self._kept[0][:2]:
@@ -68,7 +71,8 @@ class CorrectionQueue:
                 continue
             write_bytes(self.folder / f"{name}.png", image.getvalue())
             write_bytes(self.folder / f"{name}.gt.txt", f"{line.text}\n".encode(errors="backslashreplace"))
-            rows.append([f"{name}.png", significant(line.confidence), writable(line.source), line.text])
+            sure = "" if math.isnan(line.confidence) else significant(line.confidence)
+            rows.append([f"{name}.png", sure, writable(line.source), line.text])
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows(rows)
         write_bytes(self.folder / LIST, table.getvalue().encode(errors="backslashreplace"))

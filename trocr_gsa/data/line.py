@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .numbers import confidence_fields, geometric_mean, significant
 from .words import Mapped, Word
 
+NO_WRITING = "no writing was found in the picture"
 FIELDS = (
     "source", "text", "confidence", "character_confidence", "orientation", "adapter", "character_confidences", "note",
 )  # fmt: skip
@@ -38,7 +40,8 @@ class Line:
 
     Attributes:
         text: text of the line; empty if the image could not be read.
-        confidence: in [0, 1]; if T was fitted, the probability that the text has no error.
+        confidence: in [0, 1]; if T was fitted, the probability that the text has no error. NaN if nothing was read,
+            because there was no writing in the image; 0 if the image could not be read.
         orientation: angle in degrees by which the image, or the line on its page, is rotated counter-clockwise from
             upright, in [0, 360).
         source: the file, or for example `images[3]`; empty if it has no name.
@@ -72,14 +75,26 @@ class Line:
 
     @classmethod
     def empty(cls, source: str, with_words: bool = False) -> Line:
-        """Return the line of an image without writing: an empty text, and a note that says why."""
+        """Return the line of an image without writing: an empty text of unknown confidence, and a note that says why.
+
+        No model has read it, so that there is no probability, and nothing from which its confidence can be computed.
+        """
         words = () if with_words else None
-        return cls("", 1.0, 0.0, source, note="no writing was found in the picture", words=words)
+        return cls("", math.nan, 0.0, source, note=NO_WRITING, words=words)
 
     @classmethod
     def failed(cls, source: str, error: Exception) -> Line:
         """Return the line of an image that could not be read."""
         return cls("", 0.0, 0.0, source, str(error))
+
+    @property
+    def confidence_for_sorting(self) -> float:
+        """The confidence, or infinity if it is unknown: a line without writing has no text to correct."""
+        return math.inf if math.isnan(self.confidence) else self.confidence
+
+    def has_confidence(self, least: float) -> bool:
+        """Whether the confidence is at least `least`; an unknown one is only for an empty text, and `least` = 0."""
+        return self.confidence >= least or (least <= 0 and not self.text)
 
     def noted(self, note: str | None) -> Line:
         """Return the line with a note added; without a note, the line itself."""

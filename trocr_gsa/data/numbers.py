@@ -31,8 +31,9 @@ def round_characters(confidences: Sequence[float]) -> list[float]:
 
 
 def csv_row(fields: Mapping[str, Any]) -> list[Any]:
-    """Return the cells of a CSV row; a list of numbers becomes one cell, separated by spaces."""
-    return [" ".join(map(str, value)) if isinstance(value, list) else value for value in fields.values()]
+    """Return the cells of a CSV row; a list of numbers becomes one cell, separated by spaces, and NaN an empty one."""
+    cells = (" ".join(map(str, value)) if isinstance(value, list) else value for value in fields.values())
+    return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
 
 
 def significant(value: float, digits: int = DIGITS) -> str:

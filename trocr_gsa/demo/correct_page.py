@@ -72,7 +72,7 @@ class Corrections:
 
     def __init__(self, lines: LinesToCorrect, readings: dict[str, Line], teacher: Teacher) -> None:
         self.lines, self.readings, self.teacher = lines, readings, teacher
-        self.names: Sequence[str] = sorted(readings, key=lambda name: readings[name].confidence)
+        self.names: Sequence[str] = sorted(readings, key=lambda name: readings[name].confidence_for_sorting)
         self._read_again: dict[str, str] = {}
 
     def shown(self, number: int, problem: str | None = None) -> ShownLine:

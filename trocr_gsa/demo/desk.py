@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 import time
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _problem(message: str) -> str:
 
 def _facts(line: Line, seconds: float) -> str:
     by = f" · with {html.escape(line.adapter)}" if line.adapter else ""
-    stem, sure = Path(line.source).stem, f"{100 * line.confidence:.3g} %"
+    stem, sure = Path(line.source).stem, "not" if math.isnan(line.confidence) else f"{100 * line.confidence:.3g} %"
     return (
         f'<p class="facts"><b>{sure}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
         f"{seconds:.2f} s"

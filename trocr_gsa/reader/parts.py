@@ -9,6 +9,7 @@ What is unusual:
 """
 
 import json
+import math
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -167,6 +168,7 @@ def _line(fields: dict[str, Any]) -> Line:
     """Return a line from the fields that `_as_kept` returned."""
     words, alternatives = fields.get("words"), fields.get("alternatives")
     read = {
+        "confidence": math.nan if fields.get("confidence") is None else fields["confidence"],  # JSON has no NaN
         "character_confidences": tuple(fields.get("character_confidences", ())),
         "words": None if words is None else tuple(map(Word.from_fields, words)),
         "alternatives": None if alternatives is None else tuple(Alternative(**each) for each in alternatives),

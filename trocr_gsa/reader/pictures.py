@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from trocr_gsa.data.frames import PicturePage
-from trocr_gsa.data.images import ImageError, load_image, source_name
+from trocr_gsa.data.images import ImageError, load_image
 
 from .preparation.grey import in_few_blocks
 from .preparation.levelling import level
@@ -35,9 +35,10 @@ class LinePicture:
 
 def picture_name(image: Picture, index: int) -> str:
     """Return the name of the file, or the index in the list."""
-    if isinstance(image, str | Path | PicturePage | dict) or getattr(image, "filename", ""):
-        return source_name(image) or f"images[{index}]"
-    return f"images[{index}]"
+    files = str | Path | PicturePage
+    name = image.get("path") if isinstance(image, dict) else image
+    name = name if isinstance(name, files) or isinstance(image, dict) else getattr(image, "filename", "")
+    return str(name) if isinstance(name, files) and str(name) else f"images[{index}]"
 
 
 def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:

@@ -8,6 +8,7 @@ Everything else is kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -197,7 +198,10 @@ def _fill(line: Any, read: Line) -> None:
         for name in STALE:
             string.attrib.pop(name, None)
         string.set("CONTENT", word)
-        string.set("WC", significant(read.confidence))
+        if math.isfinite(read.confidence):
+            string.set("WC", significant(read.confidence))
+        else:
+            string.attrib.pop("WC", None)
 
 
 def _only_string(line: Any) -> Any:

@@ -5,6 +5,7 @@ If the reader gives word positions, a line has an ocrx_word per word, and a word
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -42,7 +43,9 @@ def write_hocr(page: Page, lines_read: Sequence[Line | None], made: Provenance |
         points = np.concatenate([line.polygon for _, (line, _) in lines if line.polygon is not None])
         area = _add(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
         for number, (line, read) in lines:
-            title = f"{_box(line.polygon)}; x_wconf {_per_cent(read.confidence)}"
+            title = _box(line.polygon)
+            if math.isfinite(read.confidence):
+                title += f"; x_wconf {_per_cent(read.confidence)}"
             if read.orientation:
                 title += f"; textangle {read.orientation:g}"
             span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})

@@ -10,6 +10,7 @@ changed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -250,7 +251,7 @@ def _set_text(element: Any, text: str, confidence: float | None) -> None:
     for child in list(unicode):
         unicode.remove(child)
     unicode.text = text
-    if confidence is not None:
+    if confidence is not None and math.isfinite(confidence):
         equiv.set("conf", significant(confidence))
     else:
         equiv.attrib.pop("conf", None)

@@ -6,6 +6,7 @@ What is unusual: several pages become one document by joining their documents, s
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -101,7 +102,8 @@ def _add_header(root: Any, page: Page, made: Provenance | None) -> None:
 def _add_line(surface: Any, block: Any, number: int, line: PageLine, read: Line) -> None:
     """Add a line's zone to the surface, and its break and text to its block."""
     name = f"{PAGE}_line_{number}"
-    zone = _add(surface, "zone", **{ID: name, "type": "line", "cert": significant(read.confidence)})
+    sure = significant(read.confidence) if math.isfinite(read.confidence) else "unknown"
+    zone = _add(surface, "zone", **{ID: name, "type": "line", "cert": sure})
     zone.set("points", _points(line.polygon if line.polygon is not None else np.zeros((3, 2))))
     if turned := round(-read.orientation) % 360:  # clockwise, as TEI counts it
         zone.set("rotate", str(turned))
