@@ -82,9 +82,8 @@ class Run:
 
 
 RUNS = [
-    Run(
-        "de-fraktur-19", targets="both"
-    ),  # experiments/theorems.py uses this adapter, as it changes the layers on all poses
+    # experiments/theorems.py uses this adapter, as it changes the layers on all poses
+    Run("de-fraktur-19", targets="both"),
     Run("fr-hand-19"),
     Run("peraire"),
     *(Run(name, "full", targets="both") for name in ADAPTERS),

@@ -1,21 +1,21 @@
 import os
 from typing import Any
 
-# Before any import of the Hugging Face libraries: they read these once.
+# Set before any import of the Hugging Face libraries, which read these variables once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Before any import of torch: small tensors gain nothing by threads, and tests that run side by side lose much.
+# Set before any import of torch: threads do not speed up small tensors, and slow down parallel tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
 
-SHARED = "tests/onnx_export/"  # its fixtures cost more than to run its tests one after the other
+SHARED = "tests/onnx_export/"  # its fixtures cost more than running its tests in one process
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where tests run side by side, keep those of a file together, and those of one folder."""
+    """In parallel runs, keep the tests of one file together, and all tests in the folder `SHARED`."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):

@@ -1,4 +1,4 @@
-"""Processes that share one command, forked from this one: what a launcher starts, without loading torch again."""
+"""Run one command in several forked processes, as a launcher does, without loading torch again."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ from trocr_gsa.cli.app import app
 
 @dataclass(frozen=True)
 class Done:
-    """How processes ended: the worst exit code, and what all wrote."""
+    """Result of the processes: the highest exit code, and their standard error."""
 
     returncode: int
     stderr: str
@@ -27,13 +27,13 @@ class Done:
 def run_together(
     count: int, words: Sequence[object], folder: Path, prepare: Callable[[int], object] = lambda rank: None
 ) -> Done:
-    """Run one command in processes that find each other; if one is killed, end the others, as a launcher does.
+    """Run one command in processes of one process group; if one is killed, terminate the others, as a launcher does.
 
     Args:
-        count: how many.
-        words: of the command.
-        folder: a new one, for what they write.
-        prepare: told the rank, does something before the command.
+        count: number of processes.
+        words: arguments of the command.
+        folder: folder to create for the output of the processes.
+        prepare: called with the rank before the command.
     """
     folder.mkdir()
     with socket.socket() as free:
@@ -51,14 +51,14 @@ def run_together(
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=run, args=(rank,)) for rank in range(count)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads: none works for us
+        warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads; here no thread is active
         for process in processes:
             process.start()
     running = {process.sentinel: process for process in processes}
     while running:
         ended = [running.pop(cast(int, sentinel)) for sentinel in wait(list(running), timeout=300)]
         for process in ended:
-            process.join()  # what tells of an end comes before the exit code does
+            process.join()  # the sentinel is ready before the exit code
         if not ended or any((process.exitcode or 0) < 0 for process in ended):
             for process in running.values():
                 process.terminate()

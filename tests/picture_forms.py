@@ -1,4 +1,4 @@
-"""One grey picture in every form that an image processor takes."""
+"""One greyscale image in every form that an image processor accepts."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def every_form(grey: np.ndarray) -> dict[str, Any]:
-    """The picture (height, width) of uint8, some of it above 16, as arrays, tensors and images, by name."""
+    """Return an image (height, width) uint8 as arrays, tensors and images, by name; some values must be above 16."""
     image, levels = Image.fromarray(grey), grey.astype(np.uint16) * 257
     return {
         "array": grey,

@@ -1,4 +1,4 @@
-"""Pages of print, drawn with the font inside Pillow."""
+"""Pages of print, rendered with Pillow's builtin font."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -6,7 +6,7 @@ TEXTS = ["Ein Wort gab das andere, und keines", "hielt, was es versprach; am End
 
 
 def page(lines: int, leading: float = 1.4, size: int = 24, texts: list[str] = TEXTS, margin: int = 20) -> Image.Image:
-    """Draw so many lines, dark on light; sizes are in pixels, the leading in sizes."""
+    """Draw `lines` lines, dark on light; `size` and `margin` are in pixels, `leading` is in units of `size`."""
     font, pitch = ImageFont.load_default(size), round(leading * size)
     texts = [texts[number % len(texts)] for number in range(lines)]
     width = int(max(font.getlength(text) for text in texts)) + 2 * margin

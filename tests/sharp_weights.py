@@ -1,11 +1,11 @@
-"""Weights under which a wrong term shows: nothing zero, and attention that picks few tokens."""
+"""Weights that reveal a wrong term: no zeros, and attention that selects few tokens."""
 
 import peft
 from torch import nn
 
 
 def sharpened(module: nn.Module) -> nn.Module:
-    """Draw every parameter anew, queries and keys large, in float64."""
+    """Draw all parameters at random in float64, with large queries and keys."""
     module = module.double().eval()
     for name, parameter in module.named_parameters():
         nn.init.normal_(parameter)
@@ -15,7 +15,7 @@ def sharpened(module: nn.Module) -> nn.Module:
 
 
 def with_lora(module: nn.Module) -> nn.Module:
-    """Wrap all four projections in LoRA adapters that do something: B is not zero."""
+    """Add LoRA adapters with B ≠ 0 to all four projections."""
     config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
     adapted = peft.get_peft_model(module, config).double().eval()
     outer = [parameter for name, parameter in adapted.named_parameters() if "lora_B" in name]
@@ -26,5 +26,5 @@ def with_lora(module: nn.Module) -> nn.Module:
 
 
 def sharpened_with_lora(module: nn.Module) -> nn.Module:
-    """Both of the above."""
+    """Apply `sharpened`, then `with_lora`."""
     return with_lora(sharpened(module))

@@ -1,4 +1,4 @@
-"""Adapters of the smallest reader that change what is read."""
+"""Adapters of the tiny reader that change its texts."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from trocr_gsa.train.lora import lora_config
 def save_adapter(
     checkpoint: Path, folder: Path, named: bool = True, seed: int = 0, changes: dict | None = None, **options: object
 ) -> Path:
-    """Save an adapter in which nothing is zero; `options` are those of `lora_config`, `changes` PEFT's own."""
+    """Save an adapter without zeros; `options` are for `lora_config`, `changes` are fields of PEFT's configuration."""
     model, _ = load_model(str(checkpoint))
     config = lora_config(model=model, **options)  # pyright: ignore[reportArgumentType]
     for name, value in (changes or {}).items():

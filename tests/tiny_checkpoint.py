@@ -1,4 +1,4 @@
-"""A reader of some thousand random weights, saved as a checkpoint, and lines to read with it."""
+"""A reader with a few thousand random weights, saved as a checkpoint, and line images for it."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SIZES = {
     "max_patches": 64,
     "ctc_steps_per_patch": 0,
 }
-# What makes the pose stage narrow, and embeds the chosen pose's patches again with what lies around them
+# Settings for a narrow pose stage, and for a second embedding of patches with a margin at the chosen pose
 NARROW = {
     "encoder_pose_hidden_size": 16,
     "encoder_pose_num_attention_heads": 1,
@@ -36,13 +36,13 @@ NARROW = {
 
 
 def save_checkpoint(folder: Path, dtype: torch.dtype = torch.float32, **sizes: object) -> Path:
-    """Save an untrained reader, the same for the same sizes; `sizes` are keys of a training configuration."""
+    """Save an untrained reader, determined by `sizes`, which are keys of a training configuration."""
     torch.manual_seed(0)
     arguments = TrainingArguments.from_dict(SIZES | {"train": "lines", "method": "full"} | sizes)
     model, processor = new_model(arguments)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.dim() > 1:  # sharper than a fresh model, so that different lines are read differently
+            if weight.dim() > 1:  # larger weights than in a new model, so that different lines give different texts
                 weight.mul_(100 if "encoder_attn" in name else 3)
     model.to(dtype).save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -50,7 +50,7 @@ def save_checkpoint(folder: Path, dtype: torch.dtype = torch.float32, **sizes: o
 
 
 def draw_line(text: str, width: int = 64) -> Image.Image:
-    """Draw upright text with the font inside Pillow."""
+    """Draw upright text with Pillow's builtin font."""
     image = Image.new("L", (width, 20), 230)
     ImageDraw.Draw(image).text((2, 4), text, fill=20)
     return image

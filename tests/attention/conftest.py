@@ -13,5 +13,5 @@ def prepare(request) -> Callable[[nn.Module], nn.Module]:
 
 @pytest.fixture
 def scattered() -> Tensor:
-    """Three positions that no grid and no symmetry relates."""
+    """Three positions that are not on a grid and not symmetric."""
     return torch.tensor([[0.0, 0.0], [1.3, 0.4], [-0.7, 2.1]], dtype=torch.float64)

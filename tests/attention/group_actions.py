@@ -1,4 +1,4 @@
-"""How the group acts on positions and fields, element by element, and how far a function is from respecting it."""
+"""The action of the group on positions and features, element by element, and the equivariance error of a function."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ def grid(rows: int, columns: int) -> Tensor:
 
 
 def turned_grid(group: PointGroup, h3: int, rows: int, columns: int) -> tuple[Tensor, list[int]]:
-    """Turn a raster: the turned image's own raster, and for each of its positions y the old index of h₃⁻¹y."""
+    """Return the raster of the turned image, and for each of its positions y the index of h₃⁻¹y in the old raster."""
     quarter_turned = group.matrices[h3][0, 0].abs() < 0.5
     target = grid(columns, rows) if quarter_turned else grid(rows, columns)
     old = {tuple(xy): index for index, xy in enumerate(grid(rows, columns).tolist())}
@@ -24,7 +24,7 @@ def turned_grid(group: PointGroup, h3: int, rows: int, columns: int) -> tuple[Te
 
 
 def turned_field(group: PointGroup, h3: int, f: Tensor, source: list[int]) -> Tensor:
-    """(L f)(i,h) = f(h₃⁻¹x(i), h₃⁻¹h), f (batch, pose, position, hidden)."""
+    """Return (L f)(i,h) = f(h₃⁻¹x(i), h₃⁻¹h); f (batch, pose, position, hidden)."""
     out = torch.empty_like(f)
     for h in range(group.order):
         out[:, h] = f[:, group.product[group.inverse[h3], h]][:, source]
@@ -39,7 +39,7 @@ def field_error(
     columns: int,
     elements: Iterable[int] | None = None,
 ) -> float:
-    """max over h₃ of |run(L f) − L run(f)| / |run(f)|; f (batch, [pose,] position, hidden)."""
+    """Return the maximum over h₃ of |run(L f) − L run(f)| / |run(f)|; f (batch, [pose,] position, hidden)."""
     y = run(f, grid(rows, columns))
     errors = []
     for h3 in range(group.order) if elements is None else elements:

@@ -1,6 +1,6 @@
-"""The equations of attention as they are written: term by term, no algebra. Slow, and the reference for the rest.
+"""The equations of attention evaluated term by term, without algebra. Slow; the reference for the attention layers.
 
-Every function takes the attention module only for its projections and its relative encoding.
+Of the attention module, every function uses only the projections and the relative encoding.
 """
 
 import itertools
@@ -17,27 +17,27 @@ POSE_SUMS = ("none", "query", "encoding")
 
 
 def corrected_pose(group: PointGroup, h: int, h1: int, h2: int) -> int:
-    """h₁⁻¹h₂."""
+    """Return h₁⁻¹h₂."""
     return int(group.product[group.inverse[h1], h2])
 
 
 def published_pose(group: PointGroup, h: int, h1: int, h2: int) -> int:
-    """h⁻¹h₁⁻¹h₂: [RC] eq. 14."""
+    """Return h⁻¹h₁⁻¹h₂: [RC] eq. 14."""
     return int(group.product[group.inverse[h], corrected_pose(group, h, h1, h2)])
 
 
 def seen_from(group: PointGroup, h: int, vector: Tensor) -> Tensor:
-    """h⁻¹·vector."""
+    """Return h⁻¹·vector."""
     return group.matrices[group.inverse[h]] @ vector
 
 
 def per_head(attn: nn.Module, vectors: Tensor) -> Tensor:
-    """(…, hidden) → (…, head, d)."""
+    """Split (…, hidden) into (…, head, d)."""
     return vectors.unflatten(-1, (attn.num_heads, -1))
 
 
 def weighted_sum(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Σ_t softmax_t(⟨query, key_t⟩ / √d) value_t, head by head, heads side by side: (hidden,).
+    """Return Σ_t softmax_t(⟨query, key_t⟩ / √d) value_t of every head, concatenated: (hidden,).
 
     query (head, d); keys and values (term, head, d).
     """
@@ -90,7 +90,7 @@ def group_attention(
     near: Callable[[int, int], bool] | None = None,
     relative_pose: Callable[[PointGroup, int, int, int], int] = corrected_pose,
 ) -> Tensor:
-    """The sum that `pose_sum` names; f (pose, position, hidden)."""
+    """Return group attention with the sum over poses of the module; f (pose, position, hidden)."""
     poses = range(attn.group.order)
     out = torch.empty_like(f)
     for h, i in itertools.product(poses, range(len(x))):  # h: the output's pose
@@ -98,7 +98,7 @@ def group_attention(
             total = one_attention(attn, f, x, h, h, i, near, relative_pose)
         elif attn.pose_sum == "query":
             total = sum(one_attention(attn, f, x, h, h1, i, near, relative_pose) for h1 in poses)
-        else:  # the output keeps the query's pose; the sum runs over the pose from which displacements are seen
+        else:  # the output has the query's pose; the sum is over the pose that displacements are relative to
             total = sum(one_attention(attn, f, x, seen, h, i, near, relative_pose) for seen in poses)
         out[h, i] = attn.o_proj(total)
     return out

@@ -37,7 +37,7 @@ def lines(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call() -> Callable[..., Result]:
-    """Run `trocr-gsa` with these words; what is not a mistake of the user's is raised."""
+    """Run `trocr-gsa` with the given arguments; unexpected exceptions are raised."""
 
     def run(*words: object) -> Result:
         return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""Small sources of lines."""
+"""Functions that create small sources of lines."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ BUILTIN = Font("", BUILTIN_FAMILY)
 
 
 def picture(width: int = 200, height: int = 48, seed: int = 0) -> Image.Image:
-    """A grey picture that no other seed gives."""
+    """Return a random greyscale image, different for each seed."""
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8))
 
 

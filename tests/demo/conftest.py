@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk_people import shown
+from served_page import shown
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
@@ -18,7 +18,7 @@ def desk_checkpoint(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def desk_adapters(desk_checkpoint, tmp_path_factory) -> dict[str, Path]:
-    """Two that read otherwise than the model alone."""
+    """Two adapters that change the texts of the model."""
     folder = tmp_path_factory.mktemp("adapters")
     return {name: save_adapter(desk_checkpoint, folder / name, seed=seed) for seed, name in enumerate(("fr", "de"))}
 
@@ -30,7 +30,7 @@ def desk(desk_checkpoint, desk_adapters) -> Desk:
 
 @pytest.fixture(scope="session")
 def address(desk_checkpoint, desk_adapters) -> Iterator[str]:
-    """Where `trocr-gsa serve` shows its page."""
+    """Address of the page of a running `trocr-gsa serve`."""
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("gradio is not installed")
     adapters = [f"--adapter={name}={folder}" for name, folder in desk_adapters.items()]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from desk_people import ask, shown
+from served_page import ask, shown
 from test_desk import downloads
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint

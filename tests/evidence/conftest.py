@@ -10,7 +10,7 @@ from experiments import record
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """A page with a place for every section."""
+    """A Markdown file with the marker comments of every section."""
     names = programs("experiments")
     page = tmp_path / "evidence.md"
     page.write_text("".join(f"<!-- {name}: written by experiments/{name}.py -->\n<!-- /{name} -->\n" for name in names))
@@ -22,7 +22,7 @@ def page(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_mnist():
-    """Write MNIST's four files with bars and blots for digits, half of them not compressed."""
+    """Write the four files of MNIST, half of them uncompressed, with bars and squares as digits."""
 
     def write(folder: Path, train: int, test: int) -> Path:
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Folders to be damaged: the smallest reader, and an adapter of it."""
+"""Folders for the tests to damage: a tiny reader, an adapter, lines and pages."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What no input may cost, however it was made."""
+"""Limits of time and memory that hold for every input."""
 
 import resource
 import signal
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 import pytest
 
-SECONDS = 20  # of the processor; on the clock ten times that, for machines that do other work
+SECONDS = 20  # processor time; the limit of wall-clock time is ten times as high, for busy machines
 KILOBYTES = 2_000_000
 
 
 class HangError(BaseException):
-    """Not an `Exception`: a net for those must not hide it."""
+    """Raised at a time limit; not an `Exception`, so that no `except Exception` hides it."""
 
 
 @contextmanager
 def limited(what: str) -> Iterator[None]:
-    """Fail if the block takes more time than any input may, or the process more memory than before and than it may."""
+    """Fail if the block exceeds the time limit, or if it raises the peak memory of the process above the limit."""
 
     def stop(*_: object) -> None:
         raise HangError(f"{what}: more than {SECONDS} s")
@@ -38,12 +38,12 @@ def limited(what: str) -> Iterator[None]:
 
 
 def shares(few: int, many: int, share: int) -> list:
-    """Where each test begins: those of the normal run, and behind `slow` the others."""
+    """Return the start of each share up to `many`; those from `few` on are marked as slow."""
     starts = range(0, many, share)
     return [start if start < few else pytest.param(start, marks=pytest.mark.slow) for start in starts]
 
 
 def named(error: Exception) -> str:
-    """What became of an input that is refused; its message must say something, and not much."""
+    """Return the outcome of a refused input, and check the length of the error message."""
     assert 10 < len(str(error)) < 1500
     return "named"

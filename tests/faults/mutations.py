@@ -1,4 +1,4 @@
-"""Damage to files that is the same for the same seed: to bytes, to numbers and values, and to the structure of XML."""
+"""Reproducible damage to files: to bytes, to numbers and values, and to the structure of XML."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ HEADS = [b"<!DOCTYPE x>", b'<!DOCTYPE x [<!ENTITY e "eee">]>', b"<!-- c -->", b"
 
 
 def mutated(content: bytes, random: Random, is_xml: bool) -> bytes:
-    """Damage a file in one to four ways."""
+    """Return the content of a file with one to four mutations."""
     kinds = [*BYTES, *XML] if is_xml else BYTES
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         content = random.choice(kinds)(content, random) or content
@@ -32,8 +32,10 @@ def mutated(content: bytes, random: Random, is_xml: bool) -> bytes:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Put a file in another's place. What is written into a file that something has mapped, even a reader that is
-    only about to end, kills this process (SIGBUS).
+    """Replace a file by a new one.
+
+    Writing into a file that is still memory-mapped, even by a reader that is about to be deleted, kills this process
+    (SIGBUS).
     """
     path.unlink(missing_ok=True)
     path.write_bytes(content)
@@ -101,7 +103,7 @@ def another_head(content: bytes, random: Random) -> bytes:
 
 
 def another_structure(content: bytes, random: Random) -> bytes:
-    """Move, copy, nest, rename or drop elements; nothing where it is no XML any more."""
+    """Move, copy, nest, rename or drop elements; return b"" if the content is not valid XML any more."""
     try:
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
     except (etree.XMLSyntaxError, ValueError):
@@ -119,7 +121,7 @@ def _dropped(one, other, random):
 
 
 def _copied(one, other, random):
-    copy = etree.tostring(one, with_tail=False)  # once: the other may lie inside of it, and it would grow and grow
+    copy = etree.tostring(one, with_tail=False)  # only once: `other` can be inside of `one`
     for _ in range(random.choice((1, 1, 3, 200))):
         other.append(etree.fromstring(copy))
 

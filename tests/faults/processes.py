@@ -1,4 +1,4 @@
-"""Commands in child processes, forked from this one: with everything imported, they take a moment and not seconds."""
+"""Run commands in forked child processes, which start at once because everything is imported already."""
 
 import os
 import sys
@@ -12,9 +12,9 @@ from trocr_gsa.cli.app import app
 def start(
     words: Sequence[object], errors: Path | str = os.devnull, prepare: Callable[[], object] = lambda: None
 ) -> int:
-    """Start a command, and return its process; standard error goes to a file, standard output nowhere."""
+    """Start a command, and return its process id; standard error is written to a file, standard output is discarded."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads: none works for us
+        warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads; here no thread is active
         child = os.fork()
     if child:
         return child

@@ -22,13 +22,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def adapter(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the checkpoint, which it names by its folder."""
+    """An adapter of the checkpoint, with the checkpoint's folder as the name of its base."""
     return save_adapter(checkpoint, tmp_path_factory.mktemp("adapter"), rank=4, alpha=12)
 
 
 @pytest.fixture
 def trained(checkpoint: Path, tmp_path: Path) -> Path:
-    """The checkpoint as a run leaves it, with its results and its state."""
+    """The checkpoint as after a run, with results and training state."""
     folder = shutil.copytree(checkpoint, tmp_path / "best")
     results = {
         "base": "/home/me/runs/base/best",
@@ -46,7 +46,7 @@ def trained(checkpoint: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluation(tmp_path: Path) -> Callable[..., Path]:
-    """Write what `trocr-gsa evaluate --json` writes."""
+    """Write a file like those of `trocr-gsa evaluate --json`."""
 
     def write(**numbers: Any) -> Path:
         path = tmp_path / "numbers.json"
@@ -58,14 +58,14 @@ def evaluation(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
-    """A Hub on this machine, which everything is sent to."""
+    """A stand-in Hub on this machine that receives all requests."""
     with hub_on_this_machine(monkeypatch) as server:
         yield server
 
 
 @pytest.fixture
 def call() -> Callable[..., Result]:
-    """Run `trocr-gsa` with these words; what is not a mistake of the user's is raised."""
+    """Run `trocr-gsa` with the given arguments; unexpected exceptions are raised."""
 
     def run(*words: object) -> Result:
         return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)

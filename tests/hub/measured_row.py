@@ -1,4 +1,4 @@
-"""One row of what `trocr-gsa evaluate --json` and a training write."""
+"""One row of the results that `trocr-gsa evaluate --json` and a training write."""
 
 ROW = {
     "name": "/home/me/lines",

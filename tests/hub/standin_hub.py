@@ -1,4 +1,4 @@
-"""What a client of the Hub meets when it uploads, or downloads a file: a server of a few addresses, on this machine."""
+"""A local server with the few addresses of the Hub that uploads and downloads use."""
 
 import base64
 import hashlib
@@ -16,16 +16,16 @@ FILES = "{repo_id}/resolve/{revision}/{filename}"
 
 
 class StandInHub(ThreadingHTTPServer):
-    """The Hub, as far as uploads and downloads need it; of files that go through Xet it learns the SHA-256 alone.
+    """A stand-in for the Hub that supports uploads and downloads. Of files sent by Xet it gets only the SHA-256.
 
     Attributes:
-        files: bytes by path, of every repository; for files sent by Xet, their SHA-256 in hexadecimal.
-        private: repositories by name, and whether they are private.
-        commits: how many there were.
-        tokens: what made repositories and commits.
-        large_as: how weights are to be sent, "regular" or "lfs".
-        refusal: a status to answer every request with; None: as usual.
-        card_error: what is wrong with a model card, to the Hub's mind.
+        files: content by repository and path; for files sent by Xet, their SHA-256 in hexadecimal.
+        private: whether a repository is private, by its name.
+        commits: number of commits.
+        tokens: authorization headers of the requests that created repositories and commits.
+        large_as: upload mode of weights, "regular" or "lfs".
+        refusal: status code for every request; None: normal operation.
+        card_error: error message about every model card; None: no error.
     """
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class StandInHub(ThreadingHTTPServer):
 
 @contextmanager
 def hub_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
-    """Start a Hub, and have everything sent to it."""
+    """Start a stand-in Hub, and redirect all requests to it."""
     with StandInHub() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
         monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", server.endpoint)
-        monkeypatch.setattr("transformers.utils.hub._hf_api", None, raising=False)  # made once, with its endpoint
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None, raising=False)  # it keeps its endpoint
         monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", f"{server.endpoint}/{FILES}")
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
         yield server

@@ -44,7 +44,7 @@ def test_a_whole_model_is_one_graph(kind, implementation):
     assert difference(compiled(model)(**inputs).logits, model(**inputs).logits) < 1e-5
 
 
-INPUTS = {"pictures": {"pixel_values": noise(2, 3)}, "patches": as_set([noise(2, 4), noise(3, 1)], rubbish=0.0)}
+INPUTS = {"pictures": {"pixel_values": noise(2, 3)}, "patches": as_set([noise(2, 4), noise(3, 1)], filler=0.0)}
 ENCODED = [("D4", LAYERS, "patches")]
 ALL_ENCODED = [(group, layers, form) for group in ("C1", "C8", "D4") for layers in (0, 1, LAYERS) for form in INPUTS]
 
@@ -61,7 +61,7 @@ def test_an_encoder_is_one_graph(group, pose_layers, form):
 @SLOW
 def test_patches_that_tell_their_shape_are_one_graph():
     model = tiny_encoder(group="C4")
-    inputs = as_set([noise(2, 4)], rubbish=0.0)
+    inputs = as_set([noise(2, 4)], filler=0.0)
     told = append_shape(inputs["pixel_values"][0, :8], inputs["spatial_shapes"][0])[None]
     assert difference(compiled(model)(told).pose_logits, model(**inputs).pose_logits) < 1e-11
 
@@ -111,7 +111,7 @@ ALL_EXPORTED = [
 def test_a_reader_is_exported_for_any_number_and_length_of_lines(kind, strict):
     model = Logits(KINDS[kind]().double().eval())
     some, others = (
-        list(as_set(lines, rubbish=0.0).values())
+        list(as_set(lines, filler=0.0).values())
         for lines in ([noise(2, 4), noise(3, 1)], [noise(2, 5), noise(3, 3), noise(1, 2)])
     )
     shapes = ({0: BATCH, 1: Dim("letters", min=2, max=14)}, {0: BATCH, 1: LENGTH}, {0: BATCH, 1: LENGTH}, {0: BATCH})

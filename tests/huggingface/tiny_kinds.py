@@ -1,4 +1,4 @@
-"""One tiny model of every kind, in float32 and fresh, as training starts with them."""
+"""One tiny untrained model of every kind, in float32."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from trocr_gsa import GSANetForImageClassification, TrOCRGSAModel
 
 CLASSES = 3
-AS_TAKEN_OVER = {  # from a ViT: no relative positions, a table of absolute ones, a class token, gates across poses
+# As converted from a ViT: no relative positions, a table of absolute ones, a class token, gates between poses
+AS_TAKEN_OVER = {
     "num_frequencies": 0,
     "absolute_position": "table",
     "image_size": 4 * PATCH,
@@ -43,6 +44,6 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 
 
 def batch(kind: str, lines: int = 2) -> dict[str, Tensor]:
-    """Return pictures and labels that a model of that kind learns from."""
+    """Return images and labels for a training step of a model of that kind."""
     labels = torch.randint(CLASSES, (lines,)) if kind.startswith("classifier") else torch.randint(2, 20, (lines, 4))
     return {"pixel_values": torch.randn(lines, 1, 2 * PATCH, 3 * PATCH), "labels": labels}

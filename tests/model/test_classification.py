@@ -35,7 +35,7 @@ def test_padding_is_not_looked_at(pose_layers):
     model = tiny_classifier(pose_layers=pose_layers)
     images = [noise(2, 3), noise(4, 1)]
     alone = torch.cat([model(image).logits for image in images])
-    assert difference(model(**as_set(images, rubbish=7.0)).logits, alone) < 1e-11
+    assert difference(model(**as_set(images, filler=7.0)).logits, alone) < 1e-11
 
 
 def test_the_classifier_sees_the_mean_over_positions_weighted_by_the_poses_probability():

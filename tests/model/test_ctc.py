@@ -16,7 +16,7 @@ STEPS = 2
 def read(model, lines, poses):
     """Logits and lengths of the CTC head of some lines, the poses being known."""
     labels = torch.full((len(poses), 1), END)
-    out = model(**as_set(lines, rubbish=1e3), labels=labels, pose_labels=torch.tensor(poses))
+    out = model(**as_set(lines, filler=1e3), labels=labels, pose_labels=torch.tensor(poses))
     return out.ctc_logits, out.ctc_lengths
 
 
@@ -124,7 +124,7 @@ def test_lines_without_any_letter_are_scored():
 def test_the_loss_is_torchs_on_each_line_by_itself():
     model = tiny_reader(ctc_steps_per_patch=STEPS, group="C4")
     labels = torch.tensor([[5, 9, END], [END, -100, -100], [-100, -100, -100]])
-    lines = as_set([noise(1, 4), noise(2, 2), noise(1, 1)], rubbish=1e3)
+    lines = as_set([noise(1, 4), noise(2, 2), noise(1, 1)], filler=1e3)
     out = model(**lines, labels=labels, pose_labels=torch.zeros(3, dtype=torch.long))
     terms = []
     for line, row in enumerate(labels):

@@ -28,7 +28,7 @@ def model():
 
 @pytest.fixture
 def encoded(model):
-    return model.encoder(**as_set([noise(2, 6), noise(5, 2)], rubbish=1e3))
+    return model.encoder(**as_set([noise(2, 6), noise(5, 2)], filler=1e3))
 
 
 def ignores_the_cache(decoder):

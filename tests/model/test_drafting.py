@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture
 def lines():
-    return as_set([noise(2, 6), noise(5, 2), noise(1, 8), noise(2, 3)], rubbish=1e3)
+    return as_set([noise(2, 6), noise(5, 2), noise(1, 8), noise(2, 3)], filler=1e3)
 
 
 def nowhere(lines):

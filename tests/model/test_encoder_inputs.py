@@ -28,7 +28,7 @@ def tokens_of_line(model, out, line: int, length: int) -> torch.Tensor:
 def test_a_batch_of_unlike_lines_is_each_line_alone(name, pose_layers, neighbourhood):
     model = tiny_encoder(group=name, pose_layers=pose_layers, neighbourhood=neighbourhood)
     lines = mixed_lines(model)
-    together = model(**as_set(lines, rubbish=0.0))
+    together = model(**as_set(lines, filler=0.0))
     for index, line in enumerate(lines):
         alone = model(line)
         length = alone.pose_mask.shape[1]
@@ -82,13 +82,13 @@ def test_a_set_of_patches_is_the_plain_image(channels):
 def test_the_bias_for_a_decoder_holds_log_p_of_the_pose_where_there_are_tokens_and_the_minimum_elsewhere():
     model = tiny_encoder(group="C4", pose_layers=LAYERS)
     lines = [noise(2, 3), noise(1, 2)]
-    out = model(**as_set(lines, rubbish=0.0))
+    out = model(**as_set(lines, filler=0.0))
     bias = out.attention_mask.unflatten(1, (4, -1))
     minimum = torch.finfo(torch.float64).min
     for line, length in enumerate((6, 2)):
         assert torch.equal(bias[line, :, :length], out.pose_logits[line, :, None].expand(4, length))
         assert (bias[line, :, length:] == minimum).all()
-    chosen = tiny_encoder(group="C4", pose_layers=1)(**as_set(lines, rubbish=0.0)).attention_mask
+    chosen = tiny_encoder(group="C4", pose_layers=1)(**as_set(lines, filler=0.0)).attention_mask
     assert ((chosen == 0) | (chosen == minimum)).all()
 
 
@@ -118,7 +118,7 @@ def test_eager_and_fused_attention_are_one_number_and_can_be_switched(neighbourh
     monkeypatch.setattr(
         F, "scaled_dot_product_attention", lambda *args, **kwargs: fused_calls.append(1) or fused(*args, **kwargs)
     )
-    lines = as_set([noise(2, 5), noise(3, 1)], rubbish=7.0)
+    lines = as_set([noise(2, 5), noise(3, 1)], filler=7.0)
     sdpa = model(**lines)
     assert len(fused_calls) == 1 + LAYERS
     model.set_attn_implementation("eager")
@@ -131,7 +131,7 @@ def test_eager_and_fused_attention_are_one_number_and_can_be_switched(neighbourh
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_finite_numbers(dtype):
     model = GSANetModel(encoder_config(group="C4", pose_layers=LAYERS)).to(dtype)
-    out = model(**as_set([noise(2, 5), noise(1, 1)], rubbish=0.0))
+    out = model(**as_set([noise(2, 5), noise(1, 1)], filler=0.0))
     assert out.last_hidden_state.dtype == dtype
     assert out.last_hidden_state.isfinite().all()
     assert out.attention_mask.isfinite().all()

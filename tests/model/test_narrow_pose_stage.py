@@ -114,7 +114,7 @@ def test_a_margin_holds_the_pixels_around_the_patch_and_nothing_beyond_the_image
 def test_a_batch_of_unlike_lines_is_each_line_alone_whatever_stands_in_the_padding(kind):
     model = narrow_encoder(group="C4", **kind)
     lines = [noise(2, 5), noise(4, 1), noise(1, 1)]
-    together = model(**as_set(lines, rubbish=1e3))
+    together = model(**as_set(lines, filler=1e3))
     for index, line in enumerate(lines):
         alone = model(line)
         length = alone.pose_mask.shape[1]

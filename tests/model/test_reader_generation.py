@@ -17,7 +17,7 @@ def model(request):
 @pytest.fixture
 def lines():
     """Four columns and more, so that CTC has room for the letters."""
-    return as_set([noise(2, 4), noise(5, 2), noise(1, 6)], rubbish=1e3)
+    return as_set([noise(2, 4), noise(5, 2), noise(1, 6)], filler=1e3)
 
 
 def test_greedy_reading_takes_the_likeliest_letter_each_time(lines):

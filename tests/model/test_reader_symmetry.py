@@ -59,7 +59,7 @@ def test_a_batch_of_unlike_lines_is_read_as_each_alone(pose_layers, steps, num_b
     model = tiny_reader(steps, group="C4", pose_layers=pose_layers)
     lines = [noise(2, 5), noise(4, 1), noise(1, 2)]  # the last ones have fewer CTC steps than letters
     options = {"num_beams": num_beams, "max_new_tokens": 5, "min_new_tokens": 5}
-    together = model.generate(**as_set(lines, rubbish=1e3), **options)
+    together = model.generate(**as_set(lines, filler=1e3), **options)
     for text, line in zip(together, lines, strict=True):
         assert torch.equal(text, model.generate(pixel_values=line, **options)[0])
 

@@ -1,4 +1,4 @@
-"""Encoders and readers of some thousand weights, in float64 and sharp, so that a wrong term shows."""
+"""Encoders and readers with a few thousand weights, in float64, with sharpened weights that reveal a wrong term."""
 
 import torch
 from sharp_weights import sharpened
@@ -14,7 +14,7 @@ PAD, END = 0, 1
 
 
 def encoder_config(**changes) -> GSANetConfig:
-    """Two layers, one of them across poses, on patches of 4 × 4 pixels."""
+    """Return a configuration with two layers, one of them across poses, and patches of 4 × 4 pixels."""
     sizes = {
         "hidden_size": HIDDEN,
         "num_hidden_layers": LAYERS,
@@ -27,7 +27,7 @@ def encoder_config(**changes) -> GSANetConfig:
 
 
 def decoder_config(**changes) -> TrOCRConfig:
-    """One layer."""
+    """Return a configuration of a decoder with one layer."""
     sizes = {
         "vocab_size": VOCABULARY,
         "d_model": HIDDEN,
@@ -46,7 +46,7 @@ def decoder_config(**changes) -> TrOCRConfig:
 
 
 def reader_config(ctc_steps_per_patch: int = 0, **encoder) -> TrOCRGSAConfig:
-    """Both, with weights of the losses that are easily told apart."""
+    """Return a configuration of a reader, with different weights of the losses."""
     return TrOCRGSAConfig.from_encoder_decoder_configs(
         encoder_config(**encoder),
         decoder_config(),
@@ -65,7 +65,7 @@ def tiny_reader(ctc_steps_per_patch: int = 0, **encoder) -> TrOCRGSAModel:
 
 
 def vivid(model: nn.Module) -> nn.Module:
-    """Sharpen, but keep what does not depend on the image small, or every image would look alike."""
+    """Sharpen the weights, but keep those small that do not depend on the image, so that images differ."""
     model = sharpened(model)
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or "fc" in name or "embeddings.position" in name:
@@ -74,20 +74,20 @@ def vivid(model: nn.Module) -> nn.Module:
 
 
 def noise(rows: int, columns: int, batch: int = 1) -> Tensor:
-    """Images of so many patches, (batch, 1, height, width)."""
+    """Return random images of rows × columns patches, (batch, 1, height, width)."""
     return torch.randn(batch, 1, rows * PATCH, columns * PATCH, dtype=torch.float64)
 
 
 def turns(group: PointGroup, images: Tensor) -> list[Tensor]:
-    """The images turned by every element, the first left alone."""
+    """Return the images transformed by every group element; the first is the identity."""
     return [group.transform_image(images, element) for element in range(group.order)]
 
 
-def as_set(images: list[Tensor], rubbish: float) -> dict[str, Tensor]:
-    """Single images of any shapes as one padded set of patches, with `rubbish` where nothing is."""
+def as_set(images: list[Tensor], filler: float) -> dict[str, Tensor]:
+    """Return single images of any shapes as one padded set of patches; `filler` is the value of the padding."""
     cut = [cut_patches(image, PATCH) for image in images]
     length = max(patches.shape[1] for patches, _ in cut) + 2
-    values = torch.full((len(cut), length, PATCH * PATCH), rubbish, dtype=torch.float64)
+    values = torch.full((len(cut), length, PATCH * PATCH), filler, dtype=torch.float64)
     mask = torch.zeros(len(cut), length, dtype=torch.bool)
     for line, (patches, _) in enumerate(cut):
         values[line, : patches.shape[1]] = patches[0]
@@ -97,5 +97,5 @@ def as_set(images: list[Tensor], rubbish: float) -> dict[str, Tensor]:
 
 
 def difference(a: Tensor, b: Tensor) -> float:
-    """max |a − b| / max |b|."""
+    """Return max |a − b| / max |b|."""
     return ((a - b).abs().max() / b.abs().max().clamp_min(torch.finfo(b.dtype).tiny)).item()

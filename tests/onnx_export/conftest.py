@@ -16,7 +16,7 @@ NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 @pytest.fixture(scope="session")
 def onnx() -> None:
-    """Skip what needs the extra where it is not."""
+    """Skip tests that need the extra if it is not installed."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
@@ -24,7 +24,7 @@ def onnx() -> None:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory) -> Path:
-    """A reader with a CTC head, less sure of itself than it says."""
+    """A reader with a CTC head and a confidence temperature."""
     folder = save_checkpoint(tmp_path_factory.mktemp("model"), ctc_steps_per_patch=2)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"confidence_temperature": 1.5}))
@@ -43,7 +43,7 @@ def torch_reader(model_folder, adapter_folder) -> LineReader:
 
 @pytest.fixture(scope="session")
 def export_folder(onnx, model_folder, adapter_folder, tmp_path_factory) -> Path:
-    """That reader with its adapter, exported by the command."""
+    """The reader with its adapter, exported by the command."""
     folder = tmp_path_factory.mktemp("export") / "out"
     words = ["export", str(model_folder), str(folder), "--adapter", os.path.relpath(adapter_folder)]
     result = CliRunner().invoke(app, words, catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""What ALTO's schema allows, as far as the project writes it: in lines of versions 2 to 4, and in whole files of 4."""
+"""Checks of ALTO files by the rules of the schema that concern this project: lines of versions 2 to 4, files of 4."""
 
 import re
 
@@ -17,7 +17,7 @@ STRING_ATTRIBUTES = {
 
 
 def broken_rules(content: bytes) -> list[str]:
-    """What an ALTO file has in its lines and blocks that the schema does not allow."""
+    """Return the violations of the schema in the lines and blocks of an ALTO file."""
     root = etree.fromstring(content)
     namespace = etree.QName(root).namespace
     problems = []
@@ -60,7 +60,7 @@ ORDERS = {
 
 
 def broken_document_rules(content: bytes) -> list[str]:
-    """What an ALTO file of version 4 has that the schema does not allow, and what of that schema it lacks."""
+    """Return all violations of the schema in an ALTO file of version 4."""
     root = etree.fromstring(content)
     problems = broken_rules(content) + ([] if ROOT.fullmatch(order(root)) else [f"the file holds {order(root)}"])
     for name, pattern in ORDERS.items():
@@ -84,5 +84,5 @@ def broken_document_rules(content: bytes) -> list[str]:
 
 
 def order(element: etree._Element) -> str:
-    """The names of an element's children, each with a space behind it."""
+    """Return the names of the children of an element, each followed by a space."""
     return "".join(f"{etree.QName(child).localname} " for child in element)

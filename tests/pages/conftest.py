@@ -22,7 +22,7 @@ def page_reader(page_checkpoint: Path) -> LineReader:
 
 @pytest.fixture
 def call(page_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run `trocr-gsa` with these words; what is not a mistake of the user's is raised."""
+    """Run `trocr-gsa` with the given arguments; unexpected exceptions are raised."""
     monkeypatch.setattr("trocr_gsa.checkpoints.models.PACKAGED_CHECKPOINT", page_checkpoint)
 
     def run(*words: object) -> Result:

@@ -1,4 +1,4 @@
-"""Small pages with drawn lines, and the PAGE and ALTO files that describe them."""
+"""Small pages with rendered lines, and the PAGE and ALTO files that describe them."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SIZE = (400, 300)
 
 @dataclass
 class Drawn:
-    """A line as it was drawn: its text, the points of its outline and of its baseline in reading direction."""
+    """A rendered line: text, polygon, baseline in reading direction, and upright image."""
 
     text: str
     polygon: np.ndarray
@@ -27,7 +27,7 @@ class Drawn:
 def draw_page(
     texts: list[str], angles: list[float] | None = None, size: tuple[int, int] = SIZE
 ) -> tuple[Image.Image, list[Drawn]]:
-    """Draw lines one below the other, each turned counter-clockwise about its place by its angle."""
+    """Draw lines one below the other, each turned counter-clockwise about its centre by its angle."""
     page = Image.new("L", size, PAPER)
     angles = angles or [0.0] * len(texts)
     lines = []
@@ -48,7 +48,7 @@ def draw_page(
 
 
 def turn(degrees: float) -> np.ndarray:
-    """The matrix by which rows (x, y), y down, are turned counter-clockwise as one sees them."""
+    """Return the matrix that turns rows (x, y), with y down, counter-clockwise as seen on the page."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     return np.array([[cosine, -sine], [sine, cosine]]).round(12)
 
@@ -58,7 +58,7 @@ def points(values: np.ndarray) -> str:
 
 
 def page_line(number: int, line: Drawn, equiv: str = "", more: str = "") -> str:
-    """A TextLine; `equiv` stands for its text."""
+    """Return a PAGE TextLine; `equiv` is the XML of its text."""
     return f"""      <TextLine id="l{number}"{more}>
         <Coords points="{points(line.polygon)}"/>
         <Baseline points="{points(line.baseline)}"/>{equiv}
@@ -72,7 +72,7 @@ def page_equiv(text: str, more: str = "") -> str:
 def page_xml(
     body: str, image: str = "0001.png", size: tuple[int, int] = SIZE, namespace: str = PAGE_2019, order: str = ""
 ) -> str:
-    """A PAGE file around regions or, where there is no region in `body`, around lines."""
+    """Return a PAGE file with the regions in `body`, or with its lines in one region."""
     if "<TextRegion" not in body:
         body = f'    <TextRegion id="r1">\n      <Coords points="0,0 {size[0]},{size[1]}"/>\n{body}\n    </TextRegion>'
     return f"""<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
@@ -91,7 +91,7 @@ def page_xml(
 
 
 def alto_line(number: int, line: Drawn, content: str | None = None, polygon: bool = True) -> str:
-    """A TextLine; `content` stands for its strings."""
+    """Return an ALTO TextLine; `content` is the XML of its strings."""
     low, extent = line.polygon.min(axis=0).round(), np.ptp(line.polygon, axis=0).round()
     box = f'HPOS="{low[0]:.0f}" VPOS="{low[1]:.0f}" WIDTH="{extent[0]:.0f}" HEIGHT="{extent[1]:.0f}"'
     shape = f'\n            <Shape>\n              <Polygon POINTS="{points(line.polygon)}"/>\n            </Shape>'
@@ -104,7 +104,7 @@ def alto_line(number: int, line: Drawn, content: str | None = None, polygon: boo
 def alto_xml(
     body: str, image: str = "0001.png", size: tuple[int, int] = SIZE, namespace: str = ALTO_4, unit: str = "pixel"
 ) -> str:
-    """An ALTO file around blocks or, where there is no block in `body`, around lines."""
+    """Return an ALTO file with the blocks in `body`, or with its lines in one block."""
     if "<TextBlock" not in body:
         body = f'        <TextBlock ID="b1">\n{body}\n        </TextBlock>'
     return f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -129,7 +129,7 @@ def alto_xml(
 def make_folder(
     folder: Path, kind: str, pages: list[list[str]], angles: list[float] | None = None, transcribed: bool = False
 ) -> Path:
-    """A folder of pages 0001.xml, 0001.png, …, in PAGE or ALTO."""
+    """Write pages 0001.xml, 0001.png, … in PAGE or ALTO to a folder, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, texts in enumerate(pages, 1):
         image, lines = draw_page(texts, angles)

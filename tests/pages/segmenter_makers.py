@@ -1,4 +1,4 @@
-"""Scans to be segmented, and programs that stand in for kraken."""
+"""Scans for segmentation, and programs that replace kraken."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ STAND_IN = Path(__file__).parent / "stand_in_kraken.py"
 
 
 def put_program(folder: Path, script: str) -> Path:
-    """A shell script named kraken."""
+    """Write a shell script named kraken."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "kraken"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -25,7 +25,7 @@ def put_stand_in(folder: Path) -> Path:
 
 
 def make_scans(folder: Path, pages: dict[str, list[str]]) -> Path:
-    """A folder of pictures of pages, by name, each with these lines."""
+    """Write page images with the given lines, by file name, to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, texts in pages.items():
         draw_page(texts)[0].save(folder / name)
@@ -33,14 +33,14 @@ def make_scans(folder: Path, pages: dict[str, list[str]]) -> Path:
 
 
 def blackened(picture: Image.Image) -> Image.Image:
-    """A page at which the stand-ins stop."""
+    """Return a page at which the stand-ins fail."""
     picture = picture.copy()
     picture.paste(0, (0, 0, 8, 8))
     return picture
 
 
 class RowSegmenter:
-    """Finds lines as the stand-in does, and remembers what it was handed together."""
+    """Finds lines as the stand-in does, and records the number of images of each call."""
 
     def __init__(self) -> None:
         self.handed: list[int] = []

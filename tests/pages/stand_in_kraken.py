@@ -1,5 +1,7 @@
-"""Called as kraken is, it finds lines where there is ink between rows of paper. On a page whose first pixel is black
-it stops."""
+"""A program with kraken's command line. It finds lines as rows of ink between rows of paper.
+
+On a page whose first pixel is black it fails.
+"""
 
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ def find_lines(picture: Image.Image) -> list[Drawn]:
     ink = np.asarray(picture.convert("L")) < 128
     if ink[0, 0]:
         raise RuntimeError("too black to see")
-    inked = np.convolve(ink.any(axis=1), np.ones(7), "same") > 0  # the dot of an i is no line
+    inked = np.convolve(ink.any(axis=1), np.ones(7), "same") > 0  # so that the dot of an i is not a separate line
     rows = np.flatnonzero(np.diff(inked.astype(int), prepend=0, append=0))
     boxes = []
     for top, bottom in rows.reshape(-1, 2):

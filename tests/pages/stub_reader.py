@@ -1,4 +1,4 @@
-"""A reader that reads the same in every line, for tests of what is around it."""
+"""A stub of a reader that returns the same text for every line."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from trocr_gsa.reader import Line
 
 
 class StubReader:
-    """Stands in for a `LineReader`, and remembers which sizes of pictures it was handed together."""
+    """Replaces a `LineReader`, and records the image sizes of each call."""
 
     def __init__(self, text: str = "read anew", confidence: float = 0.5) -> None:
         self.text, self.confidence = text, confidence

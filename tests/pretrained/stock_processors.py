@@ -1,9 +1,9 @@
-"""Makers of the files beside a TrOCR's weights: how pictures are prepared, and a tokenizer, small but whole.
+"""Functions that create the processor files of a TrOCR: the image preparation, and a small but complete tokenizer.
 
-Known from where: `feature_extractor_type` and an integer `size` are what transformers 4.12 to 4.24 wrote; RoBERTa's and
-XLM-R's tokenizers are named in transformers' documentation of TrOCR. From memory: that base and large bring vocab.json
-and merges.txt, small sentencepiece.bpe.model, and none a tokenizer.json; mean and deviation 0.5; the resampling (2 is
-bilinear, 3 bicubic); that small's crop is switched off.
+Sources: transformers 4.12 to 4.24 wrote `feature_extractor_type` and an integer `size`; the documentation of TrOCR in
+transformers names the tokenizers of RoBERTa and XLM-R. From memory: base and large have vocab.json and merges.txt,
+small has sentencepiece.bpe.model, and none has a tokenizer.json; mean and standard deviation are 0.5; the resampling (2
+is bilinear, 3 bicubic); the crop of small is switched off.
 """
 
 import io
@@ -31,7 +31,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_image_processor(folder: Path, name: str, **changes: Any) -> None:
-    """Write a preprocessor_config.json of transformers 4.12; a change to None leaves a field out."""
+    """Write a preprocessor_config.json as of transformers 4.12; a change to None omits a field."""
     small = name.startswith("small")
     settings = {
         "do_normalize": True,
@@ -49,7 +49,7 @@ def write_image_processor(folder: Path, name: str, **changes: Any) -> None:
 
 
 def write_roberta(folder: Path, vocabulary: int) -> None:
-    """Write a byte-level BPE: four marks, 256 bytes, merges of pairs of letters, the mask last."""
+    """Write a byte-level BPE: four special tokens, 256 bytes, merges of pairs of letters, and the mask token."""
     letters = list(bytes_to_unicode().values())
     pairs = [(a, b) for a in "\u0120thesnr" for b in "aeiou"][: vocabulary - len(letters) - 5]
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *letters, *(a + b for a, b in pairs), "<mask>"]
@@ -63,7 +63,7 @@ def write_roberta(folder: Path, vocabulary: int) -> None:
 
 
 def write_xlm_roberta(folder: Path, vocabulary: int) -> None:
-    """Write a sentencepiece model; a reader of it adds <pad> and <mask>, and moves the other marks."""
+    """Write a sentencepiece model; its tokenizer adds <pad> and <mask>, and moves the other special tokens."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES.strip().splitlines()),
@@ -79,7 +79,7 @@ def write_xlm_roberta(folder: Path, vocabulary: int) -> None:
 
 
 def make_stock_processor(folder: Path, name: str, **changes: Any) -> Path:
-    """Write what `TrOCRProcessor` reads for that name, `changes` to the preparation of pictures."""
+    """Write the files of the `TrOCRProcessor` of that name, with `changes` to the image preparation."""
     folder.mkdir(parents=True, exist_ok=True)
     write_image_processor(folder, name, **changes)
     size = name.split("-")[0]

@@ -1,17 +1,17 @@
-"""Makers of TrOCR checkpoints in the layout of the published files, with random weights and a hundredth of the size.
+"""Functions that create TrOCR checkpoints in the layout of the published files, with random weights and small sizes.
 
-What is unusual: nothing here is built by transformers' own models. Configurations, key names and shapes are written out
-as the files of microsoft/trocr-{small,base,large}-{stage1,printed,handwritten} have them, so that what loads these
-folders would load those.
+No model of transformers is used. Configurations, key names and shapes are written explicitly, as in the files of
+microsoft/trocr-{small,base,large}-{stage1,printed,handwritten}. So code that loads these folders also loads the
+published files.
 
-Known from where:
-- keys, that base and large have neither a pooler nor biases of q, k, v, and which checkpoints have sinusoids (stage1
-  and large-printed): `convert_trocr_unilm_to_pytorch.py` of transformers.
-- config.json of base-stage1 and of a small one, field by field, written by transformers 4.12 and 4.14: copies that
-  others keep in converters of their own. A large one's decoder with sinusoids: a copy in a project's notes.
-- base and large without sinusoids: the script leaves them the defaults of `TrOCRConfig`.
+Sources:
+- `convert_trocr_unilm_to_pytorch.py` of transformers: the keys, that base and large have neither a pooler nor biases of
+  q, k and v, and which checkpoints have sinusoids (stage1 and large-printed).
+- Copies in converters by others: config.json of base-stage1 and of a small checkpoint, field by field, written by
+  transformers 4.12 and 4.14. A copy in a project's notes: the decoder of a large checkpoint with sinusoids.
+- base and large without sinusoids: the script keeps the defaults of `TrOCRConfig`.
 - `embed_positions._float_tensor`: a buffer of fairseq's sinusoids that transformers 4 kept.
-- from memory: that all small ones are alike, and that a tied output projection is stored beside the embedding.
+- From memory: that all small checkpoints are alike, and that a tied output projection is stored with the embedding.
 """
 
 import json
@@ -30,10 +30,10 @@ NAMES = [f"{size}-{stage}" for size in SIZES for stage in STAGES]
 IMAGE_SIZE, PATCH = 64, 16
 ENCODER_WIDTH = {"small": 32, "base": 32, "large": 32}
 DECODER_WIDTH = {"small": 16, "base": 48, "large": 32}
-SHARP = {"encoder_attn": 3, "fc": 4, "embed_positions": 3}  # a text then hangs on the picture
+SHARP = {"encoder_attn": 3, "fc": 4, "embed_positions": 3}  # so that the text depends on the image
 VOCABULARY = {"small": 320, "base": 300, "large": 300}
 
-# what transformers 4 wrote into every configuration, nested ones too
+# fields that transformers 4 wrote into every configuration, also nested ones
 GENERATION = {
     "bad_words_ids": None,
     "diversity_penalty": 0.0,
@@ -82,7 +82,7 @@ COMMON = {
 
 
 def has_sinusoids(name: str) -> bool:
-    """Whether the published checkpoint of that name has no learned positions in its decoder."""
+    """Return whether the decoder of the published checkpoint has sinusoids instead of learned positions."""
     return name == "large-printed" or (name.endswith("stage1") and not name.startswith("small"))
 
 
@@ -121,7 +121,7 @@ def encoder_config(name: str, **changes: Any) -> dict[str, Any]:
 def decoder_config(name: str, **changes: Any) -> dict[str, Any]:
     size = name.split("-")[0]
     width = DECODER_WIDTH[size]
-    old = size == "small" or has_sinusoids(name)  # flags of the unilm decoder; the others are a RoBERTa's
+    old = size == "small" or has_sinusoids(name)  # flags of the unilm decoder; otherwise those of RoBERTa
     return {
         **GENERATION,
         **COMMON,
@@ -156,7 +156,7 @@ def decoder_config(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def stock_config(name: str, encoder: dict | None = None, decoder: dict | None = None, **changes: Any) -> dict[str, Any]:
-    """Return the config.json of that name; changes go into its halves or to its top."""
+    """Return the config.json of that name, with changes to encoder, decoder and the top level."""
     top = {"eos_token_id": 2} if name.startswith("small") else {}
     return {
         "architectures": ["VisionEncoderDecoderModel"],
@@ -181,7 +181,7 @@ def linear(key: str, out: int, into: int, bias: bool = True) -> dict[str, tuple[
 
 
 def encoder_shapes(config: dict[str, Any], pooler: bool) -> dict[str, tuple[int, ...]]:
-    """Return key -> shape of a ViT or DeiT as transformers 4 named them."""
+    """Return the shapes of the weights of a ViT or DeiT by their names in transformers 4."""
     width, inner, patch = config["hidden_size"], config["intermediate_size"], config["patch_size"]
     distilled = config["model_type"] == "deit"
     tokens = (config["image_size"] // patch) ** 2 + 1 + distilled
@@ -207,7 +207,7 @@ def encoder_shapes(config: dict[str, Any], pooler: bool) -> dict[str, tuple[int,
 
 
 def decoder_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return key -> shape of TrOCR's decoder."""
+    """Return the shapes of the weights of a TrOCR decoder by their names."""
     width, inner, letters = config["d_model"], config["decoder_ffn_dim"], config["vocab_size"]
     shapes: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (letters, width)}
     if config["use_learned_position_embeddings"]:
@@ -231,20 +231,20 @@ def decoder_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def draw(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Return weights under which every part of the model can be heard in the logits."""
+    """Return random weights, large enough that every part of the model affects the logits."""
     noise = torch.randn(shape, generator=generator)
     if "norm" in key and key.endswith("weight"):
         return 1 + 0.2 * noise
     if key.endswith("bias"):
         return 0.2 * noise
     if "embeddings" in key and "projection" not in key:
-        return (0.7 * noise).bfloat16().float()  # so that a class token and its position add up without rounding
+        return (0.7 * noise).bfloat16().float()  # so that the sum of class token and position is exact
     sharp = next((gain for part, gain in SHARP.items() if part in key), 1)
     return sharp * noise / noise[0].numel() ** 0.5
 
 
 def stock_weights(config: dict[str, Any], pooler: bool = False, seed: int = 0) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint by the names of its file; a tied projection is a copy of the embedding."""
+    """Return the weights of a checkpoint by name; a tied projection is a copy of the embedding."""
     generator = torch.Generator().manual_seed(seed)
     shapes = encoder_shapes(config["encoder"], pooler) | decoder_shapes(config["decoder"])
     weights = {key: draw(key, shape, generator) for key, shape in shapes.items()}
@@ -265,13 +265,13 @@ def write_model(folder: Path, config: dict[str, Any], weights: dict[str, Tensor]
 
 
 def make_stock_model(folder: Path, name: str, pooler: bool = False, safe: bool = True, **changes: Any) -> Path:
-    """Write a checkpoint of that name, `changes` to its configuration as in `stock_config`."""
+    """Write a checkpoint of that name; `changes` are those of `stock_config`."""
     config = stock_config(name, **changes)
     return write_model(folder, config, stock_weights(config, pooler), safe)
 
 
 def load_stock(folder: Path, dtype: torch.dtype = torch.float32) -> VisionEncoderDecoderModel:
-    """Load with transformers alone, and build the sinusoids that it leaves without numbers."""
+    """Load a checkpoint with transformers only, and compute the sinusoids, which it leaves uninitialised."""
     model = VisionEncoderDecoderModel.from_pretrained(folder, dtype=dtype)
     for module in model.modules():
         if isinstance(module, TrOCRSinusoidalPositionalEmbedding):

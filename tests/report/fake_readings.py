@@ -1,4 +1,4 @@
-"""Lines and readings of them, made up, so that every number on the page can be worked out by hand."""
+"""Made-up lines and readings, for which all numbers of the report can be computed by hand."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def make_reading(
     name: str = "lines",
     size: tuple[int, int] = (64, 20),
 ) -> SetReading:
-    """Return a set whose lines stand and were read as `pairs` say, at each angle alike."""
+    """Return a set with the (transcription, reading) `pairs`, the same at each angle."""
     documents = documents or ["book"] * len(pairs)
     confidences = confidences or [0.5] * len(pairs)
     samples = [

@@ -1,4 +1,4 @@
-"""A reader so small that a step takes milliseconds, and a few drawn lines."""
+"""A tiny reader, whose steps take milliseconds, and a few rendered lines."""
 
 import json
 
@@ -20,13 +20,13 @@ TINY = {name: size for name, size in SIZES.items() if name not in ("max_patches"
 
 
 def make_line(text: str, document: str = "book", width: int = 64) -> LineSample:
-    """Draw a line as a sample."""
+    """Return a rendered line as a sample."""
     return LineSample(draw_line(text, width), text, name=f"{text}.png", document=document)
 
 
 @pytest.fixture
 def lines() -> list[LineSample]:
-    """Eight lines of unlike lengths, from four documents."""
+    """Eight lines of different lengths, from four documents."""
     random = np.random.default_rng(0)
     words = ["".join(random.choice(list("abcdef"), size)) for size in (3, 4, 5, 6, 7, 8, 9, 10)]
     return [make_line(word, f"book {index % 4}", 40 + 8 * index) for index, word in enumerate(words)]
@@ -34,7 +34,7 @@ def lines() -> list[LineSample]:
 
 @pytest.fixture
 def tiny_architecture() -> dict[str, object]:
-    """The keys of the smallest reader."""
+    """The configuration keys of the tiny reader."""
     return dict(TINY)
 
 
@@ -47,7 +47,7 @@ def tiny():
 
 @pytest.fixture
 def source(tmp_path, lines) -> str:
-    """The lines as an imagefolder with train and validation."""
+    """The lines as an imagefolder with the splits train and validation."""
     for split, chosen in (("train", lines), ("validation", lines[:3])):
         folder = tmp_path / "lines" / split
         folder.mkdir(parents=True)
@@ -78,7 +78,7 @@ def stock_checkpoint(tmp_path) -> str:
 
 @pytest.fixture
 def taken_over(tmp_path, stock_checkpoint) -> str:
-    """The same as a reader of ours, in a folder."""
+    """The stock TrOCR converted to a reader, in a folder."""
     TrOCRGSAModel.from_trocr(stock_checkpoint).save_pretrained(tmp_path / "taken_over")
     TrOCRGSAProcessor.from_trocr(stock_checkpoint).save_pretrained(tmp_path / "taken_over")
     return str(tmp_path / "taken_over")

@@ -1,4 +1,4 @@
-"""Runs a script with its model in shards on a CPU, where accelerate 1.15 passes over what a file says of FSDP."""
+"""Run a script with a sharded model on a CPU, where accelerate 1.15 ignores the FSDP settings of its file."""
 
 import runpy
 import sys
@@ -9,7 +9,7 @@ from accelerate.utils import DistributedType
 
 
 def shard_on_cpu() -> None:
-    """Have accelerate do as on a GPU, in this process."""
+    """Patch accelerate in this process to use FSDP on a CPU as on a GPU."""
     begin = AcceleratorState.__init__
 
     def begin_in_shards(self: AcceleratorState, *words: Any, **named: Any) -> None:

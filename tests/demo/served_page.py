@@ -1,4 +1,4 @@
-"""A page that is being shown by `trocr-gsa serve`, and a person who asks it without a browser."""
+"""Start `trocr-gsa serve`, and send requests to its page without a browser."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import requests
 
 @contextmanager
 def shown(*words: object) -> Iterator[str]:
-    """Run the command in a process of its own and give the page's address."""
+    """Run the command in a separate process, and yield the address of the page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -41,7 +41,7 @@ def _first_words(server: "subprocess.Popen[str]") -> str:
 
 
 def ask(address: str, picture: Path, turn: float, adapter: str) -> list[Any]:
-    """Upload a picture and have it read: the page's text, facts and drawing."""
+    """Upload an image, and return the results of the page: text, facts and drawing."""
     with picture.open("rb") as file:
         (path,) = requests.post(f"{address}gradio_api/upload", files={"files": file}, timeout=60).json()
     laid = {"path": path, "orig_name": picture.name, "meta": {"_type": "gradio.FileData"}}
