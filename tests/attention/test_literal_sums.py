@@ -1,4 +1,4 @@
-"""The materialised sums that speed is measured against are the equations, not a straw man's."""
+"""The materialised sums that speed is measured against are the equations, not a slower version of them."""
 
 import pytest
 import torch
