@@ -29,9 +29,9 @@ def test_the_limit_lies_just_above_what_is_read_on_bare_paper():
     assert choose_limit([set_of_lines((0.7, 5))], []) == 0.02
 
 
-@pytest.mark.parametrize(("cost", "limit"), [(5, 0.24), (2, 0.6)])
+@pytest.mark.parametrize(("cost", "limit"), [(12, 0.24), (8, 0.6)])
 def test_the_limit_costs_no_set_more_than_a_little(cost, limit):
-    """Two characters in ten thousand are 0.02 points, five are more."""
+    """Eight characters in ten thousand are 0.08 points, twelve are more than a tenth."""
     others = [set_of_lines() for _ in range(9)]  # which would hide it in a sum
     assert choose_limit([*others, set_of_lines((0.25, cost))], [0.59]) == limit
 
