@@ -7,6 +7,7 @@ import torch
 from group_actions import field_error
 from literal_equations import EXACT_GROUPS
 from sharp_weights import sharpened
+from slow_cases import others_slow
 from torch import nn
 
 from trocr_gsa.model.attention import GatedGroupSelfAttention, GroupSelfAttention, LiftingSelfAttention
@@ -48,7 +49,7 @@ def layer(group="C4", gate=None, kind=GatedGroupSelfAttention):
     return made
 
 
-@pytest.mark.parametrize("num_frequencies", [0, 3])
+@pytest.mark.parametrize("num_frequencies", others_slow([0, 3], 3))
 @pytest.mark.parametrize("pose_sum", ["none", "query", "encoding"])
 @pytest.mark.parametrize("name", EXACT_GROUPS)
 def test_two_gated_layers_commute_with_every_element(name, pose_sum, num_frequencies, prepare):

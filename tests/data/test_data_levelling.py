@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from slow_cases import others_slow
 
 from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader.preparation.levelling import LEAST, ink_places, level
@@ -44,9 +45,9 @@ def crop(image: Image.Image, right: int, bottom: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("tilt", [-20.0, -1.8, -0.8, 1.0, 1.8, 2.2, 7.0, 45.0])
-@pytest.mark.parametrize("quarter", [90, 180, 270])
+@pytest.mark.parametrize("quarter", others_slow([90, 180, 270], 90))
 @pytest.mark.parametrize("cut", [(0, 0), (1, 0), (0, 1), (1, 1)], ids=str)
-@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("mode", others_slow(["L", "RGB"], "L"))
 def test_levelling_commutes_with_quarter_turns(tilt, quarter, mode, cut):
     """Also of lines near to level, whose pixels lie in rows, an even or an odd number of them."""
     tilted = crop(rotate_image(draw(mode=mode), tilt), *cut)

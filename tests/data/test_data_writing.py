@@ -75,7 +75,7 @@ def test_a_page_is_writing(turn):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_quarter_turn_or_a_mirror_never_changes_the_answer(kind):
-    papers = [empty_paper(kind, seed).convert("L") for seed in range(3)]
+    papers = [empty_paper(kind, seed).convert("L") for seed in range(2)]
     written = [Image.blend(page(1).resize(paper.size), paper, 0.75) for paper in papers]
     for image in papers + written:
         assert len({find_writing(image), *(find_writing(image.transpose(way)) for way in Image.Transpose)}) == 1

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from slow_cases import others_slow
 from tiny_models import LAYERS, PATCH, noise, tiny_encoder
 
 from trocr_gsa import PointGroup
@@ -38,7 +39,7 @@ def test_a_finer_group_says_that_it_is_not_exact(name):
     assert not tiny_encoder(group=name).group.is_exact
 
 
-@pytest.mark.parametrize("pose_layers", [0, 1, LAYERS])
+@pytest.mark.parametrize("pose_layers", others_slow([0, 1, LAYERS], 1))
 @pytest.mark.parametrize("name", FINER)
 def test_quarter_turns_and_their_mirrors_are_exact(name, pose_layers):
     model = tiny_encoder(group=name, pose_layers=pose_layers)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sharp_weights import with_lora
+from slow_cases import others_slow
 from test_encoder_symmetry import worst_error
 from tiny_models import EXACT_GROUPS, LAYERS, PATCH, noise, tiny_encoder, turns
 
@@ -15,8 +16,8 @@ VIT = {"absolute_position": "table", "image_size": 3 * PATCH, "num_frequencies":
 SHAPES = [(3, 3), (2, 5)]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("tokens", [0, 1, 2])
+@pytest.mark.parametrize("shape", others_slow(SHAPES, SHAPES[1]))
+@pytest.mark.parametrize("tokens", others_slow([0, 1, 2], 2))
 @pytest.mark.parametrize("pose_layers", [0, 1, LAYERS])
 @pytest.mark.parametrize("name", EXACT_GROUPS)
 def test_turning_permutes_the_poses_and_leaves_the_chosen_one_alone(name, pose_layers, tokens, shape):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from slow_cases import others_slow
 from tiny_models import EXACT_GROUPS, LAYERS, PATCH, as_set, difference, encoder_config, noise, tiny_encoder, turns
 
 from trocr_gsa import GSANetModel
@@ -23,7 +24,7 @@ def tokens_of_line(model, out, line: int, length: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("neighbourhood", [None, 1.5])
-@pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
+@pytest.mark.parametrize("pose_layers", others_slow(EVERY_DEPTH, 1))
 @pytest.mark.parametrize("name", EXACT_GROUPS)
 def test_a_batch_of_unlike_lines_is_each_line_alone(name, pose_layers, neighbourhood):
     model = tiny_encoder(group=name, pose_layers=pose_layers, neighbourhood=neighbourhood)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sharp_weights import sharpened, with_lora
+from slow_cases import others_slow
 from tiny_models import EXACT_GROUPS, LAYERS, PATCH, difference, encoder_config, noise, tiny_encoder, turns
 
 from trocr_gsa import GSANetModel, PointGroup
@@ -33,8 +34,8 @@ def worst_error(model, group, images) -> float:
     return max(errors)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("absolute_position", ["centred", "none"])
+@pytest.mark.parametrize("shape", others_slow(SHAPES, SHAPES[0]))
+@pytest.mark.parametrize("absolute_position", others_slow(["centred", "none"], "centred"))
 @pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
 @pytest.mark.parametrize("name", EXACT_GROUPS)
 def test_turning_permutes_the_poses_and_leaves_the_chosen_one_alone(name, pose_layers, absolute_position, shape):
@@ -49,7 +50,7 @@ def test_the_double_sums_do_too(name, pose_sum):
     assert worst_error(model, model.group, noise(2, 3)) < 1e-11
 
 
-@pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
+@pytest.mark.parametrize("pose_layers", others_slow(EVERY_DEPTH, 1))
 @pytest.mark.parametrize("name", EXACT_GROUPS)
 def test_an_adapter_on_every_projection_changes_nothing_about_it(name, pose_layers):
     model = tiny_encoder(group=name, pose_layers=pose_layers)

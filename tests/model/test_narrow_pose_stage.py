@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sharp_weights import with_lora
+from slow_cases import others_slow
 from tiny_models import EXACT_GROUPS, PATCH, as_set, difference, encoder_config, noise, tiny_encoder, tiny_reader, turns
 
 from trocr_gsa import GSANetConfig, GSANetModel, PointGroup
@@ -59,7 +60,7 @@ def test_one_width_keeps_it_too_with_every_embedding_and_a_margin(name, kind):
     assert worst_error(model, model.group, noise(3, 4)) < 1e-11
 
 
-@pytest.mark.parametrize("pose_layers", [0, 1, 2])
+@pytest.mark.parametrize("pose_layers", others_slow([0, 1, 2], 1))
 @pytest.mark.parametrize("name", ["C4", "D2", "D4"])
 def test_adapters_on_both_stages_change_nothing_about_it(name, pose_layers):
     model, images = narrow_encoder(group=name, pose_layers=pose_layers), noise(2, 5)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sharp_weights import with_lora
+from slow_cases import others_slow
 from tiny_models import END, EXACT_GROUPS, LAYERS, PAD, as_set, difference, noise, tiny_reader, turns
 
 from trocr_gsa.model.modeling_trocr_gsa import orientation_bias
@@ -39,8 +40,8 @@ def test_an_adapter_on_both_halves_keeps_it(pose_layers):
 
 @pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("steps", [0, 2], ids=["decoder", "decoder and CTC"])
-@pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
-@pytest.mark.parametrize("name", ["C4", "D4"])
+@pytest.mark.parametrize("pose_layers", others_slow(EVERY_DEPTH, 1))
+@pytest.mark.parametrize("name", others_slow(["C4", "D4"], "D4"))
 def test_every_turn_is_read_as_the_same_text(name, pose_layers, steps, num_beams):
     model = tiny_reader(steps, group=name, pose_layers=pose_layers)
     images = noise(2, 4, batch=3)
@@ -54,7 +55,7 @@ def test_every_turn_is_read_as_the_same_text(name, pose_layers, steps, num_beams
 
 @pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("steps", [0, 2], ids=["decoder", "decoder and CTC"])
-@pytest.mark.parametrize("pose_layers", EVERY_DEPTH)
+@pytest.mark.parametrize("pose_layers", others_slow(EVERY_DEPTH, 1))
 def test_a_batch_of_unlike_lines_is_read_as_each_alone(pose_layers, steps, num_beams):
     model = tiny_reader(steps, group="C4", pose_layers=pose_layers)
     lines = [noise(2, 5), noise(4, 1), noise(1, 2)]  # the last ones have fewer CTC steps than letters
