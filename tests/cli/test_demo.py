@@ -50,6 +50,7 @@ def test_both_readings_are_the_same_at_every_angle(roomy):
     assert len(set(card.before)) == len(set(card.after)) == 1
 
 
+@pytest.mark.slow
 def test_a_training_that_the_clock_ended_is_said_to_have_been_cut_short(roomy, tmp_path):
     console = Console(record=True, width=100, file=io.StringIO())
     short = demo.Demo(tmp_path, steps=10**6, minutes=0.001, train_lines=4, test_lines=1, model=roomy)

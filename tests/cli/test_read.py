@@ -7,6 +7,7 @@ import transformers
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 from printed_pages import page
+from slow_cases import others_slow
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.reader import LineReader
@@ -54,7 +55,7 @@ def test_turned_pictures_give_the_same_text(call, lines, tmp_path):
     assert len(set(result.stdout.splitlines())) == 1
 
 
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("turn", others_slow([0, 90, 180, 270], 0, 90))
 def test_a_page_is_named_with_the_way_out_and_the_lines_are_read(call, lines, tmp_path, turn):
     page(7).rotate(turn, expand=True).save(tmp_path / "page.png")
     result = call("read", tmp_path / "page.png", lines / "one.png")
@@ -92,7 +93,7 @@ def save_pages(path, texts, **options):
     return path
 
 
-@pytest.mark.parametrize("kind", ["tif", "TIFF", "png"])
+@pytest.mark.parametrize("kind", others_slow(["tif", "TIFF", "png"], "png"))
 def test_every_page_of_a_tiff_is_read_and_named_as_those_of_a_pdf(call, lines, tmp_path, kind):
     """Whatever the file is called."""
     path = save_pages(tmp_path / f"multi.{kind}", ["abc", "defghijk", "noon"], format="TIFF")

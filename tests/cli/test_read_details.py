@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 from page_makers import draw_page, make_folder
 from PIL import Image
+from slow_cases import others_slow
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.cli.read_details import Details
@@ -100,7 +101,7 @@ def test_lines_that_are_not_certain_are_listed_and_left_out(call, pictures, conf
     assert f"left out: {pictures / 'two.png'}: 0.1 sure, less than 0.4: read 0.1" in result.stderr
 
 
-@pytest.mark.parametrize("to_file", [False, True])
+@pytest.mark.parametrize("to_file", others_slow([False, True], True))
 @pytest.mark.parametrize(("format", "headers"), [("text", 0), ("jsonl", 0), ("csv", 1)])
 def test_every_format_of_lines_leaves_out_what_is_not_certain(
     call, pictures, confident, tmp_path, format, headers, to_file

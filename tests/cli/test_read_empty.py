@@ -7,6 +7,7 @@ import math
 import pytest
 from page_makers import alto_line, alto_xml, draw_page, page_equiv, page_line, page_xml
 from PIL import Image
+from slow_cases import others_slow
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.data.correction_queue import CorrectionQueue
@@ -24,7 +25,7 @@ def pictures(tmp_path):
     return folder
 
 
-@pytest.fixture(params=["page", "alto"])
+@pytest.fixture(params=others_slow(["page", "alto"], "alto"))
 def pages(request, tmp_path):
     """A page of a line that is drawn, and one that is not, both with a text."""
     image, (line, gone) = draw_page(["abc", "gone"])

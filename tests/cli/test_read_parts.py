@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from slow_cases import others_slow
 from tiny_checkpoint import draw_line, save_checkpoint
 
 from trocr_gsa.reader import LineReader
@@ -43,7 +44,7 @@ def stopped_after(call, readings, count, *words):
     readings.stop = None
 
 
-@pytest.mark.parametrize("format", ["text", "jsonl", "csv"])
+@pytest.mark.parametrize("format", others_slow(["text", "jsonl", "csv"], "jsonl"))
 def test_a_stopped_reading_goes_on_without_reading_twice(call, pictures, readings, tmp_path, format):
     output = tmp_path / "out"
     words = ["read", pictures, "--format", format, "--output", output]
@@ -94,9 +95,9 @@ def test_bad_pictures_are_named_once_a_run_and_tried_again(call, pictures, readi
     ("words", "what"),
     [
         (["--format", "csv"], "format"),
-        (["--beams", "2"], "beams"),
-        (["--precision", "int8"], "precision"),
-        (["--orientation", "upright"], "orientation"),
+        pytest.param(["--beams", "2"], "beams", marks=pytest.mark.slow),
+        pytest.param(["--precision", "int8"], "precision", marks=pytest.mark.slow),
+        pytest.param(["--orientation", "upright"], "orientation", marks=pytest.mark.slow),
         (["--model", "{other}"], "model"),
         (["{other}.png"], "pictures"),
     ],

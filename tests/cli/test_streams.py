@@ -7,6 +7,7 @@ import os
 import sys
 
 import pytest
+from slow_cases import others_slow
 
 from trocr_gsa.cli.app import app
 from trocr_gsa.reader import LineReader
@@ -46,7 +47,7 @@ def odd_texts(monkeypatch):
 
 
 @pytest.mark.usefixtures("odd_texts")
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "koi8-r", "utf-8"])
+@pytest.mark.parametrize("encoding", others_slow(["latin-1", "ascii", "cp1252", "koi8-r", "utf-8"], "ascii", "utf-8"))
 def test_texts_that_a_stream_has_no_letters_for_are_escaped(on_a_stream, lines, encoding):
     picture = lines / os.fsdecode(b"caf\xe9.png")
     os.rename(lines / "one.png", picture)
@@ -68,7 +69,7 @@ def test_a_file_is_utf8_whatever_the_stream(on_a_stream, lines, tmp_path):
     assert (code, (tmp_path / "out.txt").read_text(encoding="utf-8")) == (0, f"{ODD}\n")
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("encoding", others_slow(["latin-1", "ascii"], "ascii"))
 @pytest.mark.parametrize(
     "words",
     [

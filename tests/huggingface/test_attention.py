@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_cases import others_slow
 from tiny_kinds import KINDS, batch
 from tiny_models import LAYERS, difference, encoder_config, noise, tiny_encoder, tiny_reader, turns
 from torch import nn
@@ -49,7 +50,7 @@ def test_a_function_of_transformers_computes_every_layer_and_keeps_the_symmetry(
     assert all(difference(state, states[0]) < 1e-11 for state in states)
 
 
-@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+@pytest.mark.parametrize("implementation", others_slow(["sdpa", "eager"], "eager"))
 @pytest.mark.parametrize("kind", READERS)
 def test_a_saved_reader_is_loaded_with_it(kind, implementation, tmp_path):
     KINDS[kind]().save_pretrained(tmp_path)

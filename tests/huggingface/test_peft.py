@@ -6,6 +6,7 @@ import warnings
 import peft
 import pytest
 import torch
+from slow_cases import others_slow
 from tiny_kinds import KINDS, batch
 from tiny_models import noise, tiny_reader
 
@@ -24,6 +25,8 @@ from trocr_gsa import TrOCRGSAModel
 
 LETTERS = torch.tensor([[5, 9, 1]])
 CANNOT_BE_MERGED = {"LILY"}
+# one of each kind
+QUICK = ("LoRA", "DoRA", "IA3", "OFT", "LoHa", "LILY", "VeRA", "AdaLoRA")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def reader() -> TrOCRGSAModel:
     return tiny_reader(ctc_steps_per_patch=2, group="C4").float()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", others_slow(METHODS, *QUICK))
 def test_a_method_trains_is_saved_merges_and_keeps_the_symmetry(reader, method):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what PEFT says of its own methods

@@ -10,6 +10,7 @@ import pytest
 from page_makers import draw_page
 from PIL import Image
 from segmenter_makers import make_scans, put_stand_in
+from slow_cases import others_slow
 
 from trocr_gsa.data.pages import PageError, Scan, find_scans
 from trocr_gsa.data.pages.pdf import MAX_SIDE, render_page
@@ -59,7 +60,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("format", ["page", "alto", "hocr"])
+@pytest.mark.parametrize("format", others_slow(["page", "alto", "hocr"], "page"))
 def test_every_page_becomes_a_file_with_its_picture_beside_it(call, scan, tmp_path, format):
     result = call("read", scan, "--segment", "--format", format, "--output-dir", tmp_path / "out")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from lxml import etree
 from page_makers import SIZE, draw_page, make_folder, page_line, page_xml
+from slow_cases import others_slow
 from stub_reader import StubReader
 
 from trocr_gsa.data.pages import find_pages
@@ -18,7 +19,7 @@ TEXTS = [["abc def", "zweite Zeile", "hoch"], ["drei", "vier", "quer"]]
 ANGLES = [3.0, 90.0, 180.0]
 
 
-@pytest.fixture(params=["page", "alto"])
+@pytest.fixture(params=others_slow(["page", "alto"], "page"))
 def kind(request):
     return request.param
 
@@ -235,6 +236,7 @@ def test_lines_that_wait_to_be_read_are_bounded_by_their_pixels(tmp_path, monkey
     assert sum(reading is not None for reading in page.readings) == 10
 
 
+@pytest.mark.slow
 def test_a_page_of_ten_thousand_lines_is_read(tmp_path, page_reader, monkeypatch):
     from trocr_gsa.reader import Line
 

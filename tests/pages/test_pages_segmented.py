@@ -10,6 +10,7 @@ from lxml import etree
 from page_makers import draw_page, make_folder
 from PIL import Image
 from segmenter_makers import RowSegmenter, blackened, make_scans, put_program, put_stand_in
+from slow_cases import others_slow
 
 from trocr_gsa.data.pages import KrakenSegmenter, Scan, find_scans, segmented_pages
 from trocr_gsa.data.pages.segmenting import PAGES_PER_CALL
@@ -31,7 +32,7 @@ def scans(tmp_path):
     return make_scans(tmp_path / "scans", PAGES)
 
 
-@pytest.fixture(params=["page", "alto"])
+@pytest.fixture(params=others_slow(["page", "alto"], "page"))
 def kind(request):
     return request.param
 
@@ -74,7 +75,7 @@ def test_every_page_of_a_tiff_is_a_page_with_its_picture_beside_it(call, tmp_pat
     assert "scan-0002.jpg" in (tmp_path / "out" / "scan-0002.xml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("format", ["text", "jsonl", "csv", "hocr"])
+@pytest.mark.parametrize("format", others_slow(["text", "jsonl", "csv", "hocr"], "text", "hocr"))
 def test_what_was_read_comes_in_every_format(call, scans, format, tmp_path):
     words = ["read", scans, "--segment", "--format", format]
     assert call(*words, "--output-dir", tmp_path / "out").exit_code == 0

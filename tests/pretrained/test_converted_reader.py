@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from slow_cases import others_slow
 from stock_processors import make_stock_processor
 from stock_trocr import load_stock, make_stock_model
 from transformers import TrOCRProcessor
@@ -15,7 +16,9 @@ from trocr_gsa.cli.app import app
 SIZES = [(180, 30), (65, 40), (301, 22)]
 
 
-@pytest.fixture(scope="module", params=["small-printed", "base-handwritten", "large-stage1"])
+@pytest.fixture(
+    scope="module", params=others_slow(["small-printed", "base-handwritten", "large-stage1"], "small-printed")
+)
 def stock(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     every_token_once = {"no_repeat_ngram_size": 1}  # random weights stammer, and one token would tell little

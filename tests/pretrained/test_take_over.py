@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_cases import others_slow
 from stock_trocr import NAMES, has_sinusoids, load_stock, make_stock_model, stock_config, stock_weights
 from transformers import AutoModelForImageTextToText
 
@@ -40,7 +41,10 @@ def open_gates(model):
     return model
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [pytest.param(torch.float32, 1e-4, marks=pytest.mark.slow), (torch.float64, 1e-10)],
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_upright_its_logits_are_the_stock_models(folders, name, dtype, tolerance):
     stock = load_stock(folders[name], dtype)
@@ -58,7 +62,7 @@ def test_so_they_are_for_every_group_and_number_of_pose_layers(folders, group, p
     assert difference(logits_of(model, pictures(), orientation="upright"), expected) < 1e-4
 
 
-@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("beams", others_slow([1, 3], 3))
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_upright_it_writes_what_the_stock_model_writes(folders, name, beams):
     stock, model = load_stock(folders[name]), TrOCRGSAModel.from_trocr(folders[name])
@@ -81,7 +85,7 @@ def test_its_generation_settings_are_the_stock_models(tmp_path):
 
 
 @pytest.mark.parametrize("group", GROUPS)
-@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("name", others_slow(ONE_OF_EACH, "base-handwritten"))
 def test_a_turned_line_is_the_same_line_gates_closed_or_open(folders, name, group):
     model = TrOCRGSAModel.from_trocr(folders[name], group=group).double()
     turns = PointGroup.from_name(group)
@@ -117,7 +121,7 @@ def test_open_gates_are_heard(folders):
     assert difference(logits_of(open_gates(model), pictures(), orientation="upright"), expected) > 0.01
 
 
-@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+@pytest.mark.parametrize("angle", others_slow([0, 90, 180, 270], 90))
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_told_how_a_line_lies_it_has_the_stock_models_logits_of_the_upright_line(folders, name, angle):
     expected = logits_of(load_stock(folders[name]), pictures())

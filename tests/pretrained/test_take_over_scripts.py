@@ -58,6 +58,7 @@ def test_fonts_that_the_system_lacks_are_replaced_by_the_one_inside_pillow():
     assert font.path == ""
 
 
+@pytest.mark.slow
 def test_the_report_reads_stock_and_converted_alike_when_told_upright(stock, tmp_path, monkeypatch, capsys):
     briefly = partial(take_over.teach_orientation, max_steps=3)
     monkeypatch.setattr(take_over, "teach_orientation", briefly)
@@ -93,6 +94,7 @@ def test_the_bench_puts_every_reader_beside_the_stock_one(stock, monkeypatch):
     assert all("× 1.00" in line for line in lines[3:])  # the memory as faked
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_process_of_its_own(stock):
     variant = take_over_cost.Variant(str(stock), take_over_cost.STOCK)
     assert 0 < in_new_process(take_over_cost.peak_bytes, variant, batch_size=1) < 1e9

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from PIL import Image
+from slow_cases import others_slow
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
@@ -13,7 +14,7 @@ from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.pages import _cleaned_alternatives
 
 
-@pytest.fixture(params=[0, 2], ids=["decoder", "with CTC head"], scope="module")
+@pytest.fixture(params=others_slow([0, 2], 2), ids=["decoder", "with CTC head"], scope="module")
 def searching(request, tmp_path_factory) -> LineReader:
     path = save_checkpoint(tmp_path_factory.mktemp("model"), ctc_steps_per_patch=request.param)
     return LineReader.from_pretrained(path, device="cpu")

@@ -11,6 +11,7 @@ from PIL import Image
 from printed_pages import page
 from tiny_checkpoint import draw_line
 
+from trocr_gsa.data.line import Line
 from trocr_gsa.reader import line_reader, pictures
 from trocr_gsa.reader.pictures import load_line
 
@@ -59,13 +60,19 @@ ODD = {
 }
 
 
+@pytest.fixture(scope="module")
+def good(reader) -> Line:
+    """The good picture, read by itself."""
+    return reader.read([GOOD])[0]
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_picture_is_named_and_the_others_are_read(reader, tmp_path, name):
+def test_a_bad_picture_is_named_and_the_others_are_read(reader, good, tmp_path, name):
     path = tmp_path / name
     if BAD[name] is not None:
         path.write_bytes(BAD[name])
     before, bad, after = reader.read([GOOD, path, GOOD])
-    assert (before.text, before.error) == (after.text, after.error) == (reader.read([GOOD])[0].text, None)
+    assert (before.text, before.error) == (after.text, after.error) == (good.text, None)
     assert (bad.text, bad.confidence, bad.source) == ("", 0.0, str(path))
     assert bad.error.startswith(str(path))
     assert "\n" not in bad.error
@@ -80,11 +87,11 @@ def test_a_page_is_no_line_unless_it_was_cut_out_of_one(reader):
     assert reader.read([page(1)])[0].error is None
 
 
-def test_an_empty_line_of_a_page_is_empty_too(reader):
+def test_an_empty_line_of_a_page_is_empty_too(reader, good):
     before, empty, after = reader.read([GOOD, Image.new("RGB", (300, 40), "ivory"), GOOD], are_cut=True)
     assert (empty.text, empty.error) == ("", None)
     assert "no writing" in empty.note
-    assert before.text == after.text == reader.read([GOOD])[0].text
+    assert before.text == after.text == good.text
     assert before.note is after.note is None
 
 
@@ -168,9 +175,9 @@ def no_pictures() -> list:
 
 
 @pytest.mark.parametrize("place", range(len(no_pictures())))
-def test_what_is_no_picture_is_named_and_the_others_are_read(reader, place):
+def test_what_is_no_picture_is_named_and_the_others_are_read(reader, good, place):
     before, line, after = reader.read([GOOD, no_pictures()[place], GOOD])
-    assert (before.text, before.error) == (after.text, after.error) == (reader.read([GOOD])[0].text, None)
+    assert (before.text, before.error) == (after.text, after.error) == (good.text, None)
     assert (line.text, line.source) == ("", "images[1]")
     assert "images[1]" in line.error
     assert "\n" not in line.error
@@ -188,10 +195,9 @@ def test_a_path_that_no_file_can_have_is_named(reader, path):
 
 
 @pytest.mark.parametrize("form", every_form(np.asarray(GOOD)).values(), ids=every_form(np.asarray(GOOD)))
-def test_a_picture_in_any_form_is_read_alike(reader, form):
-    expected = reader.read([GOOD])[0]
+def test_a_picture_in_any_form_is_read_alike(reader, good, form):
     line = reader.read([form])[0]
-    assert (line.text, line.confidence, line.error) == (expected.text, expected.confidence, None)
+    assert (line.text, line.confidence, line.error) == (good.text, good.confidence, None)
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -202,10 +208,10 @@ def test_an_odd_picture_is_read(reader, tmp_path, name):
     assert (line.error, line.source) == (None, str(path))
 
 
-def test_a_photo_is_read_as_viewers_show_it(reader, tmp_path):
+def test_a_photo_is_read_as_viewers_show_it(reader, good, tmp_path):
     """Orientation 6 asks a viewer to turn the stored picture by 270 degrees counter-clockwise."""
     path = tmp_path / "photo.png"
     exif = Image.Exif()
     exif[0x0112] = 6
     GOOD.rotate(90, expand=True).save(path, exif=exif)
-    assert reader.read([path])[0].orientation == reader.read([GOOD])[0].orientation
+    assert reader.read([path])[0].orientation == good.orientation

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from slow_cases import others_slow
 from stock_processors import make_stock_processor
 from stock_trocr import make_stock_model
 from tiny_adapters import save_adapter
@@ -96,7 +97,7 @@ def test_the_packaged_reader_looks_along_the_line():
     assert torch.all((x > 0) & (x < picture.width))
 
 
-@pytest.mark.parametrize("tilt", [30, 37, -20, 127, 217])
+@pytest.mark.parametrize("tilt", others_slow([30, 37, -20, 127, 217], 37, 217))
 def test_a_tilted_line_is_looked_at_where_its_letters_lie_on_the_picture(tilt):
     reader = LineReader.from_pretrained(device="cpu")
     picture = Image.open(LINE_PNG).convert("L")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_cases import others_slow
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
@@ -62,7 +63,7 @@ def texts(lines):
     return [line.text for line in lines]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, "columns", "taken over"))
 def test_in_one_batch_every_line_is_read_as_with_its_adapter_alone(tmp_path, kind):
     base = save_checkpoint(tmp_path / "base", **KINDS[kind])
     folders = {name: save_adapter(base, tmp_path / name, rank=rank, seed=rank) for name, rank in (("fr", 4), ("de", 2))}
@@ -97,7 +98,7 @@ def test_bases_that_are_mapped_once_for_all_lines_have_no_adapter(checkpoint, ad
         logits(library.model, processor, PICTURES)
 
 
-@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("beams", others_slow([1, 3], 3))
 def test_a_reader_reads_mixed_lines_as_its_merged_copies_do(several, beams):
     chosen = ["fr", None, "de", "shapes"]
     lines = several.read(PICTURES, num_beams=beams, adapter=chosen)
@@ -199,7 +200,7 @@ def test_a_sum_that_makes_no_sense_is_refused(several, name, weights, complaint)
 
 @pytest.mark.parametrize(
     "changes",
-    [{"use_dora": True}, {"modules_to_save": ["pose_head"]}, {"lora_bias": True}],
+    others_slow([{"use_dora": True}, {"modules_to_save": ["pose_head"]}, {"lora_bias": True}], {"use_dora": True}),
     ids=["DoRA", "module", "bias"],
 )
 @pytest.mark.filterwarnings("ignore::peft.utils.warning.PeftWarning")  # it takes biases for torn weights
@@ -232,7 +233,7 @@ def test_a_name_that_peft_cannot_take_is_refused(checkpoint, adapters, name):
         LineReader.from_pretrained(checkpoint, {name: adapters["fr"]}, device="cpu")
 
 
-@pytest.mark.parametrize("name", ["encoder", "q_proj", "weight", "19th-century", "été"])
+@pytest.mark.parametrize("name", others_slow(["encoder", "q_proj", "weight", "19th-century", "été"], "été"))
 def test_any_other_name_is_taken(checkpoint, adapters, several, name):
     reader = LineReader.from_pretrained(checkpoint, {"first": adapters["de"], name: adapters["fr"]}, device="cpu")
     lines = reader.read(PICTURES, adapter=["first", name, name, None])

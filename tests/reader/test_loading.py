@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from slow_cases import others_slow
 from stock_trocr import make_stock_model
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
@@ -47,7 +48,7 @@ def test_a_merged_adapter_reads_as_the_adapter_does(checkpoint, adapter):
         assert torch.allclose(merged(**inputs, decoder_input_ids=letters).logits, expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.parametrize("keep", others_slow([1.0, 0.5], 0.5))
 def test_a_reader_stays_what_it_was_when_its_files_are_written_over(checkpoint, adapter, tmp_path, keep):
     """Mapped into the memory, they would read other texts, or end the process where the file has become shorter."""
     copied = shutil.copytree(checkpoint, tmp_path / "model"), shutil.copytree(adapter, tmp_path / "adapter")

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
+from slow_cases import others_slow
 
 from trocr_gsa.checkpoints.loading import packaged_adapters
 from trocr_gsa.checkpoints.models import PACKAGED_ADAPTERS, PACKAGED_CHECKPOINT, load_model
@@ -88,7 +89,7 @@ def test_a_line_reads_the_same_at_four_angles(line, name):
     assert [found.orientation for found in lines] == [0, 90, 180, 270]
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", others_slow(ADAPTERS, "de-fraktur-19"))
 def test_a_trained_adapter_leaves_the_trained_symmetry(name):
     adapted, _ = load_reader(adapter={"one": name}, device="cpu")
     checks = report(adapted)

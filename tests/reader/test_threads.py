@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from slow_cases import others_slow
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 
@@ -44,7 +45,7 @@ def told(lines):
     return [(line.text, line.confidence, line.orientation, line.adapter) for line in lines]
 
 
-@pytest.mark.parametrize("beams", [0, 1])
+@pytest.mark.parametrize("beams", others_slow([0, 1], 0))
 @pytest.mark.usefixtures("impatient")
 def test_threads_read_what_one_reads_after_the_other(reader, beams):
     def read(adapter):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from page_makers import turn
 from PIL import Image, ImageDraw, ImageFont
+from slow_cases import others_slow
 from tiny_adapters import save_adapter
 from tiny_checkpoint import save_checkpoint
 
@@ -119,7 +120,7 @@ def test_light_writing_on_dark_ground_has_the_same_places(packaged, read_words):
     np.testing.assert_allclose(polygons(line.words), polygons(read_words[0]), atol=1)
 
 
-@pytest.mark.parametrize("angle", TURNS)
+@pytest.mark.parametrize("angle", others_slow(TURNS, 90))
 @pytest.mark.parametrize("group", ["C4", "D4"])
 def test_an_untrained_reader_s_boxes_turn_too(tmp_path, group, angle):
     path = save_checkpoint(tmp_path, ctc_steps_per_patch=2, encoder_group=group)
