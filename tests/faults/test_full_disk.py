@@ -10,6 +10,7 @@ import signal
 
 import pytest
 from processes import ended, start
+from slow_cases import others_slow
 
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune
@@ -94,7 +95,7 @@ def test_what_does_not_fit_does_not_appear(checkpoint, lines_folder, tmp_path, w
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("most", [4000, 40_000, 100_000])
+@pytest.mark.parametrize("most", others_slow([4000, 40_000, 100_000], 40_000))
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(checkpoint, lines_folder, tmp_path, method, most):
     values = {"train": str(lines_folder), "model": str(checkpoint), "method": method, "device": "cpu", "max_steps": 2,
               "eval_every": 2, "batch_patches": 40, "log_every": 100}  # fmt: skip

@@ -14,10 +14,11 @@ import pytest
 import torch
 from processes import ended, start
 from safetensors.torch import load_file
+from slow_cases import others_slow
 
 from trocr_gsa.atomic import recover
 
-ROUNDS = 40  # more kills than that, and the rest is left to run
+ROUNDS = 15  # more kills than that, and the rest is left to run
 MOMENTS = np.random.default_rng(0)
 
 
@@ -97,7 +98,7 @@ def without_dates(text):
     return [line for line in text.splitlines() if "LastChange" not in line and "Created" not in line]
 
 
-@pytest.mark.parametrize("format", ["text", "csv"])
+@pytest.mark.parametrize("format", others_slow(["text", "csv"], "text"))
 def test_reading_pages_into_one_file_that_is_killed_goes_on(checkpoint, pages, tmp_path, format):
     words = ["read", pages, "--model", checkpoint, "--device", "cpu", "--format", format, "--output"]
     most = seconds_of([*words, tmp_path / "whole"])

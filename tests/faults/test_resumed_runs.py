@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file
+from slow_cases import others_slow
 
 from trocr_gsa.checkpoints.training_state import STATE_FILE
 from trocr_gsa.train import loop
@@ -66,7 +67,9 @@ def test_a_run_that_ended_early_goes_on_and_logs_every_step_once(start, whole, c
     assert [entry["step"] for entry in log(cut)] == [1, 2, 2, 3, 4, 4, 5, 6, 6]
 
 
-@pytest.mark.parametrize("how", ["empty", "cut", "garbage", "a flipped byte", "missing"])
+@pytest.mark.parametrize(
+    "how", others_slow(["empty", "cut", "garbage", "a flipped byte", "missing"], "a flipped byte", "missing")
+)
 def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before(start, whole, cut, caplog, how):
     path = cut / "last" / STATE_FILE
     content = path.read_bytes()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from forked_processes import run_together
 from safetensors.torch import load_file
+from slow_cases import others_slow
 from typer.testing import CliRunner
 
 from trocr_gsa.cli.app import app
@@ -87,7 +88,10 @@ def test_a_step_that_is_not_finite_changes_neither_weights_nor_average(
     assert "1 skipped" in state.summary()
 
 
-@pytest.mark.parametrize(("from_step", "steps"), [(2, 40), (2, 4), (0, 40), (0, 1)])
+@pytest.mark.parametrize(
+    ("from_step", "steps"),
+    [pytest.param(2, 40, marks=pytest.mark.slow), (2, 4), pytest.param(0, 40, marks=pytest.mark.slow), (0, 1)],
+)
 def test_a_run_that_does_not_recover_stops_and_keeps_its_weights(
     tmp_path, monkeypatch, source, checkpoint, from_step, steps
 ):
@@ -154,7 +158,7 @@ def test_weights_that_overflow_reach_neither_average_nor_disk(tmp_path, monkeypa
     assert all(weight.isfinite().all() for weight in state["weights"].values())
 
 
-@pytest.mark.parametrize("bad_steps", [{1}, range(1, 99)])
+@pytest.mark.parametrize("bad_steps", others_slow([{1}, range(1, 99)], {1}))
 def test_all_processes_skip_what_one_of_them_cannot_take(tmp_path, source, checkpoint, bad_steps):
     def prepare(rank):
         if rank == 1:

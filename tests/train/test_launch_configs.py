@@ -83,6 +83,7 @@ def test_two_launchers_read_as_the_file_for_two_machines_says(tmp_path, source, 
     assert len(output.read_text(encoding="utf-8").splitlines()) == len(list(Path(source).rglob("*.png")))
 
 
+@pytest.mark.slow
 def test_two_processes_train_in_shards_what_one_trains_with_twice_the_batch(tmp_path, source, checkpoint):
     values = {"train": source, "model": checkpoint, "max_steps": 3, "warmup_steps": 0, "device": "cpu", "ema": 0.9}
     finetune(TrainingArguments.from_dict(values | {"output": str(tmp_path / "one"), "batch_patches": 160}))

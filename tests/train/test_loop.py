@@ -170,7 +170,13 @@ def test_gradient_checkpointing_and_bf16_train(tmp_path, source, checkpoint):
 
 
 @pytest.mark.parametrize(
-    ("targets", "computed"), [("behind_pose", False), ("decoder", False), ("encoder", True), ("both", True)]
+    ("targets", "computed"),
+    [
+        pytest.param("behind_pose", False, marks=pytest.mark.slow),
+        ("decoder", False),
+        ("encoder", True),
+        pytest.param("both", True, marks=pytest.mark.slow),
+    ],
 )
 def test_what_tells_a_pose_is_computed_only_where_it_learns(
     tmp_path, monkeypatch, source, checkpoint, targets, computed

@@ -1,17 +1,11 @@
 """Two processes train the adapter that one with twice the batch trains."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import torch
+from forked_processes import run_together
 from safetensors.torch import load_file
 
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_two_processes_train_what_one_trains_with_twice_the_batch(tmp_path, source, checkpoint):
@@ -22,13 +16,8 @@ def test_two_processes_train_what_one_trains_with_twice_the_batch(tmp_path, sour
     one, two = tmp_path / "one", tmp_path / "two"
     finetune(TrainingArguments.from_dict(values | {"output": str(one), "batch_patches": 160}))
     words = [f"{key}={value}" for key, value in (values | {"output": two, "batch_patches": 80}).items()]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    subprocess.run(
-        [*launch, str(ROOT / "scripts" / "finetune.py"), *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        check=True,
-        timeout=300,
-    )
+    done = run_together(2, ["finetune", *words], tmp_path / "logs")
+    assert done.returncode == 0, done.stderr
     adapter, other = (load_file(folder / "last" / "adapter_model.safetensors") for folder in (one, two))
     assert any(weight.abs().max() > 1e-3 for name, weight in adapter.items() if "lora_B" in name)
     for name, weight in adapter.items():
