@@ -3,6 +3,7 @@
 import html
 import io
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,7 @@ def test_a_tiny_reader_is_taught_by_the_packaged_configuration(tmp_path):
     shares = set()
     while teacher.progress.stage == "learning":
         shares.add(teacher.progress.share)
+        time.sleep(0.01)
     found = teacher.wait()
     assert found.problem is None
     assert (found.stage, found.learned, found.held_out) == ("done", 20, 5)

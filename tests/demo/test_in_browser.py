@@ -94,6 +94,7 @@ def test_nothing_is_asked_of_the_network(browser, address):
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
+@pytest.mark.slow
 def test_what_is_no_picture_is_said_to_be_none(browser, address, tmp_path: Path):
     path = tmp_path / "letter.txt"
     path.write_text("no picture")

@@ -77,6 +77,7 @@ def test_lines_that_are_learnt_from_are_never_judged_by():
     assert sorted(places) == list(range(142))
 
 
+@pytest.mark.slow
 def test_shares_are_put_together_and_published(data, page, tmp_path, monkeypatch):
     monkeypatch.setattr(adapter_runs, "BASE", str(save_checkpoint(tmp_path / "base", ctc_steps_per_patch=2)))
     parts = {"learn": ("test", slice(3, 7)), "validation": ("test", slice(7, 9)), "test": ("test", slice(3))}

@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from slow_cases import others_slow
 
 from experiments import line_sets, sizes, small_reader
 from experiments.ablations import BASE, variants
@@ -103,7 +104,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else():
         assert (config.pose_sum, config.absolute_position) == (design.pose_sum, design.absolute_position), name
 
 
-@pytest.mark.parametrize("name", ["less_data", "encoder_size", "angles", "ablations"])
+@pytest.mark.parametrize("name", others_slow(["less_data", "encoder_size", "angles", "ablations"], "angles"))
 def test_shares_are_put_together_and_published(name, write_mnist, page, tmp_path, monkeypatch):
     script = import_module(f"experiments.{name}")
     monkeypatch.setattr(line_sets, "DIGITS_FOR_VALIDATION", 10)

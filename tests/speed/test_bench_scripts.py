@@ -105,6 +105,7 @@ def test_tesseracts_texts_come_back_to_their_lines(lines, tmp_path):
     assert len(read) == len(TEXTS)
 
 
+@pytest.mark.slow
 def test_fine_tuning_steps_are_measured_beside_a_stock_reader(tmp_path, monkeypatch):
     monkeypatch.setattr(finetuning, "in_new_process", lambda *_: 0)
     page, out = page_for(tmp_path, "finetuning", "finetuning.py"), tmp_path / "speed.json"

@@ -57,6 +57,7 @@ def test_reading_a_picture_imports_nothing_that_pictures_do_not_need(tmp_path):
     assert not NOT_FOR_PICTURES & imported
 
 
+@pytest.mark.slow
 def test_transformers_knows_the_models_when_it_is_imported_after_them():
     assert "torch" in imported_by("import trocr_gsa" + KNOWN)
 
