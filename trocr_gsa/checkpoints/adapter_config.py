@@ -82,7 +82,7 @@ def checked_config(settings: dict[str, Any], path: Path, shapes: Mapping[str, tu
     if not has_targets and "token_indices" not in _names(kind):  # such a kind finds the layer of the tokens itself
         raise ValueError(
             f"{where}: `target_modules` must name the layers that the adapter changes, got "
-            f"{json.dumps(settings.get('target_modules'))}. {CORRECT}"
+            f"{json.dumps(settings.get('target_modules'), allow_nan=False)}. {CORRECT}"
         )
     _check_ranks(settings, where, shapes)
     _check_numbers_of_updates(settings, where)

@@ -51,7 +51,10 @@ def serve(
     max_lines: Annotated[int, typer.Option(min=1, help="With --api: most lines of a page.")] = 500,
     max_waiting: Annotated[int, typer.Option(min=1, help="With --api: most requests at once.")] = 32,
 ) -> None:
-    """Serve a web page that reads and rotates images, an HTTP API (--api), or pages to correct lines (--correct)."""
+    """Serve a web page that reads and rotates images, an HTTP API (--api), or pages to correct lines (--correct).
+
+    Needs trocr-gsa[demo].
+    """
     silence_libraries()
     adapters = options.parse_adapters(adapter)
 
