@@ -3,8 +3,10 @@
 import base64
 import html
 import json
+import math
 import re
 import shutil
+from typing import cast
 
 import pytest
 import torch
@@ -13,8 +15,10 @@ from PIL import Image
 from segmenter_makers import blackened, put_stand_in
 from tiny_checkpoint import draw_line
 
-from trocr_gsa.data.line import FIELDS
+from trocr_gsa.data.line import FIELDS, Line
+from trocr_gsa.data.pages import Page
 from trocr_gsa.demo import Desk
+from trocr_gsa.demo.dropped_pages import DroppedPage
 from trocr_gsa.demo.examples import LINES, draw_examples
 from trocr_gsa.demo.overlays import draw_looking, levelled
 from trocr_gsa.metrics.error_rates import count_character_errors
@@ -89,6 +93,13 @@ def test_a_page_is_read_line_by_line_where_kraken_is(desk, tmp_path, monkeypatch
     assert ("page 1 of 1" in facts) == (kind == "pdf")
     assert downloads(facts)["page <1>.txt"] == f"{text}\n"
     assert looking.count('<polygon class="outline"') == len(PAGE)
+
+
+def test_an_empty_line_of_a_page_leaves_the_mean_confidence_of_the_others():
+    page = cast(Page, None)  # confidences are those of the lines alone
+    lines = [Line("a", 0.5, 0.0), Line.empty("b"), None, Line("c", 0.25, 0.0)]
+    assert DroppedPage(page, lines).confidence == 0.375
+    assert math.isnan(DroppedPage(page, [Line.empty("b"), None]).confidence)
 
 
 @pytest.mark.parametrize("kind", ["png", "pdf"])

@@ -85,7 +85,7 @@ class Desk:
         seconds = time.perf_counter() - started
         lines = [line for line in page.readings if line is not None]
         facts = (
-            f'<p class="facts"><b>{100 * page.confidence:.3g} %</b> sure · <b>{len(lines)}</b> lines'
+            f'<p class="facts"><b>{_percent(page.confidence)}</b> sure · <b>{len(lines)}</b> lines'
             f"{more} · {seconds:.2f} s"
             f'<span class="downloads">{_download(f"{Path(name).stem}.txt", page.text)}</span></p>'
         )
@@ -101,9 +101,13 @@ def _problem(message: str) -> str:
     return f'<p class="problem" role="alert">{html.escape(message)}</p>'
 
 
+def _percent(confidence: float) -> str:
+    return "not" if math.isnan(confidence) else f"{100 * confidence:.3g} %"
+
+
 def _facts(line: Line, seconds: float) -> str:
     by = f" · with {html.escape(line.adapter)}" if line.adapter else ""
-    stem, sure = Path(line.source).stem, "not" if math.isnan(line.confidence) else f"{100 * line.confidence:.3g} %"
+    stem, sure = Path(line.source).stem, _percent(line.confidence)
     return (
         f'<p class="facts"><b>{sure}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
         f"{seconds:.2f} s"

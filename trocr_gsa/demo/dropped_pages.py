@@ -5,6 +5,7 @@ What is unusual: of a PDF, the first page is read.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,9 @@ class DroppedPage:
 
     @property
     def confidence(self) -> float:
-        """Mean confidence of the lines."""
-        read = [line.confidence for line in self.readings if line is not None]
-        return sum(read) / max(1, len(read))
+        """Mean confidence of the lines with text; NaN if there is none, as for an empty line."""
+        read = [line.confidence for line in self.readings if line is not None and math.isfinite(line.confidence)]
+        return sum(read) / len(read) if read else math.nan
 
 
 def first_page(file: Path) -> tuple[Image.Image, int]:
