@@ -50,6 +50,15 @@ def test_in_a_folder_without_a_list_texts_are_by_people_and_the_rest_is_read(tmp
     assert not (tmp_path / "1.gt.txt").exists()  # what was read is no text of the folder before somebody saves it
 
 
+def test_pictures_that_share_a_text_file_are_named_and_left_out(tmp_path):
+    for name in ("a.png", "a.tif", "b.png"):
+        draw_line("a").save(tmp_path / name)
+    (tmp_path / "a.gt.txt").write_text("mine\n")
+    lines = LineFolder(tmp_path)
+    assert lines.names == ["b.png"]
+    assert lines.problems == ["a.gt.txt: 2 pictures have this text file. Give each its own name."]
+
+
 @pytest.mark.parametrize("kind", ["PAGE", "ALTO"])
 def test_a_line_of_a_page_is_saved_into_its_file_and_the_others_stay(tmp_path, kind):
     folder = make_page(tmp_path / "pages", kind, ["ab", "abcd"])

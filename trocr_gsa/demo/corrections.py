@@ -118,12 +118,21 @@ class LineFolder:
 
     Args:
         folder: with the pictures.
+
+    Attributes:
+        problems: messages about pictures that cannot be corrected here.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-        self._files = {path.name: path for path in files}
+        shared = Counter(self._truth(path.name) for path in files)  # a text could be that of another picture
+        self._files = {path.name: path for path in files if shared[self._truth(path.name)] == 1}
+        self.problems = [
+            f"{truth.name}: {count} pictures have this text file. Give each its own name."
+            for truth, count in shared.items()
+            if count > 1
+        ]
         self.confidences: dict[str, float] = {}
         self._drafts: dict[str, str] = {}
         with suppress(FileNotFoundError):
@@ -277,7 +286,7 @@ def open_lines(
         lines = LineFolder(folder)
         unread = [name for name in lines.names if name not in lines.confidences]
         read = reader.read([folder / name for name in unread]) if unread else []
-        problems = [line.error for line in read if line.error is not None]
+        problems = [*lines.problems, *(line.error for line in read if line.error is not None)]
         found = {name: line for name, line in zip(unread, read, strict=True) if line.error is None}
         found |= {name: Line("", confidence, 0.0) for name, confidence in lines.confidences.items()}
     readings = {name: found[name] for name in lines.names if name in found}
