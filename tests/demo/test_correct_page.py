@@ -193,6 +193,13 @@ def test_a_tiny_reader_is_taught_by_the_packaged_configuration(tmp_path):
     assert teaching._new_folder(tmp_path / "out").name == "2"
 
 
+def test_a_log_whose_last_line_is_only_half_written_tells_the_step_before(tmp_path):
+    log = tmp_path / "log.jsonl"
+    assert teaching._steps(log) == 0
+    log.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert teaching._steps(log) == 2
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of #rrggbb (WCAG 2)."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]

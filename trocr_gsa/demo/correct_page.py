@@ -239,7 +239,7 @@ def _save(corrections: Corrections, number: int, text: str, version: str) -> Res
     try:
         corrections.save(number, text, version)
     except ChangedError as error:
-        now = ShownLine(number, corrections.names[number - 1], text, error.saved, 0.0, theirs=error.saved.text)
+        now = replace(corrections.shown(number), text=text, saved=error.saved, theirs=error.saved.text)
         return _line(corrections, now, 409)
     except (ValueError, OSError) as error:
         now = corrections.shown(number, str(error))

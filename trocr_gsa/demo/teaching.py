@@ -7,7 +7,6 @@ beside it, and it can be ended at any time.
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from trocr_gsa.data.sources import TRUTH_SUFFIX
 from trocr_gsa.metrics.error_rates import cer
 from trocr_gsa.reader import LineReader
 
@@ -191,13 +191,11 @@ def _write(folder: Path, lessons: Sequence[Lesson]) -> None:
     folder.mkdir()
     for number, lesson in enumerate(lessons, 1):
         lesson.image.save(folder / f"{number:04}.png")
-        (folder / f"{number:04}.gt.txt").write_text(f"{lesson.text}\n", encoding="utf-8")
+        (folder / f"{number:04}{TRUTH_SUFFIX}").write_text(f"{lesson.text}\n", encoding="utf-8")
 
 
 def _steps(log: Path) -> int:
-    """Return the last step that a log tells of; 0 if there is none yet."""
-    try:
-        lines = log.read_text(encoding="utf-8").splitlines()
-        return int(json.loads(lines[-1])["step"])
-    except (OSError, ValueError, KeyError, IndexError):  # not yet written, or only half
-        return 0
+    """Return the last step in a log; 0 if there is none yet."""
+    from trocr_gsa.train.learning_curve import read_log
+
+    return max((entry["step"] for entry in read_log(log)), default=0)
