@@ -3,6 +3,7 @@
     python -m benchmarks attention docs/speed.md
     python -m benchmarks attention --parts layer encoder
 
+kernel    the attention of a line, by the kernel that "sdpa" chooses by size, and by each of the two it chooses from.
 layer     GroupSelfAttention (C4, `pose_sum` none) and plain attention with q, k, v and o projections over the same
           |H|·N tokens; both with PyTorch's fused kernel (sdpa), and both with two products and a softmax (eager).
 literal   GroupSelfAttention and literal_attention.py: the same sum, and `none` against the published double sum.
@@ -64,7 +65,8 @@ class Row:
     @property
     def name(self) -> str:
         """Name of the row in history.json."""
-        return f"{self.measured}, {self.size}, {self.passes}"
+        against = f", against {self.peer}" if self.measured == "kernel by size" else ""  # it has two peers
+        return f"{self.measured}, {self.size}, {self.passes}{against}"
 
 
 def check_literals() -> float:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,8 @@ from transformers import ViTConfig, ViTModel
 
 from benchmarks.literal_attention import LiteralGroupAttention
 from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
-from trocr_gsa.model.attention import GroupSelfAttention
+from trocr_gsa.model import attention_kernels
+from trocr_gsa.model.attention import GroupSelfAttention, LiftingSelfAttention
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.model.encoding import grid_positions
 from trocr_gsa.model.groups import PointGroup
@@ -168,4 +170,34 @@ def encoders(device: str) -> Iterator[Contest]:
         yield Contest(f"encoder, K = {ours_config['pose_layers']}", "ViT", size, passes, build, "sdpa", "≤ 1.5")
 
 
-PARTS = {"layer": layers, "literal": literals, "memory": memories, "encoder": encoders}
+def kernels(device: str) -> Iterator[Contest]:
+    """Yield contests of the kernel that "sdpa" chooses by size, with the fused kernel and with two products."""
+    for patches, batch in ((24, 28), (100, 7), (400, 1), (1600, 1)):
+        for passes in (FORWARD, TRAINING):
+            for peer, most in (("the fused kernel", 0), ("two products", None)):
+
+                def build(kernel, patches=patches, batch=batch, passes=passes, most=most):
+                    group, frequencies = PointGroup.from_name("C1"), packaged_encoder()["num_frequencies"]
+                    ours, theirs = (
+                        LiftingSelfAttention(group, 192, 4, frequencies, attn_implementation=name).to(device)
+                        for name in (kernel, kernel if most == 0 else "eager")
+                    )
+                    inputs = (torch.randn(batch, patches, 192, device=device), grid_positions(2, patches // 2))
+                    peer = run(theirs, passes, *inputs)
+                    return run(ours, passes, *inputs), peer if most is None else _with_scores(most, peer)
+
+                size = f"{patches} patches, 192 wide, 4 heads, batch {batch}"
+                yield Contest("kernel by size", peer, size, passes, build)
+
+
+def _with_scores(most: int, action: Action) -> Action:
+    """Return an action for which "sdpa" computes two products only below so many scores."""
+
+    def limited() -> object:
+        with patch.object(attention_kernels, "MOST_SCORES", most):
+            return action()
+
+    return limited
+
+
+PARTS = {"kernel": kernels, "layer": layers, "literal": literals, "memory": memories, "encoder": encoders}

@@ -22,21 +22,18 @@ Letters: b batch, p q k output/query/key pose, n m query/key position, a head, d
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
 from types import SimpleNamespace
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .attention_kernels import FAR, check_implementation, concatenate, plain_attention
 from .encoding import RelativeEncoding
 from .groups import PointGroup
 
 POSE_SUMS = ("none", "query", "encoding")
 EVERY_POSE = slice(None)
-FAR = -3e4  # a score at which exp() is 0 in every floating-point type, and which float16 can still represent
 _kept: ContextVar[list[Tensor] | None] = ContextVar("kept", default=None)  # the list of `kept_probabilities`
 
 
@@ -232,26 +229,10 @@ class ExtendedSelfAttention(nn.Module):
         size = sum(part.shape[-1] for part in query)
         size += -size % 8  # flash kernels want a multiple of 8
         extended_query, extended_key = (
-            _concatenate([part.to(value.dtype) for part in parts], size).transpose(1, 2) for parts in (query, key)
+            concatenate([part.to(value.dtype) for part in parts], size).transpose(1, 2) for parts in (query, key)
         )
         scale = self.head_size**-0.5  # d without the extension
-        if self.attn_implementation == "eager":
-            scores = extended_query * scale @ extended_key.transpose(-1, -2)
-            if mask is not None:
-                scores = scores.masked_fill(~mask, FAR)
-            # what is shown is what is computed with, so that it has a gradient
-            probabilities = scores.softmax(-1).unflatten(0, shown)
-            return (probabilities.flatten(0, -4) @ value.transpose(1, 2)).transpose(1, 2), probabilities
-        if self.attn_implementation == "sdpa":
-            # on a CPU the fused kernel needs values as wide as keys; the other kernel is much slower
-            value = _concatenate([value], size) if value.device.type == "cpu" else value
-            out = F.scaled_dot_product_attention(
-                extended_query, extended_key, value.transpose(1, 2), attn_mask=mask, scale=scale
-            )
-            return out[..., : self.head_size].transpose(1, 2), None
-        attend = ALL_ATTENTION_FUNCTIONS[self.attn_implementation]
-        values = _concatenate([value], size).transpose(1, 2)  # most kernels need them as wide as keys
-        out, probabilities = attend(self, extended_query, extended_key, values, None, scaling=scale, is_causal=False)
+        out, probabilities = plain_attention(self, extended_query, extended_key, value, mask, scale, shown)
         return out[..., : self.head_size], probabilities
 
 
@@ -462,38 +443,9 @@ def _keep(probabilities: Tensor | None) -> None:
         kept.append(probabilities)
 
 
-def check_implementation(name: str, neighbourhood: float | None = None) -> None:
-    """Refuse an unknown implementation of attention, or one without masks where a neighbourhood needs them.
-
-    Raises:
-        ValueError: if it is one of these.
-    """
-    # paged attention is for models that only decode text
-    known = sorted({"eager", *(key for key in ALL_ATTENTION_FUNCTIONS.valid_keys() if not key.startswith("paged|"))})
-    if name not in known:
-        near = get_close_matches(str(name), known, n=1)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise ValueError(
-            f'Specified `attn_implementation="{name}"` is not supported: it must be one of {", ".join(known)}.{hint}'
-        )
-    # flex_attention reads the mask beyond its end on a CPU, which crashes the process
-    if neighbourhood is not None and name not in ("eager", "sdpa"):
-        raise ValueError(
-            '`attn_implementation` must be "sdpa" or "eager", which take the '
-            f'mask that `neighbourhood` = {neighbourhood} needs, got "{name}".'
-        )
-
-
 def per_line(layer: nn.Module, features: Tensor) -> Tensor:
     """Apply a layer to each feature of (batch, …, hidden), as one tensor (batch, feature, hidden).
 
     PEFT takes a row for a line, and some of its methods take a tensor of four dimensions for an image.
     """
     return layer(features.flatten(1, -2)).unflatten(1, features.shape[1:-1])
-
-
-def _concatenate(parts: list[Tensor], size: int) -> Tensor:
-    """Concatenate parts (batch, token, head, ·) and zeros up to a size, in one copy; `F.pad` would make a second."""
-    shape = parts[0].shape[:-1]
-    room = size - sum(part.shape[-1] for part in parts)
-    return torch.cat([*parts, parts[0].new_zeros(()).expand(*shape, room)], dim=-1) if room else torch.cat(parts, -1)

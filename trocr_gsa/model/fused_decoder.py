@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers.cache_utils import EncoderDecoderCache
 from transformers.models.trocr.modeling_trocr import TrOCRAttention
 
-from .attention import check_implementation
+from .attention_kernels import check_implementation
 from .decoder_cache import CACHE
 
 

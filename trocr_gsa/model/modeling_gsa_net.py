@@ -27,9 +27,9 @@ from .attention import (
     GroupSelfAttention,
     HeadGate,
     LiftingSelfAttention,
-    check_implementation,
     kept_probabilities,
 )
+from .attention_kernels import check_implementation
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
