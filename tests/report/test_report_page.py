@@ -11,10 +11,11 @@ from fake_readings import ABOUT, make_reading
 from PIL import Image
 
 from trocr_gsa.evaluation.report import About
-from trocr_gsa.evaluation.report.figures import Curve, polar
+from trocr_gsa.evaluation.report.figures import Curve, axis, bar, calibration, polar
 from trocr_gsa.evaluation.report.html import letter, render_report, shown, write_report
-from trocr_gsa.evaluation.report.statistics import Rate
+from trocr_gsa.evaluation.report.statistics import Rate, Trust
 from trocr_gsa.evaluation.report.worst import PictureBudget, worst_lines
+from trocr_gsa.metrics.confidence import Bin
 from trocr_gsa.metrics.error_rates import align_characters
 
 READ = [("ſein Wort", "fein Wor t"), ("zum Anfang", "zum Anfang"), ("abc", "xyz")]
@@ -177,6 +178,48 @@ def test_up_is_0_degrees_and_degrees_run_counter_clockwise():
     ][:2]
     assert up == (180, 180 - 115)
     assert left == (180 - 115, 180)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.31, 0.95, 1.0])
+def test_the_calibration_plot_is_square_with_equal_axes(least):
+    trust = Trust([Bin(5, least, least, 1 - least), Bin(5, 1.0, 1.0, 0.0)], 0.0, 0.0, [])
+    drawing = ElementTree.fromstring(str(calibration("Confidence", trust)))
+    frame = drawing.find("rect[@class='frame']").attrib
+    assert frame["width"] == frame["height"]
+    ideal = {key: float(value) for key, value in drawing.find("line[@class='ideal']").attrib.items() if key != "class"}
+    assert ideal["x2"] - ideal["x1"] == ideal["y1"] - ideal["y2"] == float(frame["width"])
+    ticks = {kind: [each.text for each in drawing.findall(f"text[@class='tick {kind}']")] for kind in ("end", "middle")}
+    assert ticks["middle"] == [*ticks["end"], "confidence"]
+    assert 4 <= len(ticks["end"]) <= 6
+    for each in drawing.findall("circle[@class='curve c0']")[:2]:  # a reader that is as good as it says
+        x, y = float(each.attrib["cx"]) - ideal["x1"], ideal["y1"] - float(each.attrib["cy"])
+        assert x == pytest.approx(y, abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "labels"),
+    [(0.0, 0.02, ["0 %", "1 %", "2 %"]), (-0.05, 0.05, ["-5 %", "0 %", "+5 %"]), (0.0, 5.0, ["0 %", "250 %", "500 %"])],
+)
+def test_dots_with_intervals_have_an_axis_with_numbers(lowest, highest, labels):
+    above = ElementTree.fromstring(str(axis(highest, lowest)))
+    assert [each.text for each in above.findall("text")] == labels
+    middle = Rate((lowest + highest) / 2, lowest, highest)
+    drawn = ElementTree.fromstring(str(bar(middle, highest, lowest)))
+    assert above.attrib["width"] == drawn.attrib["width"]
+    places = [each.attrib["x1"] for each in above.findall("line")]
+    assert places == [each.attrib["x1"] for each in drawn.findall("line[@class='axis']")]
+    interval = drawn.find("line[@class='interval']").attrib
+    assert [interval["x1"], drawn.find("circle").attrib["cx"], interval["x2"]] == places
+
+
+def test_every_column_of_dots_has_an_axis():
+    found = render_report({"a": [make_reading(READ)], "b": [make_reading(READ, documents=["a", "b", "b"])]}, ABOUT)
+    for table in re.findall("<table>.*?</table>", found, re.DOTALL):
+        head, _, body = table.partition("<tbody>")
+        (row,) = re.findall("<tr>.*?</tr>", body, re.DOTALL)[:1]
+        columns = [[kind.count('class="bar"') for kind in part] for part in ([head], [row])]
+        assert columns[0] == columns[1] or "difference" in head  # the first reader has no difference
+        assert head.count("<text") == 3 * head.count('class="bar"')
 
 
 def test_readers_stand_side_by_side_with_their_difference():

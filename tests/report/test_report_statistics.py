@@ -3,6 +3,7 @@
 import pytest
 from fake_readings import make_reading
 
+from trocr_gsa.evaluation.report import SetReading
 from trocr_gsa.evaluation.report.confusions import count_confusions
 from trocr_gsa.evaluation.report.statistics import Rate, difference, summarise_documents, summarise_readings, trust
 
@@ -71,29 +72,48 @@ def test_two_readers_are_compared_line_by_line():
 
 def test_letters_are_counted_as_they_are_taken_left_out_and_put_in():
     pairs = [("ſein ſo", "fein fo"), ("Wort", "Wrt"), ("da", "daa"), ("ſ", "ſ")]
-    found = count_confusions(make_reading(pairs, angles=(0.0, 90.0)).readings)
+    found = count_confusions([make_reading(pairs)])
     (taken,), (left_out,), (put_in,) = found.substitutions, found.deletions, found.insertions
-    assert (taken.reference, taken.prediction, taken.count, taken.share) == ("ſ", "f", 4, pytest.approx(2 / 3))
-    assert (left_out.reference, left_out.prediction, left_out.count) == ("o", "", 2)
+    assert (taken.reference, taken.prediction, taken.count, taken.share) == ("ſ", "f", 2, pytest.approx(2 / 3))
+    assert (left_out.reference, left_out.prediction, left_out.count) == ("o", "", 1)
     assert left_out.share == 0.5
-    assert (put_in.reference, put_in.prediction, put_in.count, put_in.share) == ("", "a", 2, None)
-    assert found.totals == (4, 2, 2)
+    assert (put_in.reference, put_in.prediction, put_in.count, put_in.share) == ("", "a", 1, None)
+    assert found.totals == (2, 1, 1)
+
+
+@pytest.mark.parametrize("angles", [(0.0, 90.0), (0.0, 90.0, 180.0), (0.0, 90.0, 180.0, 270.0)])
+def test_reading_a_line_at_more_angles_counts_no_error_more_often(angles):
+    pairs = [("ſein ſo", "fein fo"), ("Wort", "Wrt"), ("da", "daa"), ("ſ", "ſ")]
+    once, often = (count_confusions([make_reading(pairs, each)]) for each in ((0.0,), angles))
+    assert often.totals == pytest.approx(once.totals)
+    for kind in ("substitutions", "deletions", "insertions"):
+        for one, other in zip(getattr(once, kind), getattr(often, kind), strict=True):
+            assert (one.count, one.share, one.example) == (
+                pytest.approx(other.count), pytest.approx(other.share), other.example,
+            )  # fmt: skip
+
+
+def test_an_error_at_one_angle_of_two_counts_half():
+    right, wrong = make_reading([("ab", "ab")]), make_reading([("ab", "xb")])
+    both = SetReading("lines", [*right.runs, *wrong.runs])
+    (taken,) = count_confusions([both]).substitutions
+    assert (taken.count, taken.share) == (0.5, 0.5)
 
 
 def test_an_example_shows_where_it_happened_in_the_line_otherwise_read_best():
     text = "a rather long line in which one letter was misread"
     pairs = [("x", "y"), (text.replace("one", "xne"), text.replace("one", "yne"))]
-    (taken,) = count_confusions(make_reading(pairs).readings).substitutions
+    (taken,) = count_confusions([make_reading(pairs)]).substitutions
     assert (taken.count, taken.example.line) == (2, "line 1.png")
     assert (taken.example.before, taken.example.after) == ("…g line in which ", "ne letter was mi…")
 
 
 def test_only_the_most_frequent_are_listed_but_all_are_counted():
-    found = count_confusions(make_reading([("abc", "xyz"), ("a", "x")]).readings, most=1)
+    found = count_confusions([make_reading([("abc", "xyz"), ("a", "x")])], most=1)
     assert [(each.reference, each.count) for each in found.substitutions] == [("a", 2)]
     assert found.totals == (4, 0, 0)
 
 
 def test_without_errors_there_is_nothing_to_list():
-    found = count_confusions(make_reading([("abc", "abc"), ("", "")]).readings)
+    found = count_confusions([make_reading([("abc", "abc"), ("", "")])])
     assert (found.substitutions, found.deletions, found.insertions, found.totals) == ([], [], [], (0, 0, 0))

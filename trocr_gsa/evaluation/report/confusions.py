@@ -1,10 +1,15 @@
-"""Counts of substituted, deleted and inserted characters."""
+"""Counts of substituted, deleted and inserted characters.
 
-from collections import Counter
+What is unusual: a line that was read at four angles counts as one line. Each of its readings counts a quarter.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trocr_gsa.evaluation.scored_line import ScoredLine
+
+from .aligned import SetReading
 
 CONTEXT = 16  # characters before and after an example
 
@@ -25,14 +30,14 @@ class Confusion:
     Attributes:
         reference: the character in the reference; empty for an insertion.
         prediction: the character that was read; empty for a deletion.
-        count: number of times, over all readings.
+        count: number of times in the lines, each read once; the mean over the angles.
         share: share of the character's occurrences in the references; None for an insertion.
         example: an example from the line with the lowest error rate.
     """
 
     reference: str
     prediction: str
-    count: int
+    count: float
     share: float | None
     example: Example
 
@@ -44,26 +49,28 @@ class Confusions:
     substitutions: Sequence[Confusion]
     deletions: Sequence[Confusion]
     insertions: Sequence[Confusion]
-    totals: tuple[int, int, int]
+    totals: tuple[float, float, float]
 
 
-def count_confusions(readings: Sequence[ScoredLine], most: int = 15) -> Confusions:
-    """Count the errors of all readings.
+def count_confusions(sets: Sequence[SetReading], most: int = 15) -> Confusions:
+    """Count the errors of all lines, as the mean over the angles at which they were read.
 
     Args:
-        readings: scored lines.
+        sets: the sets of one reader.
         most: maximum number of different errors of each kind.
     """
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: defaultdict[tuple[str, str], float] = defaultdict(float)
     examples: dict[tuple[str, str], Example] = {}
-    occurrences: Counter[str] = Counter()
-    for line in sorted(readings, key=lambda line: line.cer):
-        occurrences.update(letter for edit in line.edits for letter in edit.reference)
+    occurrences: defaultdict[str, float] = defaultdict(float)
+    weighted = [(line, 1 / len(each.runs)) for each in sets for line in each.readings]
+    for line, weight in sorted(weighted, key=lambda pair: pair[0].cer):
+        for letter in "".join(edit.reference for edit in line.edits):
+            occurrences[letter] += weight
         for pair, example in _errors(line):
-            counts[pair] += 1
+            counts[pair] += weight
             examples.setdefault(pair, example)
     kinds: tuple[list[Confusion], ...] = ([], [], [])
-    for (reference, prediction), count in counts.most_common():
+    for (reference, prediction), count in sorted(counts.items(), key=lambda item: -item[1]):
         kind = 2 if not reference else 1 if not prediction else 0
         share = count / occurrences[reference] if reference else None
         kinds[kind].append(Confusion(reference, prediction, count, share, examples[reference, prediction]))

@@ -14,6 +14,7 @@ from .statistics import Rate, Trust
 from .svg import element, figure, legend, marker, points, round_up
 
 MAX_LABELLED_ANGLES = 12  # with more angles, not every angle is labelled
+BAR_WIDTH, BAR_MARGIN = 140.0, 16.0  # pixels; the labels of the axis need the margin
 
 
 @dataclass(frozen=True)
@@ -58,31 +59,37 @@ def polar(title: str, curves: Sequence[Curve]) -> Markup:
 
 
 def calibration(title: str, trust: Trust) -> Markup:
-    """Draw a calibration plot: the share of correct lines and of correct characters by confidence."""
-    left, top, width, height = 46.0, 12.0, 270.0, 230.0
-    start = min(0.9, math.floor(10 * trust.bins[0].confidence) / 10)
+    """Draw a calibration plot: the share of correct lines and of correct characters by confidence.
+
+    Both axes have the same scale, so that the diagonal is at 45°.
+    """
+    left, top, side = 46.0, 12.0, 240.0
+    rows = ([each.right for each in trust.bins], [max(0.0, 1 - each.cer) for each in trust.bins])
+    lowest = min(min(each.confidence for each in trust.bins), *map(min, rows))
+    start = min(0.9, math.floor(10 * lowest) / 10)
 
     def place(confidence: float, share: float) -> tuple[float, float]:
-        return left + width * (confidence - start) / (1 - start), top + height * (1 - max(0.0, share))
+        return left + side * (confidence - start) / (1 - start), top + side * (1 - share) / (1 - start)
 
-    drawn = [_frame(left, top, width, height), *_shares(left, top, width, height)]
-    for step in range(5):
-        confidence = start + (1 - start) * step / 4
-        x, _ = place(confidence, 0)
-        drawn.append(element("text", f"{100 * confidence:.3g} %", x=x, y=top + height + 16, class_="tick middle"))
-    drawn.append(element("text", "confidence", x=left + width / 2, y=top + height + 34, class_="tick middle"))
+    drawn = [_frame(left, top, side, side)]
+    for value in _ticks(start):
+        label, (x, y) = f"{100 * value:.3g} %", place(value, value)
+        drawn.append(element("line", x1=left, y1=y, x2=left + side, y2=y, class_="grid"))
+        drawn.append(element("line", x1=x, y1=top, x2=x, y2=top + side, class_="grid"))
+        drawn.append(element("text", label, x=left - 5, y=y + 4, class_="tick end"))
+        drawn.append(element("text", label, x=x, y=top + side + 16, class_="tick middle"))
+    drawn.append(element("text", "confidence", x=left + side / 2, y=top + side + 34, class_="tick middle"))
     (x1, y1), (x2, y2) = place(start, start), place(1, 1)
     drawn.append(element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="ideal"))
-    rows = ([each.right for each in trust.bins], [1 - each.cer for each in trust.bins])
     for number, shares in enumerate(rows):
         places = [place(each.confidence, share) for each, share in zip(trust.bins, shares, strict=True)]
         drawn.append(element("polyline", points=points(places), class_=f"line l{number}"))
         drawn += [marker(x, y, number) for x, y in places]
-    drawn.append(legend(["lines without errors", "correct characters (1 − CER)"], left + 4, top + height + 58))
+    drawn.append(legend(["lines without errors", "correct characters (1 − CER)"], left + 4, top + side + 58))
     text = ", ".join(
         f"of lines with confidence {100 * e.confidence:.0f} % {100 * e.right:.0f} % are correct" for e in trust.bins
     )
-    return figure(340, 330, title, text, *drawn)
+    return figure(310, 340, title, text, *drawn)
 
 
 def set_aside(title: str, curves: Sequence[tuple[str, Trust]]) -> Markup:
@@ -113,18 +120,38 @@ def set_aside(title: str, curves: Sequence[tuple[str, Trust]]) -> Markup:
 
 
 def bar(rate: Rate, highest: float, lowest: float = 0.0) -> Markup:
-    """Draw a rate and its interval on a scale from `lowest` to `highest`; the table has the numbers."""
-    width, span = 120.0, max(highest - lowest, 1e-9)
-
-    def place(value: float) -> float:
-        return 4 + (width - 8) * min(max((value - lowest) / span, 0.0), 1.0)
-
-    zero = place(0)
-    drawn = [element("line", x1=zero, y1=1, x2=zero, y2=15, class_="axis")]
+    """Draw a rate and its interval on the scale that `axis` labels; the table has the numbers."""
+    ticks = [_along(value, lowest, highest) for value in (lowest, (lowest + highest) / 2, highest)]
+    drawn = [element("line", x1=x, y1=1, x2=x, y2=15, class_="axis") for x in ticks]
     if rate.low is not None and rate.high is not None:
-        drawn.append(element("line", x1=place(rate.low), y1=8, x2=place(rate.high), y2=8, class_="interval"))
-    drawn.append(element("circle", cx=place(rate.value), cy=8, r=4, class_="dot"))
-    return element("svg", *drawn, viewBox=f"0 0 {width:g} 16", width=width, height=16, aria_hidden="true")
+        ends = _along(rate.low, lowest, highest), _along(rate.high, lowest, highest)
+        drawn.append(element("line", x1=ends[0], y1=8, x2=ends[1], y2=8, class_="interval"))
+    drawn.append(element("circle", cx=_along(rate.value, lowest, highest), cy=8, r=4, class_="dot"))
+    return element("svg", *drawn, viewBox=f"0 0 {BAR_WIDTH:g} 16", width=BAR_WIDTH, height=16, aria_hidden="true")
+
+
+def axis(highest: float, lowest: float = 0.0) -> Markup:
+    """Draw the axis above a column of bars: its ends and its middle, in per cent."""
+    sign = "+" if lowest < 0 else ""
+    drawn = []
+    for value in (lowest, (lowest + highest) / 2, highest):
+        x = _along(value, lowest, highest)
+        label = f"{100 * value:{sign if value else ''}.3g} %"
+        drawn.append(element("text", label, x=x, y=10, class_="tick middle"))
+        drawn.append(element("line", x1=x, y1=13, x2=x, y2=16, class_="axis"))
+    return element("svg", *drawn, viewBox=f"0 0 {BAR_WIDTH:g} 16", width=BAR_WIDTH, height=16, aria_hidden="true")
+
+
+def _along(value: float, lowest: float, highest: float) -> float:
+    """Return the place of a value on the scale of a bar; values outside are drawn at its ends."""
+    share = (value - lowest) / max(highest - lowest, 1e-9)
+    return BAR_MARGIN + (BAR_WIDTH - 2 * BAR_MARGIN) * min(max(share, 0.0), 1.0)
+
+
+def _ticks(start: float) -> list[float]:
+    """Return round values from `start`, in tenths, to 1: at most six of them."""
+    step = next(step for step in (0.02, 0.05, 0.1, 0.2) if 1 - start <= 5 * step + 1e-9)
+    return [1 - step * number for number in range(int((1 - start) / step + 1e-9) + 1)]
 
 
 def _around(number: int, curve: Curve, place: Callable[[float, float], tuple[float, float]]) -> list[Markup]:

@@ -5,7 +5,7 @@ What is unusual: the page has no scripts and forbids them, so that nothing in a 
 
 import platform
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from . import figures, statistics
 from .aligned import SetReading
 from .confusions import count_confusions
 from .statistics import KEPT, LONG, Rate
+from .svg import round_up
 from .worst import PictureBudget, worst_lines
 
 PACKAGES = ("trocr-gsa", "torch", "transformers", "peft", "jiwer")
@@ -79,8 +80,9 @@ def render_report(readings: Mapping[str, Sequence[SetReading]], about: About) ->
         loader=PackageLoader("trocr_gsa.evaluation.report", "."), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"percent": percent, "interval": interval, "letter": letter, "letter_name": letter_name}
-    environment.globals |= {"bar": figures.bar, "shown": shown}
+    environment.filters |= {"percent": percent, "interval": interval, "letter": letter, "letter_name": letter_name,
+                            "count": count}  # fmt: skip
+    environment.globals |= {"axis": figures.axis, "bar": figures.bar, "shown": shown}
     budget = PictureBudget()
     versions = {"Python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
     return environment.get_template("report.html.jinja").render(
@@ -104,6 +106,11 @@ def interval(rate: Rate, signed: bool = False) -> str:
         return ""
     sign = "+" if signed else ""
     return f"{100 * rate.low:{sign}.1f} … {100 * rate.high:{sign}.1f}"
+
+
+def count(value: float) -> str:
+    """Format a mean number of errors; one decimal where it is no whole number."""
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def letter(text: str) -> str:
@@ -148,8 +155,8 @@ def _version(package: str) -> str:
 
 def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budget: PictureBudget) -> dict[str, Any]:
     """Return the template's data for one reader."""
-    every = [line for each in sets for line in each.readings]
     described = [_set(each, poses) for each in sets]
+    rates = [rate for each in described for rate in (each["all"], *(summary for _, summary in each["angles"]))]
     curves = [
         figures.Curve(each["name"], [(row.angle, rate.cer) for row, rate in each["angles"]]) for each in described
     ]
@@ -158,10 +165,11 @@ def _reader(name: str, sets: Sequence[SetReading], poses: Sequence[float], budge
         "sets": described,
         "polar": figures.polar("CER over the angle of the line", curves),
         "aside": figures.set_aside("CER when lines are set aside", [(e["name"], e["trust"]) for e in described]),
-        "confusions": count_confusions(every),
-        "readings": len(every),
+        "confusions": count_confusions(sets),
+        "lines": sum(each["all"].lines for each in described),
         "worst": worst_lines(sets, budget),
-        "highest": max(each["all"].cer.top for each in described),
+        "highest": _scale(rate.cer for rate in rates),
+        "highest_wer": _scale(rate.wer for rate in rates),
     }
 
 
@@ -180,9 +188,14 @@ def _set(reading: SetReading, poses: Sequence[float]) -> dict[str, Any]:
         "trust": trust,
         "calibration": figures.calibration(f"Confidence on {reading.name}", trust),
         "documents": documents,
-        "worst_document": max((summary.cer.top for _, summary in documents), default=0.0),
+        "worst_document": _scale(summary.cer for _, summary in documents),
         "units": len(set(reading.documents)) if reading.names_documents else None,
     }
+
+
+def _scale(rates: Iterable[Rate]) -> float:
+    """Return a round end of an axis on which these rates and their intervals have room."""
+    return round_up(max((rate.top for rate in rates), default=0.0))
 
 
 def _comparison(readings: Mapping[str, Sequence[SetReading]]) -> list[dict[str, Any]]:
@@ -205,7 +218,8 @@ def _comparison(readings: Mapping[str, Sequence[SetReading]]) -> list[dict[str, 
             )
             for name, each in named.items()
         ]
-        span = max((max(abs(d.value), abs(d.low or 0), abs(d.high or 0)) for _, _, d in rows if d), default=0.0)
+        largest = (Rate(max(abs(d.value), abs(d.low or 0), abs(d.high or 0))) for _, _, d in rows if d)
+        span, highest = _scale(largest), _scale(cer for _, cer, _ in rows)
         polar = figures.polar(f"CER on {base.name} over the angle of the line", curves)
-        found.append({"name": base.name, "rows": rows, "span": span, "polar": polar})
+        found.append({"name": base.name, "rows": rows, "span": span, "highest": highest, "polar": polar})
     return found
