@@ -45,7 +45,8 @@ def ask(address: str, picture: Path, turn: float, adapter: str) -> list[Any]:
     with picture.open("rb") as file:
         (path,) = requests.post(f"{address}gradio_api/upload", files={"files": file}, timeout=60).json()
     laid = {"path": path, "orig_name": picture.name, "meta": {"_type": "gradio.FileData"}}
-    question = requests.post(f"{address}gradio_api/call/read", json={"data": [laid, turn, adapter]}, timeout=60).json()
+    words = [laid, turn, adapter, 1]
+    question = requests.post(f"{address}gradio_api/call/read", json={"data": words}, timeout=60).json()
     answer = requests.get(f"{address}gradio_api/call/read/{question['event_id']}", timeout=60).text
     # a busy server first sends heartbeats, whose data is null
     return json.loads([line for line in answer.splitlines() if line.startswith("data: ")][-1].removeprefix("data: "))

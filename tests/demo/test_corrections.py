@@ -177,6 +177,21 @@ def corrections_version(folder):
     return version
 
 
+@pytest.mark.parametrize("kind", ["queue", "PAGE", "ALTO"])
+def test_the_list_of_all_lines_reads_the_marks_once(tmp_path, monkeypatch, kind):
+    folder = tmp_path / "folder"
+    make_queue(folder) if kind == "queue" else make_page(folder, kind, ["one", "two", "three"])
+    corrections = corrections_of(folder, tmp_path / "pictures")
+    corrections.save(2, "seen", corrections.shown(2).saved.version)
+    read = []
+    marks = module._marks
+    monkeypatch.setattr(module, "_marks", lambda folder: read.append(folder) or marks(folder))
+    shown = corrections.all_shown()
+    assert len(read) == 1
+    assert shown == [corrections.shown(number) for number in (1, 2, 3)]
+    assert [line.saved.is_corrected for line in shown] == [False, True, False]
+
+
 def test_a_folder_without_lines_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`--correct`: there is no folder"):
         open_lines(tmp_path / "missing", tmp_path, Pupil())

@@ -18,7 +18,7 @@ from tiny_checkpoint import draw_line
 from trocr_gsa.data.line import FIELDS, Line
 from trocr_gsa.data.pages import Page
 from trocr_gsa.demo import Desk
-from trocr_gsa.demo.dropped_pages import DroppedPage
+from trocr_gsa.demo.dropped_pages import DroppedPage, count_dropped
 from trocr_gsa.demo.examples import LINES, draw_examples
 from trocr_gsa.demo.overlays import draw_looking, levelled
 from trocr_gsa.metrics.error_rates import count_character_errors
@@ -93,6 +93,31 @@ def test_a_page_is_read_line_by_line_where_kraken_is(desk, tmp_path, monkeypatch
     assert ("page 1 of 1" in facts) == (kind == "pdf")
     assert downloads(facts)["page <1>.txt"] == f"{text}\n"
     assert looking.count('<polygon class="outline"') == len(PAGE)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(1, 1), (2, 2), (3, 3), (9, 3), (0, 1), (None, 1)])
+def test_any_page_of_a_pdf_is_read_and_named(desk, tmp_path, monkeypatch, asked, shown):
+    monkeypatch.setenv("PATH", str(put_stand_in(tmp_path / "bin").parent), prepend=":")
+    pages = [draw_page(PAGE[:count])[0] for count in (1, 2, 3)]
+    pages[0].save(tmp_path / "book.pdf", save_all=True, append_images=pages[1:])
+    _, facts, looking = desk.read(str(tmp_path / "book.pdf"), 0, page=asked)
+    assert f"page {shown} of 3" in facts
+    assert looking.count('<polygon class="outline"') == shown  # page 2 has two lines
+    assert count_dropped(str(tmp_path / "book.pdf")) == 3
+
+
+def test_a_page_of_a_tiff_is_read_as_a_line(desk, picture, tmp_path):
+    line = Image.open(picture)
+    draw_line("gh").save(tmp_path / "two.tif", save_all=True, append_images=[line])
+    text, facts, _ = desk.read(str(tmp_path / "two.tif"), 0, page=2)
+    assert text == desk.read(str(picture), 0)[0]
+    assert "page 2 of 2" in facts
+
+
+def test_a_picture_a_missing_file_and_a_damaged_pdf_count_as_one_page(picture, tmp_path):
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    files = [str(picture), None, str(tmp_path / "missing.png"), str(tmp_path / "broken.pdf")]
+    assert [count_dropped(file) for file in files] == [1, 1, 1, 1]
 
 
 def test_an_empty_line_of_a_page_leaves_the_mean_confidence_of_the_others():

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from test_desk import downloads
+from tiny_checkpoint import draw_line
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -48,27 +50,32 @@ def text_of(browser: Any) -> str:
     return browser.execute_script("return document.querySelector('#text textarea').value")
 
 
-def turn(browser: Any, degrees: int) -> None:
-    """Write a number beside the slider."""
+def write_number(browser: Any, field: str, number: int) -> None:
+    """Write a number into the field with this id."""
     from selenium.webdriver.common.keys import Keys
 
-    field = browser.find_element("css selector", "#turn input[type=number]")
-    field.send_keys(Keys.CONTROL, "a")
-    field.send_keys(str(degrees), Keys.TAB)
+    found = browser.find_element("css selector", f"#{field} input[type=number]")
+    found.send_keys(Keys.CONTROL, "a")
+    found.send_keys(str(number), Keys.TAB)
+
+
+def lay_down(browser: Any, path: Path) -> None:
+    """Replace the file that is read."""
+    browser.execute_script("document.querySelector('#file button[aria-label=Clear]')?.click()")
+    wait(browser, "document.querySelector('#file input[type=file]') !== null")
+    browser.find_element("css selector", "#file input[type=file]").send_keys(str(path))
 
 
 def test_a_picture_is_laid_down_turned_read_by_an_adapter_and_taken_home(browser, address, desk, picture, tmp_path):
     browser.get(address)
     wait(browser, facts_with("turn.png"))  # the first example lies there already, too long for this reader
 
-    browser.execute_script("document.querySelector('#file button[aria-label=Clear]')?.click()")
-    wait(browser, "document.querySelector('#file input[type=file]') !== null")
-    browser.find_element("css selector", "#file input[type=file]").send_keys(str(picture))
+    lay_down(browser, picture)
     wait(browser, facts_with("a line.txt"))
     assert text_of(browser) == desk.read(str(picture), 0)[0]
 
     lying = browser.execute_script("return document.querySelector('.stage svg').getAttribute('viewBox')").split()
-    turn(browser, 90)
+    write_number(browser, "turn", 90)
     wait(browser, f"document.querySelector('.stage svg').getAttribute('viewBox') == '0 0 {lying[3]} {lying[2]}'")
     assert text_of(browser) == desk.read(str(picture), 90)[0]
 
@@ -94,13 +101,25 @@ def test_nothing_is_asked_of_the_network(browser, address):
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
+def test_another_page_of_a_file_is_read_when_its_number_is_written(browser, address, desk, picture, tmp_path):
+    browser.get(address)
+    wait(browser, facts_with("turn.png"))
+    assert not browser.find_elements("css selector", "#page")
+    path = tmp_path / "two.tif"
+    draw_line("gh").save(path, save_all=True, append_images=[Image.open(picture)])
+    lay_down(browser, path)
+    wait(browser, facts_with("page 1 of 2"))
+    wait(browser, "document.querySelector('#page input') !== null")
+    write_number(browser, "page", 2)
+    wait(browser, facts_with("page 2 of 2"))
+    assert text_of(browser) == desk.read(str(picture), 0)[0]
+
+
 @pytest.mark.slow
 def test_what_is_no_picture_is_said_to_be_none(browser, address, tmp_path: Path):
     path = tmp_path / "letter.txt"
     path.write_text("no picture")
     browser.get(address)
     wait(browser, facts_with("turn.png"))
-    browser.execute_script("document.querySelector('#file button[aria-label=Clear]')?.click()")
-    wait(browser, "document.querySelector('#file input[type=file]') !== null")
-    browser.find_element("css selector", "#file input[type=file]").send_keys(str(path))
+    lay_down(browser, path)
     assert "not a picture" in wait(browser, facts_with("letter.txt"))

@@ -32,7 +32,7 @@ def test_people_who_ask_at_once_are_each_read_with_their_own_adapter(desk, pictu
 
 def test_a_file_of_the_server_cannot_be_read(address, picture):
     laid = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    question = requests.post(f"{address}gradio_api/call/read", json={"data": [laid, 0, "none"]}, timeout=60).json()
+    question = requests.post(f"{address}gradio_api/call/read", json={"data": [laid, 0, "none", 1]}, timeout=60).json()
     answer = requests.get(f"{address}gradio_api/call/read/{question['event_id']}", timeout=60).text
     assert answer.startswith("event: error")
 

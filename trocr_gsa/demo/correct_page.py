@@ -77,8 +77,14 @@ class Corrections:
 
     def shown(self, number: int, problem: str | None = None) -> ShownLine:
         """Return a line; its text is the saved one, or what was read."""
+        return self._shown(number, self.lines.saved(self.names[number - 1]), problem)
+
+    def all_shown(self) -> list[ShownLine]:
+        """Return all lines as `shown` does."""
+        return [self._shown(number, saved) for number, saved in enumerate(self.lines.all_saved(self.names), 1)]
+
+    def _shown(self, number: int, saved: Saved, problem: str | None = None) -> ShownLine:
         name = self.names[number - 1]
-        saved = self.lines.saved(name)
         text = saved.text or self.readings[name].text
         if not saved.is_corrected:
             text = self._read_again.get(name, text)
@@ -175,7 +181,7 @@ def _add_lines(app: FastAPI, corrections: Corrections) -> None:
 
     @app.get("/lines")
     def every_line() -> Response:
-        lines = [corrections.shown(number) for number in range(1, count + 1)]
+        lines = corrections.all_shown()
         return _page("list", lines=lines, done=sum(line.saved.is_corrected for line in lines), count=count)
 
     @app.get("/lines/{number}")

@@ -90,6 +90,10 @@ class LinesToCorrect(Protocol):
         """Return a line's text as it is now."""
         ...
 
+    def all_saved(self, names: Sequence[str]) -> list[Saved]:
+        """Return what `saved` does for each line; what all lines share is read once."""
+        ...
+
     def corrected(self) -> set[str]:
         """Return the names of the lines that a person has corrected."""
         ...
@@ -153,6 +157,11 @@ class LineFolder:
     def saved(self, name: str) -> Saved:
         """See `LinesToCorrect`."""
         return self._saved(name, _marks(self.folder))
+
+    def all_saved(self, names: Sequence[str]) -> list[Saved]:
+        """See `LinesToCorrect`."""
+        marks = _marks(self.folder)
+        return [self._saved(name, marks) for name in names]
 
     def _saved(self, name: str, marks: set[str]) -> Saved:
         path = self._truth(name)
@@ -224,11 +233,19 @@ class PageFolder:
 
     def saved(self, name: str) -> Saved:
         """See `LinesToCorrect`."""
+        return self._saved(name, _marks(self.folder))
+
+    def all_saved(self, names: Sequence[str]) -> list[Saved]:
+        """See `LinesToCorrect`."""
+        marks = _marks(self.folder)
+        return [self._saved(name, marks) for name in names]
+
+    def _saved(self, name: str, marks: set[str]) -> Saved:
         file, position = self._files[name]
         found, text = self._texts_of(file).get(position, ("", ""))
         if found != name:
             raise PageError(f"{name}: the file has changed, and this line is gone. Start the server again.")
-        return Saved(text, _version(text), name in _marks(self.folder))
+        return Saved(text, _version(text), name in marks)
 
     def _texts_of(self, file: PageFile) -> dict[int, tuple[str, str]]:
         """Return name and text of each line of a page by its position, parsed again only if the file has changed."""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from trocr_gsa.data.images import load_image
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import Line, LineReader
 
-from .dropped_pages import PDF_SUFFIX, first_page, read_dropped
+from .dropped_pages import PDF_SUFFIX, open_page, read_dropped
 from .overlays import draw_looking, draw_page, draw_stage
 
 NO_ADAPTER = "none"
@@ -35,27 +34,31 @@ class Desk:
         """The choices of adapters: none, or one of the reader's."""
         return [NO_ADAPTER, *self.reader.adapters]
 
-    def read(self, file: str | None, turn: float, adapter: str = NO_ADAPTER) -> tuple[str, str, str]:
-        """Rotate an image and read it; if it is a page, or the first page of a PDF, line by line.
+    def read(
+        self, file: str | None, turn: float, adapter: str = NO_ADAPTER, page: int | None = 1
+    ) -> tuple[str, str, str]:
+        """Rotate an image and read it; a page of a PDF, and any image that is a page, line by line.
 
         Args:
-            file: path of the image, or None.
+            file: path of the image or PDF, or None.
             turn: degrees counter-clockwise.
             adapter: one of `choices`.
+            page: number of the page in a file with several, counted from 1; None: the first.
 
         Returns: the text; confidence and other facts, and the image with the positions of its letters, as HTML.
         """
         if file is None:
             return "", "", EMPTY
-        name = Path(file).name
+        name, is_pdf = Path(file).name, Path(file).suffix.lower() == PDF_SUFFIX
         chosen = None if adapter == NO_ADAPTER else adapter
         try:
-            if Path(file).suffix.lower() == PDF_SUFFIX:
-                image, count = first_page(Path(file))
-                return self._read_page(rotate_image(image, turn), name, chosen, more=f" · page 1 of {count}")
-            picture = rotate_image(load_image(file, name), turn)
+            opened = open_page(Path(file), page or 1)
+            picture = rotate_image(opened.picture, turn)
         except ValueError as error:
             return "", _problem(str(error)), EMPTY
+        where = f" · page {opened.number} of {opened.count}" if is_pdf or opened.count > 1 else ""
+        if is_pdf:
+            return self._read_page(picture, name, chosen, where)
         picture.filename = name  # pyright: ignore[reportAttributeAccessIssue] as for files that Pillow opened
         started = time.perf_counter()
         try:
@@ -64,19 +67,19 @@ class Desk:
             return "", _problem(str(error)), EMPTY
         seconds = time.perf_counter() - started
         if line.error is not None:
-            return self._read_page(picture, name, chosen, line.error)  # the picture is sound, but no line
+            return self._read_page(picture, name, chosen, where, line.error)  # the picture is sound, but no line
         if not line.text and line.note is not None:
             return "", _problem(line.note), draw_stage(picture)
         try:
             places = self.reader.letter_places(picture, line.text, {line.orientation: 1.0}, chosen)
         except ValueError:  # an exported reader has no cross-attention weights
-            return line.text, _facts(line, seconds), draw_stage(picture)
-        return line.text, _facts(line, seconds), draw_looking(picture, places, line.orientation)
+            return line.text, _facts(line, seconds, where), draw_stage(picture)
+        return line.text, _facts(line, seconds, where), draw_looking(picture, places, line.orientation)
 
     def _read_page(
-        self, picture: Image.Image, name: str, adapter: str | None, refused: str = "", more: str = ""
+        self, picture: Image.Image, name: str, adapter: str | None, where: str, refused: str = ""
     ) -> tuple[str, str, str]:
-        """Read a page as `read` does; `refused` says why it is no line, and `more` is a fact about it."""
+        """Read a page as `read` does; `where` says which page it is, and `refused` why it is no line."""
         started = time.perf_counter()
         try:
             page = read_dropped(self.reader, picture, name, adapter)
@@ -86,7 +89,7 @@ class Desk:
         lines = [line for line in page.readings if line is not None]
         facts = (
             f'<p class="facts"><b>{_percent(page.confidence)}</b> sure · <b>{len(lines)}</b> lines'
-            f"{more} · {seconds:.2f} s"
+            f"{where} · {seconds:.2f} s"
             f'<span class="downloads">{_download(f"{Path(name).stem}.txt", page.text)}</span></p>'
         )
         return page.text, facts, draw_page(picture, page.page)
@@ -105,11 +108,11 @@ def _percent(confidence: float) -> str:
     return "not" if math.isnan(confidence) else f"{100 * confidence:.3g} %"
 
 
-def _facts(line: Line, seconds: float) -> str:
+def _facts(line: Line, seconds: float, where: str) -> str:
     by = f" · with {html.escape(line.adapter)}" if line.adapter else ""
     stem, sure = Path(line.source).stem, _percent(line.confidence)
     return (
-        f'<p class="facts"><b>{sure}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by} · '
+        f'<p class="facts"><b>{sure}</b> sure · lies turned by <b>{line.orientation:g}°</b>{by}{where} · '
         f"{seconds:.2f} s"
         f'<span class="downloads">{_download(f"{stem}.txt", line.text)}{_download(f"{stem}.json", as_json(line))}'
         "</span></p>"

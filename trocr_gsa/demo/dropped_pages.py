@@ -1,7 +1,4 @@
-"""A page that is dropped where a line was expected: kraken finds its lines, which are read; or a message says why not.
-
-What is unusual: of a PDF, the first page is read.
-"""
+"""A page that is dropped where a line was expected: kraken finds its lines, or a message says why not."""
 
 from __future__ import annotations
 
@@ -44,16 +41,44 @@ class DroppedPage:
         return sum(read) / len(read) if read else math.nan
 
 
-def first_page(file: Path) -> tuple[Image.Image, int]:
-    """Return the picture of a PDF's first page, and the number of its pages.
+@dataclass(frozen=True)
+class OpenedPage:
+    """A page of a dropped file.
+
+    Attributes:
+        picture: its image, in mode "L" or "RGB".
+        number: its number in the file, counted from 1.
+        count: the number of pages in the file.
+    """
+
+    picture: Image.Image
+    number: int
+    count: int
+
+
+def count_dropped(file: str | None) -> int:
+    """Return the number of pages of a file; 1 if it cannot be opened, because reading it says why."""
+    try:
+        return max(1, len(find_scans(Path(file))[0])) if file is not None else 1
+    except ValueError:
+        return 1
+
+
+def open_page(file: Path, number: int) -> OpenedPage:
+    """Open a page of a PDF or TIFF, or an image, which has one page.
+
+    Args:
+        file: the file.
+        number: of the page, counted from 1; if the file has fewer pages, the last is opened.
 
     Raises:
-        ValueError: if it cannot be opened, or pypdfium2 is missing.
+        ValueError: if it cannot be opened, or pypdfium2 is missing for a PDF.
     """
     scans, problems = find_scans(file)
     if not scans:
         raise PageError(problems[0])
-    return scans[0].load(), len(scans)
+    number = min(max(number, 1), len(scans))
+    return OpenedPage(scans[number - 1].load(), number, len(scans))
 
 
 def read_dropped(reader: LineReader, picture: Image.Image, name: str, adapter: str | None) -> DroppedPage:

@@ -13,6 +13,7 @@ from typing import Any
 from trocr_gsa.reader import LineReader
 
 from .desk import EMPTY, Desk
+from .dropped_pages import count_dropped
 from .examples import draw_examples
 
 CSS = Path(__file__).with_name("page.css")
@@ -104,6 +105,7 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
             label = "Rotate by, degrees counter-clockwise"
             turn = gr.Slider(0, 360, 0, step=QUARTERS, label=label, elem_id="turn", scale=3)
             free = gr.Checkbox(label="any angle", info="inexact between quarter turns", elem_id="free", min_width=120)
+        page_number = gr.Number(1, label="Page", precision=0, minimum=1, visible=False, elem_id="page")
         adapter = gr.Radio(
             desk.choices, value=desk.choices[0], label="Adapter", visible=len(desk.choices) > 1, elem_id="adapter"
         )
@@ -112,10 +114,11 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
         looking = gr.HTML(EMPTY, elem_id="looking")
         picked.click(paths.__getitem__, picked, file, api_visibility="private", show_progress="hidden")
         free.change(_steps, [free, turn], turn, api_visibility="private", show_progress="hidden")
+        file.change(_pages, file, page_number, api_visibility="private", show_progress="hidden")
         gr.on(
-            [page.load, file.change, turn.change, adapter.change],
+            [page.load, file.change, turn.change, adapter.change, page_number.change],
             desk.read,
-            [file, turn, adapter],
+            [file, turn, adapter, page_number],
             [text, facts, looking],
             api_name="read",
             concurrency_limit=1,
@@ -143,3 +146,9 @@ def _steps(free: bool, turn: float) -> Any:
     if free:
         return import_gradio().update(step=ANY)
     return import_gradio().update(step=QUARTERS, value=QUARTERS * round(turn / QUARTERS))
+
+
+def _pages(file: str | None) -> Any:
+    """Set the field for the page back to the first one, and show it for a file with several."""
+    count = count_dropped(file)
+    return import_gradio().update(value=1, maximum=count, label=f"Page (1 to {count})", visible=count > 1)
