@@ -11,7 +11,7 @@ from . import options
 from .inputs import PageInputs, find_page_files, find_pictures
 from .messages import silence_libraries, user_errors
 from .options import adapter_of_each
-from .read_details import details_for
+from .read_details import adapters_asked_also, details_for
 from .read_lines import LineJob, read_lines, weights_identity
 from .read_pages import PageOptions, find_scan_files, read_pages
 from .read_places import places_for
@@ -54,6 +54,14 @@ def read(
             metavar="PATTERN=NAME",
             help="Files that a named adapter reads, such as 'letters/*=fr'; if several match, the last one counts. "
             "Other files are read without an adapter. Not needed with one adapter, which reads all files.",
+        ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A named adapter that reads every line too, into a second text, such as date with --adapter "
+            "date=FOLDER; in text, jsonl, csv and page. The first text is the same as without.",
         ),
     ] = None,
     orientation: Annotated[
@@ -108,13 +116,14 @@ def read(
     prior = options.parse_orientation(orientation)
     options.check_parent("--output", output)
     adapters = options.parse_adapters(adapter)
-    chosen = find_format(format)
+    others = adapters_asked_also(also or (), adapters)
+    chosen = find_format(format).with_also(others)
     places = places_for("characters" if characters else "words" if words else None, chosen)
     settings = {"orientation": orientation, "beams": beams, "precision": precision}
     if min_confidence:
         settings["least confidence"] = min_confidence
-    made_with = provenance_of(model, adapters, settings)
-    details = details_for(chosen, alternatives, min_confidence, queue, queue_dir)
+    made_with = provenance_of(model, adapters, settings, others)
+    details = details_for(chosen, alternatives, min_confidence, queue, queue_dir, others)
     page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with, mets)
     page_options.check()
 
@@ -133,7 +142,7 @@ def read(
         return
     page_options.check_lines()
     files = list(find_pictures(pictures))
-    names = adapters if isinstance(adapters, dict) else ()
+    names = details.names_for_reading(adapters)
     by_file = adapter_of_each([source_name(file) for file in files], use or (), names)
     job = LineJob(files, by_file, prior, beams, chosen, identity, load, places, details)
     read_lines(job, output, overwrite, device)

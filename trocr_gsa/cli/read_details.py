@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +26,17 @@ class Details:
         alternatives: number of alternative texts for each line.
         min_confidence: lines below it are not written; on pages they keep their old text.
         queue: collects the least certain lines; None: no queue.
+        also: names of adapters that read every line too, each into a text of its own.
     """
 
     alternatives: int = 0
     min_confidence: float = 0.0
     queue: CorrectionQueue | None = None
+    also: tuple[str, ...] = ()
+
+    def names_for_reading(self, adapters: str | dict[str, str] | None) -> list[str]:
+        """Return the names of the adapters among which `--use` chooses for the main text."""
+        return [name for name in adapters if name not in self.also] if isinstance(adapters, dict) else []
 
     def offer(self, image: Image.Image, line: Line) -> None:
         """Offer a line of a page to the queue, with its image."""
@@ -44,7 +51,14 @@ class Details:
         return len(problems)
 
 
-def details_for(format: OutputFormat, alternatives: int, min_confidence: float, queue: int, queue_dir: Path) -> Details:
+def details_for(
+    format: OutputFormat,
+    alternatives: int,
+    min_confidence: float,
+    queue: int,
+    queue_dir: Path,
+    also: Sequence[str] = (),
+) -> Details:
     """Return the requested details.
 
     Raises:
@@ -60,7 +74,21 @@ def details_for(format: OutputFormat, alternatives: int, min_confidence: float, 
         raise ValueError(f"`--alternatives`: --format {format.name} has no room for them. Choose one of {others}.")
     if queue and are_several():
         raise ValueError("`--queue`: several processes cannot write one queue. Use one process.")
-    return Details(alternatives, min_confidence, CorrectionQueue(queue, queue_dir) if queue else None)
+    return Details(alternatives, min_confidence, CorrectionQueue(queue, queue_dir) if queue else None, tuple(also))
+
+
+def adapters_asked_also(also: Sequence[str], adapters: str | dict[str, str] | None) -> tuple[str, ...]:
+    """Return the adapters of `--also`, each once.
+
+    Raises:
+        ValueError: if one is not the name of an adapter.
+    """
+    names = list(adapters) if isinstance(adapters, dict) else []
+    for name in also:
+        if name not in names:
+            known = ", ".join(names) or "there are none; name them, as in --adapter date=FOLDER"
+            raise ValueError(f"`--also` must be the name of an adapter ({known}), got {name}.")
+    return tuple(dict.fromkeys(also))
 
 
 def unsure(line: Line, least: float) -> str:

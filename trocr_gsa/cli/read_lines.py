@@ -62,6 +62,8 @@ class LineJob:
         where = {} if self.places is None else {"places": self.places}
         if self.details.alternatives:
             where = where | {"alternatives": self.details.alternatives}
+        if self.details.also:
+            where = where | {"also": list(self.details.also)}
         return (
             {
                 "pictures": pictures,
@@ -159,6 +161,7 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], meter: M
             with_words=job.places is not None,
             alternatives=job.details.alternatives,
             advance=meter.advance,
+            also=job.details.also,
         )
         for line in lines:
             if line.error is not None:

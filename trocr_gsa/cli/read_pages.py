@@ -209,7 +209,7 @@ def read_pages(
     files = _inputs(inputs.files or (), options)
     if not files and not inputs.problems:
         raise ValueError("`pictures`: there is only the output of an earlier run. Give the pages themselves.")
-    names = adapters if isinstance(adapters, dict) else ()
+    names = options.details.names_for_reading(adapters)
     chosen = adapter_of_each([str(file.path) for file in files], uses, names) if files else []
     if options.folder is None and are_several():
         raise ValueError("`--output-dir`: several processes need one file per page. Add --output-dir FOLDER.")
@@ -313,7 +313,8 @@ def _read_and_write(
             with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
             wanted = (with_words, options.details.alternatives, options.details.offer)
             count_lines = partial(meter.update, None)
-            pages = read_pages(reader, sources, orientation, beams, adapters, *wanted, advance=count_lines)
+            also = options.details.also
+            pages = read_pages(reader, sources, orientation, beams, adapters, *wanted, advance=count_lines, also=also)
         for page in pages:
             while opened[0][1] is not page.file:  # not a page, but a file that accompanies pages
                 opened.popleft()

@@ -13,7 +13,8 @@ import csv
 import difflib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -64,6 +65,8 @@ class OutputFormat:
         has_words: whether it contains `Line.words`, if they are given.
         has_alternatives: whether it holds `Line.alternatives`, where they are given.
         wants_words: whether word positions are computed for it by default, if the reader can.
+        with_texts_of: function from names of adapters to the format with a place for their texts, `Line.also`; None: it
+            has no place for them.
         join: function that joins files of one page each and writes the result to a stream; None: concatenation.
         holds_pictures: whether its files also contain the images of the pages.
         modules: modules of the extra "pages" that it needs.
@@ -85,6 +88,7 @@ class OutputFormat:
     has_words: bool = False
     has_alternatives: bool = False
     wants_words: bool = False
+    with_texts_of: Callable[[Sequence[str]], OutputFormat] | None = None
     join: Callable[[Iterable[Path], IO[bytes]], None] | None = None
     holds_pictures: bool = False
     modules: tuple[str, ...] = ()
@@ -99,6 +103,21 @@ class OutputFormat:
         if missing:
             needed = ", ".join(missing)
             raise ValueError(f"`format` {self.name} needs {needed}, not installed: pip install 'trocr-gsa[pages]'")
+
+    def with_also(self, adapters: Sequence[str]) -> OutputFormat:
+        """Return the format with a place for the texts of further adapters.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if not adapters:
+            return self
+        if self.with_texts_of is None:
+            others = ", ".join(each.name for each in FORMATS.values() if each.with_texts_of is not None)
+            raise ValueError(
+                f"`also`: `format` {self.name} has no place for a second text of a line. Choose one of {others}."
+            )
+        return self.with_texts_of(adapters)
 
     @property
     def needs_layout(self) -> bool:
@@ -124,6 +143,7 @@ def row_format(
     write_row: Callable[[Mapping[str, Any]], str],
     header: Callable[[Sequence[str]], str] = lambda fields: "",
     has_details: bool = False,
+    also: Sequence[str] = (),
 ) -> OutputFormat:
     """Return a format with one row per line, for images and for pages.
 
@@ -131,13 +151,17 @@ def row_format(
         name: name of the format on the command line.
         summary: short description, for the help.
         suffix: file suffix.
-        write_row: function from the fields of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS`, to its row.
+        write_row: function from the fields of a line, by the names in `LINE_FIELDS` or `PAGE_FIELDS`, to its row. If
+            other adapters read the line too, `also` holds what they read: adapter, text and confidence of each.
         header: function from these names to the header.
         has_details: whether the fields include `words` and `alternatives`, if they are given.
+        also: adapters with texts in `Line.also`, which the header names.
     """
+    columns = [column for adapter in also for column in (f"also_{adapter}", f"also_{adapter}_confidence")]
 
     def details_of(line: Line) -> dict[str, Any]:
         given = {"words": line.words, "alternatives": line.alternatives} if has_details else {}
+        given["also"] = line.also or None
         return {name: [each.as_fields() for each in value] for name, value in given.items() if value is not None}
 
     def write_page(page: Page, lines_read: LinesRead, made: Provenance | None = None) -> bytes:
@@ -155,10 +179,11 @@ def row_format(
         suffix,
         write_page,
         write_line,
-        header(PAGE_FIELDS),
-        header(LINE_FIELDS),
+        header([*PAGE_FIELDS, *columns]),
+        header([*LINE_FIELDS, *columns]),
         has_words=has_details,
         has_alternatives=has_details,
+        with_texts_of=partial(row_format, name, summary, suffix, write_row, header, has_details),
     )
 
 
@@ -186,7 +211,7 @@ def find_format(name: str) -> OutputFormat:
 
 
 def _text_row(fields: Mapping[str, Any]) -> str:
-    return f"{fields['text']}\n"
+    return "\t".join([fields["text"], *(other["text"] for other in fields.get("also", ()))]) + "\n"
 
 
 def _json_row(fields: Mapping[str, Any]) -> str:
@@ -194,7 +219,12 @@ def _json_row(fields: Mapping[str, Any]) -> str:
 
 
 def _csv_row(fields: Mapping[str, Any]) -> str:
-    return _csv(csv_row(fields))
+    also = {
+        f"also_{other['adapter']}{end}": other[name]
+        for other in fields.get("also", ())
+        for name, end in (("text", ""), ("confidence", "_confidence"))
+    }
+    return _csv(csv_row({name: value for name, value in fields.items() if name != "also"} | also))
 
 
 def _csv(values: Sequence[Any]) -> str:
@@ -246,8 +276,8 @@ def _join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
 
 
 def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
-    """Return a format with one file per page, which includes words; PAGE alone has room for alternatives."""
-    return OutputFormat(
+    """Return a format with one file per page, which includes words; PAGE alone has room for other texts of a line."""
+    made = OutputFormat(
         name,
         summary,
         suffix,
@@ -257,6 +287,7 @@ def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, ki
         has_words=True,
         has_alternatives=kind == "PAGE",
     )
+    return replace(made, with_texts_of=lambda adapters: made) if kind == "PAGE" else made
 
 
 FORMATS = {

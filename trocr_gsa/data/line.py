@@ -33,6 +33,25 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class OtherText:
+    """A further text of a line, which another adapter wrote of the same image, such as a date in digits.
+
+    Attributes:
+        adapter: the name of the adapter.
+        text: its text; empty if the line has no writing.
+        confidence: as of a line; NaN if the line has no writing.
+    """
+
+    adapter: str
+    text: str = ""
+    confidence: float = math.nan
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the fields for output files, with rounded numbers."""
+        return {"adapter": self.adapter, "text": self.text, "confidence": float(significant(self.confidence))}
+
+
+@dataclass(frozen=True)
 class Line:
     """The text of one line that was read, with confidence and orientation.
 
@@ -52,6 +71,7 @@ class Line:
         ctc_text: text of the CTC head; None if it was not computed, or the model has no CTC head.
         words: position of each word in the image, in reading order; None if nobody asked, or it is unknown.
         alternatives: the most probable texts, the most probable first; None if nobody asked.
+        also: the texts of the further adapters that were asked for, in the order of asking.
 
     Example:
         >>> line = Line("Anno 1784", 0.93, 90.0, "scan.png", character_confidences=(0.99,) * 9)
@@ -72,6 +92,7 @@ class Line:
     ctc_text: str | None = None
     words: tuple[Word, ...] | None = None
     alternatives: tuple[Alternative, ...] | None = None
+    also: tuple[OtherText, ...] = ()
 
     @classmethod
     def empty(cls, source: str, with_words: bool = False) -> Line:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -38,6 +38,7 @@ class Provenance:
         adapter: the adapter, or None.
         date: date in UTC, such as 2026-11-28T12:00:00Z.
         settings: settings of the reading, by name.
+        also: adapters that read every line too, by name.
 
     Example:
         >>> made = Provenance("0.2.0", Weights("packaged", "ab12"), None, "2026-11-28T12:00:00Z", {"beams": "1"})
@@ -52,6 +53,7 @@ class Provenance:
     adapter: Weights | None
     date: str
     settings: Mapping[str, str]
+    also: Mapping[str, Weights] = field(default_factory=dict)
 
     @property
     def software(self) -> str:
@@ -61,7 +63,8 @@ class Provenance:
     @property
     def facts(self) -> dict[str, str]:
         """All facts except software and date, by name."""
-        named = {"model": self.model, "adapter": self.adapter}
+        others = {f"also {name}": each for name, each in self.also.items()}
+        named = {"model": self.model, "adapter": self.adapter} | others
         weights = {name: each for name, each in named.items() if each is not None}
         found: dict[str, str] = {}
         for name, each in weights.items():

@@ -26,7 +26,7 @@ from trocr_gsa.checkpoints.export_files import is_export
 from trocr_gsa.checkpoints.loading import Adapters, choose_device, load_reader
 from trocr_gsa.data.buckets import cut_by_length
 from trocr_gsa.data.images import ImageError, load_image, read_header
-from trocr_gsa.data.line import Line
+from trocr_gsa.data.line import Line, OtherText
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
@@ -39,6 +39,7 @@ from .precision import Precision, check_precision, computing_in, round_to_int8
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from PIL.Image import Image
 
     from .adapters import AdapterLibrary
 
@@ -189,6 +190,7 @@ class LineReader:
         with_words: bool = False,
         alternatives: int = 0,
         advance: Callable[[int], object] = lambda count: None,
+        also: str | Sequence[str] = (),
     ) -> list[Line]:
         """Read images of one line each.
 
@@ -208,6 +210,8 @@ class LineReader:
                 show it.
             alternatives: number of texts in `Line.alternatives`, found by a beam search; 0: none.
             advance: called with the number of images that were just read or refused, to show progress.
+            also: one or more of `adapters` that read every image too, each into a text of its own in `Line.also`. The
+                other fields of the line are the same as without.
 
         Returns: one `Line` per image, in the order given. `error` says why an image could not be read. An image without
             writing has an empty text and a `note`.
@@ -227,6 +231,9 @@ class LineReader:
         images = list(images)
         names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
+        others = list(dict.fromkeys([also] if isinstance(also, str) else also))
+        for name in others:
+            self._named("also").check(name)
         lines: dict[int, Line] = {}
         notes: dict[int, str] = {}
         lengths, pixels = [0] * len(images), [0] * len(images)
@@ -257,6 +264,7 @@ class LineReader:
             num_beams=num_beams,
             with_words=with_words,
             alternatives=alternatives,
+            also=others,
         )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
@@ -340,6 +348,7 @@ class LineReader:
         num_beams: int,
         with_words: bool,
         alternatives: int,
+        also: Sequence[str],
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
         decoded: dict[int, LinePicture] = {}
@@ -350,27 +359,40 @@ class LineReader:
                 lines[index] = Line.failed(names[index], error)
             else:
                 if picture is None:
-                    lines[index] = Line.empty(names[index], with_words)
+                    lines[index] = _empty(names[index], with_words, also)
                 else:
                     decoded[index] = picture
         if decoded:
+            pictures = [picture.image for picture in decoded.values()]
             applied = self._library and partial(self._apply, [chosen[index] for index in decoded], num_beams)
             with computing_in(self.precision, self.model.device):
                 found = read_images(
                     self.model,
                     self.processor,
-                    [picture.image for picture in decoded.values()],
+                    pictures,
                     orientation,
                     num_beams,
                     applied=applied,
                     with_words=with_words,
                     alternatives=alternatives,
                 )
-            for index, line in zip(decoded, found, strict=True):
-                lines[index] = _named(line, names[index], chosen[index] or self.merged_adapter)
-                if decoded[index].is_doubtful and self._is_unsure(lines[index], num_beams):
-                    lines[index] = Line.empty(names[index], with_words)
+                others = [self._read_with(name, pictures, orientation, num_beams) for name in also]
+            for row, (index, line) in enumerate(zip(decoded, found, strict=True)):
+                line = _named(line, names[index], chosen[index] or self.merged_adapter)
+                if decoded[index].is_doubtful and self._is_unsure(line, num_beams):
+                    line = _empty(names[index], with_words, also)
+                elif line.error is None:
+                    further = zip(also, others, strict=True)
+                    line = _with_also(line, [_named(each[row], names[index], name) for name, each in further])
+                lines[index] = line
         return lines
+
+    def _read_with(
+        self, adapter: str, pictures: Sequence[Image], orientation: Orientation, num_beams: int
+    ) -> list[Line]:
+        """Read all images of a batch with one adapter."""
+        applied = partial(self._apply, [adapter] * len(pictures), num_beams)
+        return read_images(self.model, self.processor, pictures, orientation, num_beams, applied=applied)
 
     def _is_unsure(self, line: Line, num_beams: int) -> bool:
         """Whether the confidence of a line is too low to accept writing in an image where that is in doubt."""
@@ -404,6 +426,18 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
     problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
     error = ImageError(f"{source}: {problem}. Read it with fp32, or load another model or adapter.")
     return Line.failed(source, error)
+
+
+def _empty(source: str, with_words: bool, also: Sequence[str]) -> Line:
+    """Return the line of an image without writing, of which no adapter has a text."""
+    return replace(Line.empty(source, with_words), also=tuple(map(OtherText, also)))
+
+
+def _with_also(line: Line, others: Sequence[Line]) -> Line:
+    """Return a line with the texts of other readings of it, or the first of these that failed."""
+    failed = next((other for other in others if other.error is not None), None)
+    also = tuple(OtherText(str(other.adapter), other.text, other.confidence) for other in others)
+    return failed or replace(line, also=also)
 
 
 def _library_of(model: object) -> AdapterLibrary | None:

@@ -67,6 +67,7 @@ def read_pages(
     alternatives: int = 0,
     seen: Seen | None = None,
     advance: Callable[[int], object] = lambda count: None,
+    also: Sequence[str] = (),
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
@@ -84,6 +85,7 @@ def read_pages(
         alternatives: as in `LineReader.read`.
         seen: called with the image and the result of each line that was read.
         advance: called with the number of lines that were just read, to show progress.
+        also: adapters that read every line too, as in `LineReader.read`.
 
     Returns: the pages, one after the other. Errors of a page or a line are in its `problems`, and affect no other.
 
@@ -102,6 +104,7 @@ def read_pages(
         with_words=with_words,
         alternatives=alternatives,
         advance=advance,
+        also=also,
     )
     window: list[_CutLine] = []
     finished: list[ReadPage] = []
@@ -173,7 +176,8 @@ def _on_page(line: Line, cut: LineCut, page: Page | None) -> Line:
     """Return a line with its orientation and positions on the page: a line levelled by 3° is rotated by 3° there."""
     text, of_characters = cleaned(line.text, line.character_confidences)
     orientation = round((line.orientation + cut.skew) % 360, 1) % 360
-    found = replace(line, text=text, orientation=orientation, character_confidences=of_characters)
+    also = tuple(replace(other, text=cleaned(other.text, [1.0] * len(other.text))[0]) for other in line.also)
+    found = replace(line, text=text, orientation=orientation, character_confidences=of_characters, also=also)
     if line.alternatives is not None:
         found = replace(found, alternatives=_cleaned_alternatives(line.alternatives))
     if page is None or page.size is None:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from trocr_gsa.atomic import naming, open_atomically, remove_leftovers
-from trocr_gsa.data.line import Alternative, Line
+from trocr_gsa.data.line import Alternative, Line, OtherText
 from trocr_gsa.data.numbers import round_characters, to_json
 from trocr_gsa.data.words import Word
 
@@ -157,23 +157,30 @@ class Parts:
 
 def _as_kept(line: Line) -> dict[str, Any]:
     """Return all fields of a line, with rounded numbers to keep the part files small."""
+    also = [each.as_fields() for each in line.also]
     rounded: dict[str, Any] = {"character_confidences": round_characters(line.character_confidences)}
     for name in ("words", "alternatives"):
         value = getattr(line, name)
         rounded[name] = value and [each.as_fields() for each in value]
-    return asdict(line) | rounded
+    return asdict(line) | rounded | {"also": also}
 
 
 def _line(fields: dict[str, Any]) -> Line:
     """Return a line from the fields that `_as_kept` returned."""
     words, alternatives = fields.get("words"), fields.get("alternatives")
     read = {
-        "confidence": math.nan if fields.get("confidence") is None else fields["confidence"],  # JSON has no NaN
+        "confidence": _confidence(fields),
         "character_confidences": tuple(fields.get("character_confidences", ())),
         "words": None if words is None else tuple(map(Word.from_fields, words)),
         "alternatives": None if alternatives is None else tuple(Alternative(**each) for each in alternatives),
+        "also": tuple(OtherText(**each | {"confidence": _confidence(each)}) for each in fields.get("also", ())),
     }
     return Line(**fields | read)
+
+
+def _confidence(fields: dict[str, Any]) -> float:
+    """Return a confidence as it was: JSON has no NaN."""
+    return math.nan if fields.get("confidence") is None else fields["confidence"]
 
 
 def _write(part: TextIO, fields: dict[str, Any]) -> None:

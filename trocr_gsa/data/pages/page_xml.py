@@ -33,7 +33,7 @@ from .page import (
     positive_size,
 )
 from .written_provenance import add_to_page
-from .written_words import NewIds, set_page_alternatives, set_page_words
+from .written_words import NewIds, set_page_also, set_page_alternatives, set_page_words
 from .xml_files import PageError, XmlDocument, add_child, children, descendants, local_name, namespace_of, remove
 
 NAMESPACE = re.compile(r"https?://schema\.primaresearch\.org/PAGE/gts/pagecontent/(\d{4})-\d\d-\d\d")
@@ -192,6 +192,7 @@ def _fill(line: Any, read: Line, page: Page, ids: NewIds) -> None:
         _update_words(line, read.text.split())
     if read.alternatives is not None:
         set_page_alternatives(line, read.alternatives, read.text)
+    set_page_also(line, read.also)
     custom = _without(line.get("custom", ""), lambda tag, _: tag in OURS)
     line.set("custom", f"{custom} {_custom(read)}".strip())
 

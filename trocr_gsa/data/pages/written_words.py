@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..line import Alternative
+from ..line import Alternative, OtherText
 from ..numbers import significant
 from ..words import Character, Word
 from .xml_files import add_child, append_child, children, namespace_of, remove
 
 AFTER_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # elements that must follow Word in PAGE
 AFTER_TEXT = AFTER_WORDS - {"TextEquiv"}
-ALTERNATIVE = "alternative"  # @comments of a TextEquiv
+ALTERNATIVE, BY_ADAPTER = "alternative", "adapter {}"  # @comments of a TextEquiv
 IN_A_NAME = re.compile(r"[^\w.-]")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
 WITH_SHAPES, WITH_GLYPHS = 3, 4  # first versions of ALTO in which strings have shapes and glyphs
@@ -79,18 +79,40 @@ def set_page_alternatives(line: Any, alternatives: Sequence[Alternative], text: 
         alternatives: of the line; the text itself is none.
         text: of the line.
     """
-    equivs = children(line, "TextEquiv")
-    for former in [equiv for equiv in equivs if equiv.get("comments") == ALTERNATIVE]:
-        equivs.remove(former)
+    _remove_equivs(line, [ALTERNATIVE])
+    for each in alternatives:
+        if each.text != text:
+            _add_equiv(line, each.text, each.probability, ALTERNATIVE)
+
+
+def set_page_also(line: Any, others: Sequence[OtherText]) -> None:
+    """Write what further adapters read into a TextLine of a PAGE file, in place of what they read before.
+
+    Args:
+        line: with its text filled in.
+        others: a TextEquiv each, whose @comments names the adapter.
+    """
+    _remove_equivs(line, [BY_ADAPTER.format(other.adapter) for other in others])
+    for other in others:
+        _add_equiv(line, other.text, other.confidence, BY_ADAPTER.format(other.adapter))
+
+
+def _remove_equivs(line: Any, comments: Collection[str]) -> None:
+    """Remove the texts of a line with one of these @comments."""
+    for former in [equiv for equiv in children(line, "TextEquiv") if equiv.get("comments") in comments]:
         remove(former)
-    others = [each for each in alternatives if each.text != text]
+
+
+def _add_equiv(line: Any, text: str, confidence: float, comments: str) -> None:
+    """Add a text to a line, with the lowest free @index after all others."""
+    equivs = children(line, "TextEquiv")
     indices = [int(equiv.get("index")) for equiv in equivs if (equiv.get("index") or "").isdecimal()]
-    for index, each in enumerate(others, max(indices, default=0) + 1):
-        equiv = add_child(line, "TextEquiv", AFTER_TEXT)
-        equiv.set("index", str(index))
-        equiv.set("conf", significant(each.probability))
-        equiv.set("comments", ALTERNATIVE)
-        append_child(equiv, "Unicode").text = each.text
+    equiv = add_child(line, "TextEquiv", AFTER_TEXT)
+    equiv.set("index", str(max(indices, default=0) + 1))
+    if math.isfinite(confidence):
+        equiv.set("conf", significant(confidence))
+    equiv.set("comments", comments)
+    append_child(equiv, "Unicode").text = text
 
 
 def set_alto_words(line: Any, words: Sequence[Word], scale: Scale) -> None:
