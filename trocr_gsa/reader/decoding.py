@@ -56,6 +56,7 @@ class _Wanted:
     words: bool
     alternatives: int
     is_mixed: bool
+    decoder_alone: bool
 
 
 def read_images(
@@ -70,6 +71,7 @@ def read_images(
     with_words: bool = False,
     alternatives: int = 0,
     advance: Callable[[int], object] = lambda count: None,
+    decoder_alone: bool = False,
 ) -> list[Line]:
     """Read images of one line each, after preparing them: dark on light, levelled and trimmed.
 
@@ -85,6 +87,7 @@ def read_images(
         with_words: return positions of words in `Line.words`.
         alternatives: number of texts in `Line.alternatives`, found by a beam search of that width; 0: none.
         advance: called after each batch with its number of images, to show progress.
+        decoder_alone: choose tokens without the CTC head, for texts that do not follow the image from left to right.
 
     Returns: one line per image, in their order, without a source. The temperature of the model's configuration is
         applied to the confidence.
@@ -95,7 +98,7 @@ def read_images(
     if with_words and not can_draft(model):
         raise ValueError("`with_words`: this reader has no CTC head, which finds the positions of words. Read without.")
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
-    wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, applied is not None)
+    wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, applied is not None, decoder_alone)
     applied = applied or (lambda places: nullcontext())
     encode = partial(model.encode, orientation=orientation)
     lines: dict[int, Line] = {}
@@ -188,7 +191,8 @@ def _read(
         raise ValueError("`num_beams` must be at least 1 for a reader without a CTC head, got 0.")
     if written is None:
         with applied(range(len(angles))):
-            written = _generate(model, encoded, wanted.num_beams)
+            weight = {"ctc_weight": 0.0} if wanted.decoder_alone else {}
+            written = _generate(model, encoded, wanted.num_beams, **weight)
     texts = processor.batch_decode([tokens for tokens, _, _ in written], skip_special_tokens=True)
     words: Sequence[tuple[Word, ...] | None] = [None] * len(angles)
     if wanted.words and can_draft(model):
@@ -229,7 +233,7 @@ def _read_with_ctc(
     """Return texts decoded with the CTC head, or None if `generate` must decode, and the texts of the head alone."""
     head, count, num_beams = model.ctc_head, len(encoded["pose"]), wanted.num_beams
     nothing = [None] * count
-    drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0
+    drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0 and not wanted.decoder_alone
     if not (drafts or wanted.ctc_text or num_beams == 0):
         return None, nothing
     with applied(range(count)):
@@ -265,7 +269,7 @@ def _alternatives(
     ]
 
 
-def _generate(model: Backend, encoded: ModelOutput, num_beams: int, **settings: int) -> Written:
+def _generate(model: Backend, encoded: ModelOutput, num_beams: int, **settings: float) -> Written:
     """Decode token by token, up to and including the end token."""
     generated = model.generate(
         encoder_outputs=encoded,

@@ -211,7 +211,8 @@ class LineReader:
             alternatives: number of texts in `Line.alternatives`, found by a beam search; 0: none.
             advance: called with the number of images that were just read or refused, to show progress.
             also: one or more of `adapters` that read every image too, each into a text of its own in `Line.also`. The
-                other fields of the line are the same as without.
+                decoder writes it alone, because the CTC head cannot change the order of words. The other fields of the
+                line are the same as without.
 
         Returns: one `Line` per image, in the order given. `error` says why an image could not be read. An image without
             writing has an empty text and a `note`.
@@ -390,9 +391,12 @@ class LineReader:
     def _read_with(
         self, adapter: str, pictures: Sequence[Image], orientation: Orientation, num_beams: int
     ) -> list[Line]:
-        """Read all images of a batch with one adapter."""
-        applied = partial(self._apply, [adapter] * len(pictures), num_beams)
-        return read_images(self.model, self.processor, pictures, orientation, num_beams, applied=applied)
+        """Read all images of a batch with one adapter, by the decoder alone: its text may have another order."""
+        beams = max(1, num_beams)
+        applied = partial(self._apply, [adapter] * len(pictures), beams)
+        return read_images(
+            self.model, self.processor, pictures, orientation, beams, applied=applied, decoder_alone=True
+        )
 
     def _is_unsure(self, line: Line, num_beams: int) -> bool:
         """Whether the confidence of a line is too low to accept writing in an image where that is in doubt."""
