@@ -43,4 +43,9 @@ def run(folder: str, words: Sequence[str]) -> None:
         hint = f"Did you mean `{near[0]}`?" if near else f"`python -m {folder}` lists them."
         sys.exit(f"error: there is no program `{name}`. {hint}")
     sys.argv = [f"python -m {folder} {name}", *options]
-    import_module(f"{folder}.{name}").main()
+    try:
+        import_module(f"{folder}.{name}").main()
+    except (ValueError, FileNotFoundError) as error:
+        if isinstance(error, ValueError) and not str(error).startswith("`"):
+            raise  # not a message about bad input, but a fault of the program
+        sys.exit(f"error: {error}")

@@ -55,6 +55,22 @@ def test_a_program_that_there_is_not_is_refused_with_the_nearest():
         run("benchmarks", ["readnig"])
 
 
+@pytest.mark.parametrize("program", ["rotated_mnist --size reduced", "less_data", "angles", "encoder_size", "adapters"])
+def test_a_program_without_its_data_says_so_in_one_line(program, tmp_path):
+    name, *options = program.split()
+    with pytest.raises(SystemExit, match=r"^error: `\w+`.*(must contain|there is no folder).*\.$"):
+        run("experiments", [name, str(tmp_path / "runs"), str(tmp_path / "none"), *options])
+
+
+def test_a_fault_of_a_program_is_not_taken_for_bad_input(monkeypatch):
+    def fails():
+        raise ValueError("too many values to unpack")
+
+    monkeypatch.setattr("experiments.verdicts.main", fails)
+    with pytest.raises(ValueError, match="too many values"):
+        run("experiments", ["verdicts"])
+
+
 def test_docs_hold_prose_and_pictures_alone():
     kinds = {path.suffix for path in (ROOT / "docs").rglob("*") if path.is_file()}
     assert kinds - {".pyc"} <= {".md", ".png", ".svg", ".css", ".py"}
