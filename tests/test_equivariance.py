@@ -3,6 +3,7 @@
 import peft
 import pytest
 import torch
+from slow_cases import others_slow
 from torch import nn
 from transformers import TrOCRConfig
 
@@ -91,7 +92,7 @@ def test_elements_are_described_in_the_order_they_act():
     assert words == ["leave", "turn by 180°", "mirror", "mirror, then turn by 180°"]
 
 
-@pytest.mark.parametrize("pose_layers", [0, 1, 2])
+@pytest.mark.parametrize("pose_layers", others_slow([0, 1, 2], 1))
 @pytest.mark.parametrize("name", ["C2", "C4", "D1", "D2", "D4"])
 def test_every_claim_of_a_reader_holds(name, pose_layers):
     checks = report(tiny_reader(group=name, pose_layers=pose_layers))

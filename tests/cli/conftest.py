@@ -14,7 +14,7 @@ TEXTS = {"one": "abc", "two": "defghijk", "three": "noon"}
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"), sure=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Two processes that talk by gloo read what one reads, in its order, also where one of them was killed on the way."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -38,6 +39,14 @@ def named(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if line.startswith("left out")]
 
 
+def assert_same(found: str, expected: str) -> None:
+    """Compare output apart from rounding, which depends on how lines are batched."""
+    number = re.compile(r"\d+\.\d+")
+    assert number.sub("", found) == number.sub("", expected)
+    numbers, others = ([float(each) for each in number.findall(text)] for text in (found, expected))
+    assert numbers == pytest.approx(others, rel=1e-4)
+
+
 def test_two_processes_write_the_file_that_one_writes(call, pictures, checkpoint, tmp_path):
     words = ["read", pictures, "--model", checkpoint, "--format", "jsonl", "--output"]
     alone = call(*words, tmp_path / "one.jsonl")
@@ -61,7 +70,7 @@ def test_one_process_keeps_what_two_read_before_one_was_killed(call, pictures, c
     kept = int(call(*words).stderr.split("kept: ")[1].split()[0])
     assert kept >= 2  # the one that was killed had written its first window
     assert len(seen) == len(set(seen)) == 13 - kept
-    assert output.read_text(encoding="utf-8") == call(*words[:-2]).stdout
+    assert_same(output.read_text(encoding="utf-8"), call(*words[:-2]).stdout)
 
 
 @pytest.mark.slow
@@ -82,4 +91,4 @@ def test_two_processes_keep_what_one_read_before_it_was_stopped(call, pictures, 
         assert call(*words).exit_code == 130
     together = run_together(2, words, tmp_path / "logs")
     assert "read before and kept: 4 pictures" in together.stderr
-    assert output.read_text(encoding="utf-8") == call(*words[:-2]).stdout
+    assert_same(output.read_text(encoding="utf-8"), call(*words[:-2]).stdout)

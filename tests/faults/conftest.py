@@ -19,7 +19,7 @@ LINE = '<TextLine id="l{n}"><Coords points="{x},{y} {r},{y} {r},{b} {x},{b}"/></
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_checkpoint(tmp_path_factory.mktemp("model"))
+    return save_checkpoint(tmp_path_factory.mktemp("model"), sure=True)
 
 
 @pytest.fixture(scope="session")

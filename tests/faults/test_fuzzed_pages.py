@@ -20,7 +20,7 @@ from trocr_gsa.reader.pages import ReadPage, read_pages
 
 IMAGE, LINES = draw_page(["abc def", "zweite Zeile", "hoch"], [3.0, 90.0, 180.0])
 GOOD = "good/0001.xml"
-FEW, MANY, SHARE = 300, 10_000, 100  # inputs of a kind, and in a test
+FEW, MANY, SHARE = 200, 10_000, 100  # inputs of a kind, and in a test
 
 
 def page_seed() -> bytes:

@@ -82,7 +82,8 @@ def rewrite(path, **changes):
 
 
 @pytest.mark.parametrize("what", others_slow(ADAPTER, *(ADAPTER.keys() - TAKE_SECONDS)))
-def test_an_adapter_that_asks_for_too_much_is_refused(checkpoint, adapter, tmp_path, what):
+def test_an_adapter_that_asks_for_too_much_is_refused(checkpoint, adapter, tmp_path, what, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.checkpoints.adapter_config.SECONDS", 1)
     folder = shutil.copytree(adapter, tmp_path / "folder")
     rewrite(folder / "adapter_config.json", **ADAPTER[what])
     refused(checkpoint, folder, "adapter", folder)

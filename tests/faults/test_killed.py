@@ -18,7 +18,7 @@ from slow_cases import others_slow
 
 from trocr_gsa.atomic import recover
 
-ROUNDS = 15  # more kills than that, and the rest is left to run
+KILLS = pytest.mark.parametrize("most_kills", others_slow([6, 40], 6))  # after these, the rest is left to run
 MOMENTS = np.random.default_rng(0)
 
 
@@ -26,9 +26,9 @@ def run_whole(words):
     assert ended(start(words)) == 0
 
 
-def killed_until_it_ends(words_of_round, most_seconds, look):
+def killed_until_it_ends(words_of_round, most_kills, most_seconds, look):
     """Kill a command at random moments, look at what it left each time, and start it again; return how often."""
-    for number in range(ROUNDS):
+    for number in range(most_kills):
         child = start(words_of_round(number))
         share = MOMENTS.random() ** 2 if number else 0.1  # early at first: some kill there must be
         ends = time.monotonic() + most_seconds * share
@@ -44,8 +44,8 @@ def killed_until_it_ends(words_of_round, most_seconds, look):
         else:
             assert os.waitstatus_to_exitcode(status) == 0
             return number
-    run_whole(words_of_round(ROUNDS))
-    return ROUNDS
+    run_whole(words_of_round(most_kills))
+    return most_kills
 
 
 def seconds_of(words):
@@ -66,18 +66,20 @@ def _small_windows(monkeypatch):
     monkeypatch.setattr("trocr_gsa.reader.pages.PAGES", 2)
 
 
-def test_reading_lines_that_is_killed_goes_on(checkpoint, pictures, tmp_path):
+@KILLS
+def test_reading_lines_that_is_killed_goes_on(checkpoint, pictures, tmp_path, most_kills):
     words = ["read", pictures, "--model", checkpoint, "--device", "cpu", "--format", "jsonl", "--output"]
     most = seconds_of([*words, tmp_path / "whole.jsonl"])
     output = tmp_path / "killed.jsonl"
-    kills = killed_until_it_ends(lambda _: [*words, output], most, lambda: not output.exists() or 1 / 0)
+    kills = killed_until_it_ends(lambda _: [*words, output], most_kills, most, lambda: not output.exists() or 1 / 0)
     assert kills > 0
     assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert hidden(tmp_path) == []
     assert not (tmp_path / "killed.jsonl.parts").exists()
 
 
-def test_reading_pages_into_a_folder_that_is_killed_goes_on(checkpoint, pages, tmp_path):
+@KILLS
+def test_reading_pages_into_a_folder_that_is_killed_goes_on(checkpoint, pages, tmp_path, most_kills):
     words = ["read", pages, "--model", checkpoint, "--device", "cpu", "--format", "page", "--output-dir"]
     most = seconds_of([*words, tmp_path / "whole"])
     output = tmp_path / "killed"
@@ -86,7 +88,7 @@ def test_reading_pages_into_a_folder_that_is_killed_goes_on(checkpoint, pages, t
         for path in output.glob("*.xml"):
             ElementTree.parse(path)  # our own file: whole, or this raises
 
-    assert killed_until_it_ends(lambda _: [*words, output], most, look) > 0
+    assert killed_until_it_ends(lambda _: [*words, output], most_kills, most, look) > 0
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert sorted(path.name for path in output.iterdir()) == names
     for name in names:
@@ -98,8 +100,9 @@ def without_dates(text):
     return [line for line in text.splitlines() if "LastChange" not in line and "Created" not in line]
 
 
+@KILLS
 @pytest.mark.parametrize("format", others_slow(["text", "csv"], "text"))
-def test_reading_pages_into_one_file_that_is_killed_goes_on(checkpoint, pages, tmp_path, format):
+def test_reading_pages_into_one_file_that_is_killed_goes_on(checkpoint, pages, tmp_path, format, most_kills):
     words = ["read", pages, "--model", checkpoint, "--device", "cpu", "--format", format, "--output"]
     most = seconds_of([*words, tmp_path / "whole"])
     whole, output = (tmp_path / "whole").read_bytes(), tmp_path / "killed"
@@ -107,7 +110,7 @@ def test_reading_pages_into_one_file_that_is_killed_goes_on(checkpoint, pages, t
     def look():  # a kill may also come between the last write and the end of the process
         assert not output.exists() or output.read_bytes() == whole
 
-    kills = killed_until_it_ends(lambda _: [*words, output], most, look)
+    kills = killed_until_it_ends(lambda _: [*words, output], most_kills, most, look)
     assert kills > 0
     assert output.read_bytes() == whole
     assert hidden(tmp_path) == []
@@ -118,7 +121,10 @@ def log(folder):
     return [{key: value for key, value in entry.items() if key != "minutes"} for entry in entries]
 
 
-def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_weights(checkpoint, lines_folder, tmp_path):
+@KILLS
+def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_weights(
+    checkpoint, lines_folder, tmp_path, most_kills
+):
     settings = {
         "train": lines_folder, "validation": lines_folder, "model": checkpoint, "device": "cpu", "max_steps": 12,
         "eval_every": 2, "log_every": 1, "warmup_steps": 1, "batch_patches": 40, "augment": True, "input_noise": 0.2,
@@ -137,7 +143,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_weights(checkp
         recover(output / "last")  # as the command itself does, before it looks whether there is a run
         return [*words, f"output={output}", *(["resume=true"] if (output / "last").exists() else [])]
 
-    assert killed_until_it_ends(words_of_round, most, look) > 0
+    assert killed_until_it_ends(words_of_round, most_kills, most, look) > 0
     for name in ("best", "last"):
         one, other = (load_file(tmp_path / run / name / "adapter_model.safetensors") for run in ("whole", "killed"))
         assert all(torch.equal(one[key], other[key]) for key in one)

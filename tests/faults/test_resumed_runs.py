@@ -38,14 +38,20 @@ def whole(start, tmp_path_factory):
     return output
 
 
-@pytest.fixture
-def cut(start, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def ended_early(start, tmp_path_factory):
     """The same run, which ended after its second checkpoint."""
-    is_over = loop.TrainingLoop._is_over
-    with monkeypatch.context() as patch:
+    output, is_over = tmp_path_factory.mktemp("ended_early") / "run", loop.TrainingLoop._is_over
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop.TrainingLoop, "_is_over", lambda self: self.state.step >= 4 or is_over(self))
-        start(tmp_path / "run")
-    return tmp_path / "run"
+        start(output)
+    return output
+
+
+@pytest.fixture
+def cut(ended_early, tmp_path):
+    """A copy of the run that ended early, to go on with."""
+    return shutil.copytree(ended_early, tmp_path / "run")
 
 
 def log(output):
@@ -115,14 +121,15 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(start, wh
     assert_same(output, whole)
 
 
-def test_losses_are_averaged_over_the_same_steps_wherever_a_run_was_cut(start, cut, tmp_path, monkeypatch):
+def test_losses_are_averaged_over_the_same_steps_wherever_a_run_was_cut(start, tmp_path, monkeypatch):
     """The line of step 3 holds steps 1 to 3, though the run was cut after step 2."""
-    start(tmp_path / "uncut", log_every=3)
+    short = {"log_every": 3, "max_steps": 3}
+    start(tmp_path / "uncut", **short)
     is_over = loop.TrainingLoop._is_over
     with monkeypatch.context() as patch:
         patch.setattr(loop.TrainingLoop, "_is_over", lambda self: self.state.step >= 2 or is_over(self))
-        start(tmp_path / "again", log_every=3)
-    start(tmp_path / "again", log_every=3, resume=True)
+        start(tmp_path / "again", **short)
+    start(tmp_path / "again", **short, resume=True)
     found, expected = (
         [entry["decoder_loss"] for entry in log(output) if "decoder_loss" in entry]
         for output in (tmp_path / "again", tmp_path / "uncut")

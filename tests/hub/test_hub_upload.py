@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+from slow_cases import others_slow
 
 
 def contents(folder):
@@ -86,7 +87,7 @@ def one_sentence(result) -> str:
     return line
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", others_slow([401, 403], 401))
 def test_a_token_that_may_not_write_is_told_where_to_get_one(hub, push, status):
     hub.refusal = status
     line = one_sentence(push())

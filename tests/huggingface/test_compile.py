@@ -67,6 +67,7 @@ def test_patches_that_tell_their_shape_are_one_graph():
     assert difference(compiled(model)(told).pose_logits, model(**inputs).pose_logits) < 1e-11
 
 
+@SLOW
 def test_a_step_of_the_decoder_is_one_graph():
     model = tiny_reader(ctc_steps_per_patch=2, group="C4")
     encoded = model.encode(noise(2, 4, batch=2))

@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from slow_cases import others_slow
 from tiny_kinds import KINDS, batch
 from torch import nn
 from transformers import AutoModelForImageClassification, AutoModelForImageTextToText
 
+FAST = ("reader with CTC", "reader of one field", "reader with a narrow stage", "classifier")  # each part once
 READERS = [kind for kind in KINDS if kind.startswith("reader")]
 # with every layer across poses the decoder's mask has a gradient, and TrOCR's decoder passes masks by name, which
 # PyTorch's older way of checkpointing does not see: it refuses to go through the encoder twice
@@ -156,7 +158,7 @@ CLAIMS: list[Callable] = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", others_slow(KINDS, *FAST))
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 def test_every_model(claim, kind, tmp_path):
     claim(kind, tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_cases import others_slow
 from stock_processors import make_stock_processor
 from stock_trocr import make_stock_model
 from tiny_checkpoint import draw_line, save_checkpoint
@@ -206,7 +207,7 @@ def test_it_runs_as_it_stands_on_a_stock_trocr(notebook, lines, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*pin_memory:UserWarning")
-@pytest.mark.parametrize("ctc", [0, 4], ids=["decoder", "decoder and CTC"])
+@pytest.mark.parametrize("ctc", others_slow([0, 4], 4), ids=["decoder", "decoder and CTC"])
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_it_learns_and_reads_with_a_reader_of_this_project(notebook, ctc, lines, tmp_path):
     folder = save_checkpoint(tmp_path / "reader", ctc_steps_per_patch=ctc)

@@ -59,7 +59,7 @@ def test_the_documented_table_holds_every_method_and_none_that_breaks_the_symmet
     assert all(row["loss_after"] < row["loss_before"] for row in rows.values())
 
 
-@pytest.mark.parametrize("method", ["LoRA", "OFT", "GraLoRA"])
+@pytest.mark.parametrize("method", others_slow(["LoRA", "OFT", "GraLoRA"], "LoRA"))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_takes_methods_that_want_few_dimensions(kind, method):
     config = METHODS[method]()

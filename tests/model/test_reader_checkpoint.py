@@ -38,10 +38,14 @@ torch.save(result, sys.argv[2])
 """
 
 
-def read(folder, result) -> dict:
-    """Read a line with a stored reader, in a process of its own."""
+def read_in_another_process(folder, result) -> None:
     subprocess.run([sys.executable, "-c", READ, str(folder), str(result)], check=True, cwd=Path(__file__).parents[2])
-    return torch.load(result)
+
+
+def read_in_this_process(folder, result) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["-c", str(folder), str(result)])
+        exec(READ, {"__name__": "__main__"})
 
 
 @pytest.fixture
@@ -63,9 +67,11 @@ def same(a, b) -> bool:
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
-def test_a_fresh_process_loads_the_same_weights_and_reads_the_same_bits(stored, tmp_path):
+@pytest.mark.parametrize("read", [read_in_this_process, pytest.param(read_in_another_process, marks=pytest.mark.slow)])
+def test_a_program_loads_the_same_weights_and_reads_the_same_bits(stored, tmp_path, read):
     folder, model = stored
-    there = read(folder, tmp_path / "result")
+    read(folder, tmp_path / "result")
+    there = torch.load(tmp_path / "result")
     assert there["names"] == ["TrOCRGSAModel", "TrOCRGSAProcessor"]
     assert there["settings"] == [0.7, 8]
     assert same(there["weights"], dict(model.state_dict()))

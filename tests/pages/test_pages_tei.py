@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from page_makers import SIZE, draw_page, make_folder, page_line, page_xml
+from slow_cases import others_slow
 
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
@@ -104,7 +105,7 @@ def test_joined_pages_have_all_that_the_pages_have(page, tmp_path):
     assert len(root.findall("{*}teiHeader/{*}fileDesc/{*}sourceDesc/{*}p")) == 3
 
 
-@pytest.mark.parametrize("kind", ["page", "alto"])
+@pytest.mark.parametrize("kind", others_slow(["page", "alto"], "page"))
 def test_the_command_writes_one_document_or_one_for_each_page(call, tmp_path, kind):
     make_folder(tmp_path / "in", kind, [["one"], ["two", "three"]])
     ask = ("read", tmp_path / "in", "--format", "tei")

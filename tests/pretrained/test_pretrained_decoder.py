@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_cases import others_slow
 from stock_trocr import ENCODER_WIDTH, NAMES, load_stock, make_stock_model
 from transformers import VisionEncoderDecoderModel
 
@@ -19,7 +20,7 @@ def is_fitted(name: str) -> bool:
     return "encoder_attn" in name and name.endswith(("k_proj.weight", "v_proj.weight"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", others_slow(NAMES, "small-printed", "base-printed", "large-printed"))
 def test_every_weight_of_the_decoder_is_the_pretrained_one(name, tmp_path):
     stock = load_stock(make_stock_model(tmp_path, name))
     model = TrOCRGSAModel.from_encoder_decoder(encoder(stock.encoder.config.hidden_size), str(tmp_path))

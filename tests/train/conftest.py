@@ -24,6 +24,12 @@ def make_line(text: str, document: str = "book", width: int = 64) -> LineSample:
     return LineSample(draw_line(text, width), text, name=f"{text}.png", document=document)
 
 
+@pytest.fixture(autouse=True)
+def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read each line in its most probable pose only: an untrained reader doubts all, and would decode it four times."""
+    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)
+
+
 @pytest.fixture
 def lines() -> list[LineSample]:
     """Eight lines of different lengths, from four documents."""

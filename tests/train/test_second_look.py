@@ -9,7 +9,14 @@ from tiny_checkpoint import draw_line
 from trocr_gsa.reader import decoding as reading
 from trocr_gsa.reader.decoding import read_images
 
+DOUBT = reading.DOUBT
 PICTURES = [draw_line("abc", 40), draw_line("defghijk", 90), draw_line("fedcba", 70)]
+
+
+@pytest.fixture(autouse=True)
+def _read_in_doubt(_read_once, monkeypatch):
+    """Undo what the other tests of training do without."""
+    monkeypatch.setattr(reading, "DOUBT", DOUBT)
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ def words() -> list[Image.Image]:
     return [draw_line("".join(random.choice(list("bdhklt"), 6)), 64).convert("RGB") for _ in range(40)]
 
 
-def test_the_way_up_is_learned_and_found_at_every_turn(reader, words, monkeypatch):
-    monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)  # what an untrained decoder is surest of says nothing
+def test_the_way_up_is_learned_and_found_at_every_turn(reader, words):
     model, processor = reader
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     result = teach_orientation(model, processor, words, max_steps=60, batch_size=8, learning_rate=3e-3)
