@@ -12,6 +12,7 @@ from alto_rules import broken_rules
 from lxml import etree
 from page_makers import make_folder
 from PIL import Image, ImageDraw, ImageFont
+from test_pages_tools import written
 
 from trocr_gsa.data.pages import KrakenSegmenter
 
@@ -70,6 +71,22 @@ def test_it_takes_what_is_written(call, tmp_path, kind):
     root = etree.parse(tmp_path / "out" / "0001.xml").getroot()
     texts = root.xpath("//*[local-name()='Unicode']") if kind == "page" else root.xpath("//@CONTENT")
     assert [text.strip() for text, _ in filled] == [(getattr(text, "text", text) or "").strip() for text in texts]
+
+
+@pytest.mark.parametrize(("kind", "other"), [("page", "alto"), ("alto", "page")])
+def test_it_takes_what_is_converted(call, tmp_path, kind, other):
+    texts = ["one line", "and another"]
+    pages = make_folder(tmp_path / "pages", kind, [texts], transcribed=True)
+    assert call("pages", pages, tmp_path / "out", "--to", other).exit_code == 0
+    (_, before), (_, after) = parsed(pages / "0001.xml", tmp_path / "out" / "0001.xml")
+    assert [text.strip() for text, _ in after] == texts
+    assert [baseline for _, baseline in after] == [baseline for _, baseline in before]
+
+
+def test_it_takes_words_and_characters(tmp_path):
+    """Of a line with words, it takes the text of the line."""
+    ((_, lines),) = parsed(written(tmp_path, "page"))
+    assert [text for text, _ in lines] == ["ein <Wort> & noch", "ſchöne Zeile", ""]
 
 
 @pytest.mark.parametrize("kind", ["page", "alto"])
