@@ -41,6 +41,6 @@ def test_a_command_that_is_shown_exists_with_its_options(words):
 
 
 def test_every_file_that_is_linked_or_named_is_there():
-    linked = [path for path in re.findall(r"\]\(([^)]+)\)", README) if not path.startswith("http")]
+    linked = [path.partition("#")[0] for path in re.findall(r"\]\(([^)]+)\)", README) if not path.startswith("http")]
     named = re.findall(r"\b(?:benchmarks|examples|experiments|scripts|trocr_gsa)/[\w/]+\.\w+", README)
     assert [path for path in [*linked, *named, "docs/line.png"] if not (ROOT / path).is_file()] == []
