@@ -33,7 +33,7 @@ GERMAN = (
     (r"ierung", "irung"),
     (r"nis$", "niß"),
     (r"(?i)(?<=\bs)ei(?=n)|(?<=\bb)ei\b|(?<=\bm)ei(?=n)|(?<=\bfr)ei|(?<=\bzw)ei|(?<=er)ei$", "ey"),
-    (r"\bK(?=a[mnps]|la|o[mnr]|re|u[rl])", "C"),
+    (r"\bK(?=an[odz]|api|ass|lass|o[mn]|red|ul|ur[is])", "C"),
     (r"\bZ(?=ent|ig|ir|i[vt])", "C"),
     (r"(?<=[aeou])k(?=t)|(?<=[Pp]un)k(?=t)", "c"),
     (r"(?<=\b[Gg])i(?=b)", "ie"),

@@ -61,7 +61,8 @@ def gain(meant: Sequence[str], written: Sequence[str], rival: Sequence[str], han
 
 
 def _chrf_interval(meant: Sequence[str], written: Sequence[str], hands: Sequence[str]) -> tuple[float, float]:
-    rng, of_hand = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    of_hand: dict[str, list[int]] = {}
     for place, hand in enumerate(hands):
         of_hand.setdefault(hand, []).append(place)
     names, found = list(of_hand), []
