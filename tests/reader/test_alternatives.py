@@ -16,7 +16,7 @@ from trocr_gsa.reader.pages import _cleaned_alternatives
 
 @pytest.fixture(params=others_slow([0, 2], 2), ids=["decoder", "with CTC head"], scope="module")
 def searching(request, tmp_path_factory) -> LineReader:
-    path = save_checkpoint(tmp_path_factory.mktemp("model"), ctc_steps_per_patch=request.param)
+    path = save_checkpoint(tmp_path_factory.mktemp("model"), sure=True, ctc_steps_per_patch=request.param)
     return LineReader.from_pretrained(path, device="cpu")
 
 
@@ -66,7 +66,7 @@ def test_turning_the_picture_changes_nothing(searching):
 
 
 def test_each_line_s_alternatives_are_those_of_its_adapter(tmp_path):
-    path = save_checkpoint(tmp_path / "base")
+    path = save_checkpoint(tmp_path / "base", sure=True)
     reader = LineReader.from_pretrained(path, adapter={"fr": save_adapter(path, tmp_path / "fr")}, device="cpu")
     image = draw_line("a bär")
     mixed = reader.read([image, image], adapter=["fr", None], alternatives=3)

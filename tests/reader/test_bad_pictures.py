@@ -9,6 +9,7 @@ import pytest
 from picture_forms import every_form
 from PIL import Image
 from printed_pages import page
+from slow_cases import others_slow
 from tiny_checkpoint import draw_line
 
 from trocr_gsa.data.line import Line
@@ -111,7 +112,7 @@ def test_a_doubtful_picture_is_empty_where_the_reader_is_unsure_and_an_evident_l
 @pytest.mark.parametrize(
     "exif", [b"", b"Exif", b"Exif\0\0\0M\0*\0\0\0\x08", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"\xff" * 99]
 )
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", others_slow(["PNG", "JPEG", "WEBP"], "JPEG"))
 def test_a_photo_whose_camera_wrote_nonsense_beside_it_is_read(reader, tmp_path, exif, kind):
     (tmp_path / "photo").write_bytes(saved(GOOD, kind, exif=exif, quality=95))
     line = reader.read([tmp_path / "photo"])[0]

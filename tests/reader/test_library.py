@@ -18,6 +18,7 @@ KINDS = {
     "every pose": {"encoder_pose_layers": 2, "encoder_pose_sum": "query"},
     "columns": {"ctc_steps_per_patch": 2},
     "taken over": {
+        "sure": True,
         "encoder_absolute_position": "table",
         "encoder_image_size": 32,
         "encoder_num_class_tokens": 2,

@@ -23,7 +23,9 @@ JOBS = [None, "fr", "de", "whole", ["de", None]]
 def reader(tmp_path_factory):
     """With adapters of which one cannot be mixed with others in a batch."""
     folder = tmp_path_factory.mktemp("threads")
-    base = save_checkpoint(folder / "base", torch.float64, ctc_steps_per_patch=2, decoder_max_position_embeddings=8)
+    base = save_checkpoint(
+        folder / "base", torch.float64, sure=True, ctc_steps_per_patch=2, decoder_max_position_embeddings=8
+    )
     adapters = {
         "fr": save_adapter(base, folder / "fr", rank=4, seed=1),
         "de": save_adapter(base, folder / "de", rank=2, seed=2),
