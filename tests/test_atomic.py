@@ -46,6 +46,16 @@ def test_a_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):
     assert files(path.parent) == ["file"]
 
 
+def test_a_reader_of_the_old_file_keeps_it_while_it_is_replaced(tmp_path):
+    """The file is replaced in one step and not overwritten, so nobody reads a half of each."""
+    path = tmp_path / "file"
+    write_text(path, "old")
+    with path.open() as reader:
+        write_text(path, "new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
 def write_half(path, error):
     with open_atomically(path) as stream:
         stream.write("half")
