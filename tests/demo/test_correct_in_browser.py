@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from slow_cases import others_slow
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -23,7 +24,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=SIZES)
+@pytest.fixture(params=others_slow(SIZES, "desktop"))
 def browser(request) -> Iterator[Any]:
     from selenium import webdriver
 

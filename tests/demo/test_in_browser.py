@@ -16,6 +16,7 @@ CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), sh
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 PATIENCE = 30  # seconds
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="there is no chromium with its chromedriver"),
     pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="selenium is not installed"),
 ]
@@ -115,7 +116,6 @@ def test_another_page_of_a_file_is_read_when_its_number_is_written(browser, addr
     assert text_of(browser) == desk.read(str(picture), 0)[0]
 
 
-@pytest.mark.slow
 def test_what_is_no_picture_is_said_to_be_none(browser, address, tmp_path: Path):
     path = tmp_path / "letter.txt"
     path.write_text("no picture")

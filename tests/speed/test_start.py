@@ -62,6 +62,7 @@ def test_transformers_knows_the_models_when_it_is_imported_after_them():
     assert "torch" in imported_by("import trocr_gsa" + KNOWN)
 
 
+@pytest.mark.slow
 def test_transformers_knows_the_models_when_it_was_there_before_and_not_without_them():
     assert "torch" in imported_by(UNKNOWN + KNOWN)
 
