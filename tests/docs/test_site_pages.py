@@ -29,7 +29,7 @@ ELSEWHERE = re.compile(r'"(?:OWNER|microsoft)/')  # Python that needs the Hub
 PROGRAM = get_command(app)
 COMMANDS = PROGRAM.commands  # pyright: ignore[reportAttributeAccessIssue]
 KEYS = {field.name for field in fields(TrainingArguments)}
-OF_OTHERS = {"cat", "curl", "docker", "pip", "pipx", "python3", "sudo"}  # programs whose own options are not looked into
+OF_OTHERS = {"cat", "curl", "docker", "pip", "pipx", "python3", "sudo"}  # programs whose options are not checked
 PROGRAMS = {folder: programs(folder) for folder in ("benchmarks", "experiments")}
 FINETUNE = "scripts/finetune.py"
 
