@@ -201,5 +201,6 @@ def main() -> None:
         "rows": [row for row in found["rows"] if row["name"] not in {new["name"] for new in named}] + named,
     }  # fmt: skip
     options.json.write_text(to_json(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    every = [Row(**{key: value for key, value in row.items() if key != "name"}) for row in measured["rows"]]
     for page in options.pages:
-        write_between_markers(page, "attention", __file__, table(rows))
+        write_between_markers(page, "attention", __file__, table(every))

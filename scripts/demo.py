@@ -33,7 +33,7 @@ ANGLES = (0, 90, 180, 270)
 HEIGHT = 48  # pixels
 SLANT = 40  # degrees to the left
 CARD_WIDTH = 560  # approximate width of the lines shown in the image, in pixels
-TRAINING = {"rank": 8, "targets": "both", "learning_rate": 5e-3, "warmup_steps": 5, "batch_patches": 2000}
+TRAINING = {"rank": 8, "targets": "both", "learning_rate": 5e-3, "warmup_steps": 5, "batch_patches": 900}
 GAP = 28  # pixels between elements
 LEADING = 116  # pixels from one reading to the next
 DESK, PAPER, INK, GREY, RED, GREEN = "#eceae4", "#ffffff", "#22262b", "#868b92", "#c8372d", "#2a8a4a"
@@ -75,7 +75,7 @@ class Demo:
     """
 
     output: Path = Path("demo")
-    steps: int = 100
+    steps: int = 150
     minutes: float = 10.0
     train_lines: int = 200
     test_lines: int = 40
