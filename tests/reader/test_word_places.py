@@ -190,6 +190,17 @@ def test_limits_are_in_the_gaps_of_the_ink_and_not_half_way(packaged):
     assert c.box == pytest.approx((150, 5, 180, 25))
 
 
+def test_a_character_seen_before_its_ink_begins_or_after_it_ends_is_where_its_ink_is(packaged):
+    image = Image.new("L", (120, 40), PAPER)
+    for left, right in ((30, 40), (80, 90)):
+        ImageDraw.Draw(image).rectangle((left, 10, right - 1, 30), fill=INK)
+    found = words_of(packaged, image, "a b", [20, 60, 100])
+    assert [(word.box[0], word.box[2]) for word in found] == [
+        (pytest.approx(30, abs=1), pytest.approx(40, abs=1)),
+        (pytest.approx(80, abs=1), pytest.approx(90, abs=1)),
+    ]
+
+
 def test_an_accent_that_combines_is_one_character_with_its_letter(packaged):
     image = Image.new("L", (100, 40), PAPER)
     ImageDraw.Draw(image).rectangle((20, 10, 60, 30), fill=INK)

@@ -122,6 +122,13 @@ class Ink:
         columns = np.floor((places[:, 0] - origin) / width).astype(int)
         return cls(places, np.bincount(columns, minlength=math.ceil((along + 2 * margin) / width)), origin, width)
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The middles of the first and the last column with ink; of the whole profile if there is none."""
+        inked = np.flatnonzero(self.profile) if self.profile.any() else np.arange(len(self.profile))
+        first, last = (inked[[0, -1]] + 0.5) * self.width + self.origin
+        return float(first), float(last)
+
     def gap(self, low: float, high: float) -> tuple[float, float]:
         """Return the longest run of columns with the least ink between two positions; of several, the middle one."""
         first = max(0, math.floor((low - self.origin) / self.width))
@@ -238,12 +245,14 @@ def _pitch(glyphs: Sequence[Glyph], frame: LineFrame) -> float:
 def _limits(glyphs: Sequence[Glyph], ink: Ink, room: float) -> list[tuple[float, float]]:
     """Return the limits of every character along the line; those of spaces are not used."""
     seen = [place for place, glyph in enumerate(glyphs) if not glyph.text.isspace()]
-    first, last = glyphs[seen[0]].middle, glyphs[seen[-1]].middle
+    # the CTC head may see the first character before its ink begins, and the last one after its ink has ended
+    middles = np.clip([glyph.middle for glyph in glyphs], *ink.reach)
+    first, last = middles[seen[0]], middles[seen[-1]]
     starts, ends = np.zeros(len(glyphs)), np.zeros(len(glyphs))
     _, starts[seen[0]] = ink.gap(first - room, first)
     ends[seen[-1]], _ = ink.gap(last, last + room)
     for before, after in pairwise(seen):
-        end, start = ink.gap(glyphs[before].middle, glyphs[after].middle)
+        end, start = ink.gap(middles[before], middles[after])
         if after == before + 1:
             end = start = (end + start) / 2
         ends[before], starts[after] = end, start
