@@ -192,4 +192,4 @@ def test_the_packaged_reader_reads_the_examples(tmp_path):
     read = LineReader.from_pretrained(device="cpu").read(files)
     assert [line.orientation for line in read] == [angle for _, angle in LINES]
     for line, (text, _) in zip(read, LINES, strict=True):
-        assert count_character_errors(text, line.text).errors <= 1
+        assert count_character_errors(text, line.text).errors <= 2

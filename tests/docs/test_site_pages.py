@@ -139,7 +139,7 @@ def workplace(tmp_path_factory) -> Path:
     (folder / "docs").mkdir()
     for name in ("docs/line.png", "a.png", "b.png", "c.png"):
         draw_line("read me").save(folder / name)
-    for seed, name in enumerate(("fr", "de")):
+    for seed, name in enumerate(("fr", "de", "date")):
         save_adapter(checkpoint, folder / "runs" / name / "best", seed=seed)
     return folder
 
