@@ -182,7 +182,7 @@ def check(found: dict, folder: Path) -> None:
     assert loss(found["model"], found["train_dataset"]) < loss(
         TrOCRGSAModel.from_pretrained(folder), found["train_dataset"]
     )
-    assert found["valid_cer"] > 0
+    assert 0 <= found["valid_cer"] < float("inf")
     assert Path(found["output"], "model.safetensors").is_file()
 
 
@@ -203,7 +203,7 @@ def test_it_runs_as_it_stands_on_a_stock_trocr(notebook, lines, tmp_path):
     make_stock_processor(folder, "base-printed")
     found = run(NOTEBOOKS[notebook], folder, lines, tmp_path / "output")
     assert type(found["model"]) is VisionEncoderDecoderModel
-    assert found["valid_cer"] > 0
+    assert 0 <= found["valid_cer"] < float("inf")
 
 
 @pytest.mark.filterwarnings("ignore:.*pin_memory:UserWarning")
