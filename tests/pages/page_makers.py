@@ -146,3 +146,14 @@ def make_folder(
             xml = alto_xml("\n".join(parts), f"{name}.png")
         (folder / f"{name}.xml").write_text(xml, encoding="utf-8")
     return folder
+
+
+def make_ocr_d_folder(folder: Path, pages: list[list[str]]) -> Path:
+    """Write pages as OCR-D has them, images in one group and pages in another, and return the folder."""
+    make_folder(folder / "OCR-D-SEG", "page", pages)
+    (folder / "OCR-D-IMG").mkdir()
+    for path in (folder / "OCR-D-SEG").glob("*.png"):
+        path.rename(folder / "OCR-D-IMG" / path.name)
+    for path in (folder / "OCR-D-SEG").glob("*.xml"):
+        path.write_text(path.read_text().replace('imageFilename="', 'imageFilename="OCR-D-IMG/'))
+    return folder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from page_makers import draw_page, make_folder
+from page_makers import draw_page, make_folder, make_ocr_d_folder
 from segmenter_makers import put_stand_in
 
 from trocr_gsa.data.pages.mets import pages_in_mets, scans_in_mets, write_mets
@@ -36,15 +36,7 @@ def mets(groups: dict[str, list[tuple[str, str, str]]], order: list[str] | None 
 
 @pytest.fixture
 def workspace(tmp_path) -> Path:
-    """As OCR-D has it: images in one group, pages in another."""
-    folder = tmp_path / "workspace"
-    make_folder(folder / "OCR-D-SEG", "page", [["one"], ["two"], ["three"]])
-    (folder / "OCR-D-IMG").mkdir()
-    for path in (folder / "OCR-D-SEG").glob("*.png"):
-        path.rename(folder / "OCR-D-IMG" / path.name)
-    for path in (folder / "OCR-D-SEG").glob("*.xml"):
-        path.write_text(path.read_text().replace('imageFilename="', 'imageFilename="OCR-D-IMG/'))
-    return folder
+    return make_ocr_d_folder(tmp_path / "workspace", [["one"], ["two"], ["three"]])
 
 
 def put(workspace: Path, groups: dict, **options: object) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from page_makers import draw_page, make_folder, page_line, page_xml
+from page_makers import draw_page, make_folder, make_ocr_d_folder, page_line, page_xml
 
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
@@ -46,22 +46,11 @@ def transkribus(folder: Path) -> Path:
     return folder
 
 
-def ocr_d(folder: Path) -> Path:
-    """Pictures and pages in groups of their own."""
-    make_folder(folder / "OCR-D-SEG", "page", [["one line", "and another"], ["three"]])
-    (folder / "OCR-D-IMG").mkdir()
-    for path in (folder / "OCR-D-SEG").glob("*.png"):
-        path.rename(folder / "OCR-D-IMG" / path.name)
-    for path in (folder / "OCR-D-SEG").glob("*.xml"):
-        path.write_text(path.read_text().replace('imageFilename="', 'imageFilename="OCR-D-IMG/'))
-    return folder
-
-
 EXPORTS = {
     "eScriptorium, PAGE": lambda folder: escriptorium(folder, "page"),
     "eScriptorium, ALTO": lambda folder: escriptorium(folder, "alto"),
     "Transkribus": transkribus,
-    "OCR-D": ocr_d,
+    "OCR-D": lambda folder: make_ocr_d_folder(folder, [["one line", "and another"], ["three"]]),
 }
 
 
