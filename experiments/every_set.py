@@ -120,7 +120,8 @@ def main() -> None:
         return
     rows = [measure(readings, reader, name) for name in sources]
     print(table(rows))
-    options.json.write_text(to_json({"rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False) + "\n")
+    text = to_json({"rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False)
+    options.json.write_text(text + "\n", encoding="utf-8")
     if options.page:
         write_between_markers(options.page, "every-set", __file__, table(rows))
 

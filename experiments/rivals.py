@@ -48,10 +48,9 @@ class Rate:
     cer: tuple[float, ...]
 
 
-def rivals_of(name: str) -> list[Contestant]:
-    """Return the readers to compare on a set, the packaged one first."""
-    found = [Contestant.of_model("packaged"), pp_ocr(), tesseract(LANGUAGES[name]) if name in LANGUAGES else None]
-    return [each for each in found if each is not None]
+def present(*readers: Contestant | None) -> list[Contestant]:
+    """Return the readers that are installed."""
+    return [reader for reader in readers if reader is not None]
 
 
 def column(reader: str) -> str:
@@ -90,13 +89,15 @@ def main() -> None:
     if not sources:
         raise SystemExit(f"None of the files has the name of a set: {', '.join(sorted(known))}.")
     readings = Readings(options.cache, sources, "validation", options.lines, normalize="letters")
+    on_every_set = present(Contestant.of_model("packaged"), pp_ocr())  # each is loaded once
     rates = []
     for name in sources:
-        for reader in rivals_of(name):
+        for reader in [*on_every_set, *present(tesseract(LANGUAGES[name]) if name in LANGUAGES else None)]:
             found = [summary(readings, reader, name, angle) for angle in ANGLES]
             rates.append(Rate(reader.name, name, found[0].lines, tuple(each.cer for each in found)))
     print(table(rates))
-    options.json.write_text(to_json({"rows": [asdict(rate) for rate in rates]}, indent=1, ensure_ascii=False) + "\n")
+    text = to_json({"rows": [asdict(rate) for rate in rates]}, indent=1, ensure_ascii=False)
+    options.json.write_text(text + "\n", encoding="utf-8")
     if options.page:
         write_between_markers(options.page, "rivals", __file__, table(rates))
 
