@@ -167,6 +167,32 @@ BREAK = {
 }
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("target_modules", "((("),
+        ("target_modules", "((((a|.)+)+)+)+Q"),
+        ("target_modules", "nothing"),
+        ("target_modules", ["nothing"]),
+        ("exclude_modules", "(?<"),
+        ("rank_pattern", {"[": 4}),
+        ("alpha_pattern", {"(?P<a>": 4}),
+        ("modules_to_save", ["decoder"]),
+    ],
+)
+def test_the_list_names_an_adapter_whose_layers_reading_would_refuse(call, runs, tmp_path, field, value, monkeypatch):
+    monkeypatch.setattr("trocr_gsa.checkpoints.adapter_config.SECONDS", 1)
+    folder = tmp_path / "runs"
+    shutil.copytree(runs, folder)
+    path = folder / "fr" / "best" / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    result = call("adapters", folder, "--json")
+    assert result.exit_code == 1
+    assert [adapter["path"] for adapter in json.loads(result.stdout)] == [str(folder / "de" / "best")]
+    assert f"`{field}`" in result.stderr
+    assert str(path.parent) in result.stderr
+
+
 @pytest.mark.parametrize("how", BREAK)
 def test_a_broken_adapter_is_named_and_the_others_are_listed(call, runs, tmp_path, how):
     folder = tmp_path / "runs"

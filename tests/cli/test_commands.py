@@ -59,6 +59,31 @@ def test_evaluate_leaves_out_what_cannot_be_read_and_says_so(call, lines):
     assert "left out" not in result.stdout
 
 
+@pytest.mark.parametrize("bad_first", [True, False])
+@pytest.mark.parametrize("problem", ["missing", "no list", "too long", "no pictures"])
+def test_evaluate_measures_the_sources_beside_a_bad_one(call, lines, tmp_path, problem, bad_first):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    if problem == "missing":
+        bad.rmdir()
+    elif problem != "no list":
+        (bad / "a.gt.txt").write_text("a")
+        draw_line("x", 2000).save(bad / "a.png") if problem == "too long" else (bad / "a.png").write_bytes(b"none")
+    sources = [bad, lines] if bad_first else [lines, bad]
+    result = call("evaluate", *sources, "--angles", "0", "--json", tmp_path / "numbers.json")
+    assert result.exit_code == 1
+    assert [row["lines"] for row in json.loads((tmp_path / "numbers.json").read_text())["rows"]] == [3]
+    (message,) = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
+    assert str(bad) in message
+
+
+def test_evaluate_of_nothing_but_bad_sources_is_an_error(call, tmp_path):
+    result = call("evaluate", tmp_path / "one", tmp_path / "two")
+    assert result.exit_code == 2
+    assert str(tmp_path / "one") in result.stderr
+    assert str(tmp_path / "two") in result.stderr
+
+
 def test_evaluate_reads_as_many_lines_as_asked_for(call, lines, tmp_path):
     call("evaluate", lines, "--angles", "0", "--lines", "2", "--json", tmp_path / "numbers.json")
     assert json.loads((tmp_path / "numbers.json").read_text())["rows"][0]["lines"] == 2
@@ -67,7 +92,6 @@ def test_evaluate_reads_as_many_lines_as_asked_for(call, lines, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["/nowhere"], "/nowhere"),
         (["--angles", "ninety"], "`--angles`"),
         (["--text-column", "words"], "words"),
         (["--json", "/nowhere/x.json"], "`--json`"),

@@ -77,8 +77,8 @@ def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
     [
         ("[" * 100_000, "is nested too deep"),
         ('{"file_name": ' + "[" * 50_000, "is nested too deep"),
-        ('{"file_name": "1.png", "text": ["a"]}', "`text` must be a text, found ['a']"),
-        ('{"file_name": "1.png", "text": true}', "`text` must be a text, found True"),
+        ('{"file_name": "1.png", "text": ["a"]}', "`text` must be a text, found a list. Write one text in quotes."),
+        ('{"file_name": "1.png", "text": true}', "`text` must be a text, found true"),
         ('{"file_name": "1.png", "text": NaN}', "NaN is neither a text"),
         ('{"file_name": {"a": 1}, "text": "a"}', "`file_name` must be a text"),
         ('{"file_name": "1.png", "text": "a", "document": ["x", {"a": 1}]}', "`document` must be a text"),

@@ -214,17 +214,29 @@ def test_a_word_with_a_letter_of_two_code_points_has_no_glyphs_in_alto(tmp_path)
 
 def test_hocr_has_a_word_for_every_word(tmp_path):
     page = page_of(tmp_path, page_xml(page_line(1, LINES[0]) + page_line(2, LINES[1])))
-    readings = [line_of(word("ein", 10.4), word("<Wort>", 60, with_characters=False)), Line("ganz", 0.5, 0.0)]
+    readings = [line_of(word("ein", 10.4), word("<Wort>", 60, with_characters=False)), line_of(word("ganz", 10))]
     html = etree.fromstring(FORMATS["hocr"].write_page(page, readings))
     one, two = html.findall(".//{*}span[@class='ocr_line']")
-    assert ("".join(one.itertext()).strip(), two.text) == ("ein <Wort>", "ganz")
+    assert ("".join(one.itertext()), "".join(two.itertext())) == ("ein <Wort>", "ganz")
     first, second = one.findall("{*}span[@class='ocrx_word']")
     assert first.get("title") == "bbox 10 20 41 40; x_wconf 87.6543"
     assert ["".join(each.itertext()) for each in first.findall("{*}span[@class='ocrx_cinfo']")] == list("ein")
     assert (second.text, len(second)) == ("<Wort>", 0)
-    assert len({each.get("id") for each in html.findall(".//{*}span[@id]")}) == 4
+    assert len({each.get("id") for each in html.findall(".//{*}span[@id]")}) == 5
     (capabilities,) = html.findall(".//{*}meta[@name='ocr-capabilities']")
     assert capabilities.get("content").endswith(" ocrx_word ocrx_cinfo")
+
+
+def test_a_line_whose_words_have_no_places_is_one_word_in_hocr(tmp_path):
+    page = page_of(tmp_path, page_xml(page_line(1, LINES[0]) + page_line(2, LINES[1])))
+    html = etree.fromstring(FORMATS["hocr"].write_page(page, [Line("ganze Zeile", 0.5, 0.0), Line("", 0.0, 0.0)]))
+    written, empty = html.findall(".//{*}span[@class='ocr_line']")
+    (one,) = written.findall("{*}span[@class='ocrx_word']")
+    assert one.text == "ganze Zeile"
+    assert one.get("title") == written.get("title")
+    assert len(empty) == 0
+    (capabilities,) = html.findall(".//{*}meta[@name='ocr-capabilities']")
+    assert capabilities.get("content").endswith(" ocrx_word")
 
 
 @pytest.fixture
@@ -257,6 +269,18 @@ def test_the_command_writes_words_and_characters_on_request(with_ctc, pages, tmp
         for row in rows:
             assert [each["text"] for each in row["words"]] == " ".join(row["text"].split()).split()
             assert all(("characters" in each) == (option == "--characters") for each in row["words"])
+
+
+@pytest.mark.parametrize("options", [(), ("--words",), ("--characters",)])
+def test_hocr_has_words_without_being_asked(with_ctc, pages, tmp_path, options):
+    asked = ("--format", "hocr", "--output-dir", tmp_path / "out", "--beams", 0, *options)
+    assert with_ctc("read", pages, *asked).exit_code == 0
+    html = etree.fromstring((tmp_path / "out" / "0001.hocr").read_bytes())
+    for line in html.findall(".//{*}span[@class='ocr_line']"):
+        words = ["".join(word.itertext()) for word in line.findall("{*}span[@class='ocrx_word']")]
+        assert words == "".join(line.itertext()).split()
+    assert html.findall(".//{*}span[@class='ocrx_word']")
+    assert bool(html.findall(".//{*}span[@class='ocrx_cinfo']")) == ("--characters" in options)
 
 
 def test_nothing_is_said_of_words_unless_it_is_asked(with_ctc, pages):

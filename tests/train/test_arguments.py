@@ -155,7 +155,7 @@ def test_a_slash_behind_a_folder_makes_no_difference():
         ("architecture: [a]", "`architecture` must hold"),
         ("method: full\narchitecture: {1: x}", "`1` is not a known key"),
         ("encoder_hidden_size: [1]", "`encoder_hidden_size` must be a number"),
-        ("a: &a [x]\nb: [*a, *a]", "`b` must be a word, a number, or a list of these, got one inside another"),
+        ("a: &a [x]\nb: [*a, *a]", "got one inside another. Write `key: value`, or `key: [one, another]`."),
         ("a: &a {x: *a}", "one inside another"),
         ("a: &a [*a]", "one inside another"),
         ("max_steps: .inf", "`max_steps`: cannot read"),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trocr_gsa.data.names import shown
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 from trocr_gsa.model.weight_files import (
     find_file,
@@ -78,6 +79,24 @@ class AdapterFiles:
         weights = load_file(file)
         refuse_not_finite(weights.items(), file, "adapter")
         return cls(source, config, weights, Results.read(source))
+
+    def check_layers(self) -> None:
+        """Check that the configuration names layers that have weights here; this needs no model.
+
+        The weights are named after the layers: base_model.model.encoder.layers.0.….q_proj.lora_A.weight.
+
+        Raises:
+            ValueError: if it does not, or a regular expression cannot be used.
+        """
+        parts = [name.removeprefix("base_model.model.").split(".") for name in self.weights]
+        names = {".".join(each[:count]) for each in parts for count in range(1, len(each))}
+        confined(self.config, self.source, sorted(names))
+        for word in getattr(self.config, "modules_to_save", None) or ():
+            if not any(f".{word}." in name and ".lora_" not in name for name in self.weights):
+                raise ValueError(
+                    f"`adapter`: {self.source} lacks weights that its configuration names: {shown(word)} in "
+                    "`modules_to_save`. Correct the field, or fetch the folder again."
+                )
 
     def put_into(self, model: TrOCRGSAModel | PeftModel, name: str) -> PeftModel:
         """Add the adapter to the layers of a model, in addition to others if there are any.

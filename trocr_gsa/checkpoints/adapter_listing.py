@@ -61,6 +61,7 @@ def list_adapters(
     for path in paths:
         try:
             files = AdapterFiles.read(str(path))
+            files.check_layers()
         except ValueError as error:
             problems.append(" ".join(str(error).split()))
         else:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -85,22 +85,25 @@ def evaluate(
     options.check_parent("--json", json_file)
     options.check_parent("--report", report)
     named = {writable(without_slash(source)): source for source in sources}
-    opened = {name: open_source(source, split, image_column, text_column) for name, source in named.items()}
+    opened, problems = open_all(named, lambda source: open_source(source, split, image_column, text_column))
     for source, dataset in opened.items():
         report_notes(f"{source}: {note}" for note in dataset.notes)
     reader = LineReader.from_pretrained(model, adapters, device, trust_remote_code=trust_remote_code)
     samples: dict[str, list[LineSample]] = {}
-    problems: list[str] = []
     for source, dataset in opened.items():
-        samples[source], unusable = readable_lines(dataset, lines, reader.processor.image_processor)
+        readable, unusable = readable_lines(dataset, lines, reader.processor.image_processor)
         problems += [f"{source}: {problem}" for problem in unusable]
+        if readable:
+            samples[source] = readable
+    if not samples:
+        raise ValueError(f"`sources` have no line that can be read. First problem: {problems[0]}")
     measured: dict[str | None, list[SummaryRow]] = {}
     readings: dict[str | None, list[SetReading]] = {}
     total = sum(map(len, samples.values())) * len(turns) * (1 + len(reader.adapters))
     with interruptible("nothing is kept. --lines N evaluates fewer lines."), progress("reading", total) as meter:
         for name, each in readers(reader):
             measured[name], readings[name] = [], []
-            for source in opened:
+            for source in samples:
                 settings_of = (samples[source], turns, beams, translation, normalize, meter.advance)
                 found = list(evaluate(each.model, each.processor, source, *settings_of))
                 measured[name] += [row for row, _ in found]
@@ -117,6 +120,26 @@ def evaluate(
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)
+
+
+def open_all(
+    named: Mapping[str, str], open_one: "Callable[[str], LineDataset]"
+) -> "tuple[dict[str, LineDataset], list[str]]":
+    """Open sources by their names; return those that can be opened, and a message for each of the others.
+
+    Raises:
+        ValueError: if none can be opened.
+    """
+    opened: dict[str, LineDataset] = {}
+    problems: list[str] = []
+    for name, source in named.items():
+        try:
+            opened[name] = open_one(source)
+        except (ValueError, OSError) as error:
+            problems.append(" ".join(str(error).split()))
+    if not opened:
+        raise ValueError("; ".join(problems))
+    return opened, problems
 
 
 def readers(reader: "LineReader") -> "Iterator[tuple[str | None, LineReader]]":

@@ -101,7 +101,11 @@ def read(
     ] = 0,
     queue_dir: Annotated[Path, typer.Option(help="Folder for --queue.", file_okay=False)] = Path("queue"),
     words: Annotated[
-        bool, typer.Option("--words", help="Write the position of each word, in jsonl and in the formats for pages.")
+        bool,
+        typer.Option(
+            "--words",
+            help="Write the position of each word, in jsonl and in the formats for pages; hocr and pdf always have it.",
+        ),
     ] = False,
     characters: Annotated[
         bool, typer.Option("--characters", help="Write the position of each word and of each of its characters.")

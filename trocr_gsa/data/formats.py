@@ -275,7 +275,9 @@ def _join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:
     join_tei(parts, stream)
 
 
-def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None) -> OutputFormat:
+def _page_format(
+    name: str, summary: str, suffix: str, write_page: WritePage, kind: str | None = None, wants_words: bool = False
+) -> OutputFormat:
     """Return a format with one file per page, which includes words; PAGE alone has room for other texts of a line."""
     made = OutputFormat(
         name,
@@ -286,6 +288,7 @@ def _page_format(name: str, summary: str, suffix: str, write_page: WritePage, ki
         is_appendable=False,
         has_words=True,
         has_alternatives=kind == "PAGE",
+        wants_words=wants_words,
     )
     return replace(made, with_texts_of=lambda adapters: made) if kind == "PAGE" else made
 
@@ -304,7 +307,7 @@ FORMATS = {
         row_format("csv", "the same as a table", ".csv", _csv_row, _csv),
         _page_format("page", "PAGE files, filled in", ".xml", _write_page_xml, kind="PAGE"),
         _page_format("alto", "ALTO files, filled in", ".xml", _write_alto, kind="ALTO"),
-        _page_format("hocr", "an hOCR file for each page", ".hocr", _write_hocr),
+        _page_format("hocr", "an hOCR file for each page, with its words", ".hocr", _write_hocr, wants_words=True),
         OutputFormat(
             "tei",
             "the pages as TEI, with a facsimile",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,6 +85,15 @@ def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
     return StoredLines(records, FilePictures(), problems, str(path.parent))
 
 
+def in_words(value: Any) -> str:
+    """Describe a value of a row for a message, without the notation of Python."""
+    for kind, name in ((dict, "an object"), (list, "a list"), (bytes, "bytes")):
+        if isinstance(value, kind):
+            return name
+    is_json = value is None or isinstance(value, bool | str)
+    return shown(json.dumps(value, ensure_ascii=False, allow_nan=False) if is_json else str(value))
+
+
 class _PictureProblem(Exception):
     """A row whose image does not exist; the message begins with the image's name."""
 
@@ -102,7 +110,7 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, Callable[[], dict
 def _json_object(row: str) -> dict[str, Any]:
     fields = json.loads(usable(row), parse_float=str, parse_int=str, parse_constant=_refuse_constant)
     if not isinstance(fields, dict):
-        raise ValueError(f'expected an object such as {{"file_name": …, "text": …}}, found {reprlib.repr(fields)}.')
+        raise ValueError(f'expected an object such as {{"file_name": …, "text": …}}, found {in_words(fields)}.')
     return fields
 
 
@@ -181,7 +189,7 @@ def _word(fields: dict[str, Any], column: str, required: bool = True) -> str | N
     value = fields[column] if required else fields.get(column)
     if value is None or isinstance(value, str):
         return value
-    raise ValueError(f"`{column}` must be a text, found {reprlib.repr(value)}.")
+    raise ValueError(f"`{column}` must be a text, found {in_words(value)}. Write one text in quotes.")
 
 
 def _degrees(value: Any) -> float:
@@ -190,7 +198,7 @@ def _degrees(value: Any) -> float:
     with suppress(ValueError):
         if isinstance(value, str) and math.isfinite(float(value)):
             return float(value)
-    raise ValueError(f"`angle` must be degrees, found {reprlib.repr(value)}.")
+    raise ValueError(f"`angle` must be degrees, found {in_words(value)}.")
 
 
 def _what_is_wrong(error: Exception) -> str:

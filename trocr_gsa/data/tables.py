@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .images import ImageSource
-from .lists import MAX_ROWS, Columns
+from .lists import MAX_ROWS, Columns, in_words
 from .names import FolderNames, shown, writable
 from .stored import ParquetPictures, Record, StoredLines, embedded
 
@@ -99,15 +99,32 @@ def open_hub(spec: str, split: str, columns: Columns) -> StoredLines:
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
+    is_here = os.path.isdir(spec)
     try:
-        loaded = datasets.load_dataset(spec, split=split)
+        with _without_bar(is_here):
+            loaded = datasets.load_dataset(spec, split=split)
     except Exception as error:  # the network, the Hub and every builder raise errors of their own types
-        is_here = os.path.isdir(spec)
         missing = f"{spec} could not" if is_here else f"there is no folder {shown(spec)} here, and the name could not"
         is_wrapped = isinstance(error, DatasetGenerationError)  # its own message says nothing about the cause
-        what = _first_line((is_wrapped and error.__cause__) or error)
-        raise ValueError(f"`source`: {missing} be loaded as a dataset (split {split!r}): {what}") from error
+        what = _first_line((is_wrapped and error.__cause__) or error).rstrip(".")
+        remedy = " Give one of its .parquet files." if is_here else ""
+        raise ValueError(f"`source`: {missing} be loaded as a dataset (split {split!r}): {what}.{remedy}") from error
     return _open_table(loaded, columns, spec, FolderNames(*_picture_folders(spec)))
+
+
+@contextmanager
+def _without_bar(is_here: bool) -> Iterator[None]:
+    """Context manager in which `datasets` draws no progress bar for a folder, which takes it a moment."""
+    import datasets
+
+    is_drawn = is_here and not datasets.are_progress_bars_disabled()
+    if is_drawn:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if is_drawn:
+            datasets.enable_progress_bars()
 
 
 def _picture_folders(spec: str) -> list[Path]:
@@ -197,7 +214,7 @@ def _word(fields: Mapping[str, Any], column: str) -> str | None:
         return str(value)
     if isinstance(value, Exception):
         raise ValueError(f"`{column}` cannot be read ({value}). Store it as a string in UTF-8.")
-    raise ValueError(f"`{column}` must be a text, found {reprlib.repr(value)}. Store it as a string.")
+    raise ValueError(f"`{column}` must be a text, found {in_words(value)}. Store it as a string.")
 
 
 def _degrees(value: Any) -> float:
@@ -205,4 +222,4 @@ def _degrees(value: Any) -> float:
         return 0.0
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    raise ValueError(f"`angle` must be degrees, found {reprlib.repr(value)}.")
+    raise ValueError(f"`angle` must be degrees, found {in_words(value)}.")

@@ -118,7 +118,7 @@ def read_mapping(content: str, is_text_key: Callable[[str], bool]) -> dict[str, 
     try:
         root = yaml.compose(content, Loader=_Loader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"is not valid YAML: {_reason(error)}") from error
+        raise ValueError(f"is not valid YAML: {_reason(error)}. Write lines of the form `key: value`.") from error
     if not isinstance(root, yaml.MappingNode):
         raise ValueError(f"must hold `key: value` lines, got {'nothing' if root is None else f'a {root.id}'}.")
     return _mapping(root, is_text_key, nested=True)
@@ -152,7 +152,10 @@ def _value(key: str, node: yaml.Node, as_text: bool) -> Any:
         return _scalar(key, node, as_text)
     if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
         return [_scalar(key, item, as_text) for item in node.value]
-    raise ValueError(f"`{shown(key)}` must be a word, a number, or a list of these, got one inside another.")
+    raise ValueError(
+        f"`{shown(key)}` must be a word, a number, or a list of these, got one inside another. Write `key: value`, or "
+        "`key: [one, another]`."
+    )
 
 
 def _scalar(key: str, node: yaml.ScalarNode, as_text: bool) -> Any:

@@ -1,6 +1,7 @@
 """Writes a page as hOCR 1.2: one ocr_line per line, with its box, confidence and orientation.
 
-If the reader gives word positions, a line has an ocrx_word per word, and a word has an ocrx_cinfo per character.
+A line has an ocrx_word per word, and a word has an ocrx_cinfo per character, if the reader gives their positions. If it
+does not, the whole text is one ocrx_word: programs such as hocr-pdf look at nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..names import writable
 from ..numbers import DIGITS
 from ..provenance import SOFTWARE, Provenance
 from ..words import Word
-from .page import Page
+from .page import Page, PageLine
 from .xml_files import append_child, html_bytes, new_html
 
 CAPABILITIES = "ocr_page ocr_carea ocr_line ocrp_wconf"
@@ -49,24 +50,30 @@ def write_hocr(page: Page, lines_read: Sequence[Line | None], made: Provenance |
             if read.orientation:
                 title += f"; textangle {read.orientation:g}"
             span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
-            if read.words:
-                _add_words(span, read.words, f"word_1_{number}")
-            else:
-                span.text = read.text
+            span.text = ""  # so that the file's indentation does not come between the characters of a word
+            _add_words(span, read.words or _whole(line, read), f"word_1_{number}")
     return html_bytes(html)
 
 
 def _capabilities(lines_read: Sequence[Line | None]) -> str:
     words = [word for read in lines_read if read is not None for word in read.words or ()]
-    more = [WITH_WORDS] * bool(words) + [WITH_CHARACTERS] * any(word.characters for word in words)
+    has_text = any(read is not None and read.text for read in lines_read)
+    more = [WITH_WORDS] * has_text + [WITH_CHARACTERS] * any(word.characters for word in words)
     return " ".join([CAPABILITIES, *more])
+
+
+def _whole(line: PageLine, read: Line) -> tuple[Word, ...]:
+    """Return the text of a line as one word over the whole line; no word if there is no text."""
+    if not read.text or line.polygon is None:
+        return ()
+    return (Word(read.text, read.confidence, tuple((x, y) for x, y in line.polygon.tolist())),)
 
 
 def _add_words(line: Any, words: Sequence[Word], name: str) -> None:
     """Add the words of a line, separated by spaces."""
     for number, word in enumerate(words, 1):
         title = f"{_box(np.array(word.polygon))}; x_wconf {_per_cent(word.confidence)}"
-        span = _add(line, "span", **{"class": "ocrx_word", "id": f"{name}_{number}", "title": title})
+        span = _add(line, "span", **{"class": WITH_WORDS, "id": f"{name}_{number}", "title": title})
         span.tail = " " if number < len(words) else None
         if not word.characters:
             span.text = word.text
