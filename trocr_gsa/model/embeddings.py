@@ -18,6 +18,7 @@ from .groups import PointGroup
 from .patches import see_from_pose, see_from_poses, with_margin
 
 CONVOLUTIONS = 3
+PATCHES_ON_CPU = 128  # that are convolved at once: the memory that they need is small enough to be used again
 
 
 class ConvPatchEmbedding(nn.Module):
@@ -47,10 +48,18 @@ class ConvPatchEmbedding(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches (…, channel · w · w) as (…, hidden)."""
-        pixels = patches.flatten(0, -2).unflatten(-1, (self.num_channels, self.side, self.side))
+        pixels = patches.flatten(0, -2)
+        in_parts = pixels.device.type == "cpu" and not torch.compiler.is_compiling()
+        parts = pixels.split(PATCHES_ON_CPU) if in_parts else (pixels,)
+        return torch.cat([self._embed(part) for part in parts]).unflatten(0, patches.shape[:-1])
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        # channels last in memory: on a CPU, this takes a fifth less time. One channel needs a copy for it.
+        pixels = pixels.unflatten(-1, (self.num_channels, self.side**2)).mT.clone(memory_format=torch.contiguous_format)
+        pixels = pixels.view(-1, self.side, self.side, self.num_channels).movedim(-1, 1)
         for convolution in self.convolutions:
             pixels = self.activation_fn(convolution(pixels))
-        return self.dense(pixels.flatten(1)).unflatten(0, patches.shape[:-1])
+        return self.dense(pixels.flatten(1))
 
     def reset_convolutions(self) -> None:
         """Initialise the kernels so that the size of the activations stays the same (He et al. 2015)."""

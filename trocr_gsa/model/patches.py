@@ -146,7 +146,8 @@ def see_from_poses(patches: Tensor, group: PointGroup, patch_size: int) -> Tenso
     pixels = patches.unflatten(-1, (-1, patch_size * patch_size))
     if group.is_exact:
         index = _pixel_permutation(group, patch_size).to(patches.device)
-        seen = pixels[..., index].movedim(-2, 1)  # (batch, position, channel, pose, pixel) -> pose second
+        pixels = pixels[:, None].expand(-1, group.order, -1, -1, -1)
+        seen = pixels.gather(-1, index[None, :, None, None].expand_as(pixels))
     else:
         seen = torch.einsum("bncx,pyx->bpncy", pixels, _pixel_interpolation(group, patch_size).to(patches))
     return seen.flatten(-2)
