@@ -93,6 +93,13 @@ def test_evaluate_reads_as_many_lines_as_asked_for(call, lines, tmp_path):
     ("words", "complaint"),
     [
         (["--angles", "ninety"], "`--angles`"),
+        (["--angles", "nan"], "`--angles`"),
+        (["--angles", "0,inf"], "`--angles`"),
+        (["--split", "/"], "`split` must be a name"),
+        (["--split", ".."], "`split` must be a name"),
+        (["--split", ""], "`split` must be a name"),
+        (["--split", "../other"], "`split` must be a name"),
+        (["--device", "meta"], "`device` meta is not available here"),
         (["--text-column", "words"], "words"),
         (["--json", "/nowhere/x.json"], "`--json`"),
     ],

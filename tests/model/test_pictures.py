@@ -69,6 +69,16 @@ def test_levels_on_no_known_scale_are_refused_with_what_was_found(levels, found,
         load_image(array, "line")
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64])
+def test_integers_of_0_and_1_may_be_a_mask_and_are_refused(kind):
+    mask = (GREY > 128).astype(kind)
+    for array in (mask, torch.tensor(mask), np.dstack([mask] * 3)):
+        with pytest.raises(PictureError, match=r"^line: integers of 0 and 1 may be a mask, which has the type bool"):
+            as_picture(array, "line")
+    assert as_picture(np.zeros_like(mask), "line").getextrema() == (0, 0)
+    assert as_picture(mask.astype(bool), "line").getextrema() == (0, 255)
+
+
 def test_floats_may_leave_their_range_by_rounding():
     rounded = GREY / 255 * (1 + 1e-6) - 1e-7
     np.testing.assert_array_equal(np.asarray(as_picture(rounded, "x")), GREY)

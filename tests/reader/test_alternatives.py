@@ -80,7 +80,7 @@ def test_each_line_s_alternatives_are_those_of_its_adapter(tmp_path):
 
 @pytest.mark.parametrize("count", [-1, 101])
 def test_a_number_out_of_range_is_refused(searching, count):
-    with pytest.raises(ValueError, match=r"`alternatives` must lie in 0 … 100"):
+    with pytest.raises(ValueError, match=r"`alternatives` must be a whole number in 0 … 100"):
         searching.read([draw_line("a")], alternatives=count)
 
 

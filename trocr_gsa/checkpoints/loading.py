@@ -83,7 +83,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        torch.empty(1, device=place).item()  # not on "meta", which has no numbers
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
         raise ValueError(f"`device` {device} is not available here. Use cpu, or leave it out.") from error
     return place

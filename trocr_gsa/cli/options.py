@@ -1,5 +1,6 @@
 """Options that several commands share, and the parsing of their values."""
 
+import math
 import os
 import re
 import tempfile
@@ -23,7 +24,9 @@ Adapters = Annotated[
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …", show_default="cuda if available")]
 Beams = Annotated[
     int,
-    typer.Option(min=0, help="Beams of the beam search; 1 is greedy; 0 uses the CTC head alone, which is faster."),
+    typer.Option(
+        min=0, max=100, help="Beams of the beam search; 1 is greedy; 0 uses the CTC head alone, which is faster."
+    ),
 ]
 TrustRemoteCode = Annotated[
     bool,
@@ -73,12 +76,15 @@ def parse_angles(words: str) -> list[float]:
     """Parse degrees separated by commas.
 
     Raises:
-        ValueError: if one is not a number.
+        ValueError: if one is not a finite number.
     """
     try:
-        return [float(word) for word in words.split(",")]
+        angles = [float(word) for word in words.split(",")]
     except ValueError:
-        raise ValueError(f"`--angles` must be degrees such as 0,90,180,270, got {words}.") from None
+        angles = []
+    if not angles or not all(map(math.isfinite, angles)):
+        raise ValueError(f"`--angles` must be degrees such as 0,90,180,270, got {words}.")
+    return angles
 
 
 def parse_adapters(words: Sequence[str] | None) -> str | dict[str, str] | None:

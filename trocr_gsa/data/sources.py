@@ -114,8 +114,14 @@ def _open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
 
 
 def _split_folder(root: Path, split: str) -> Path:
-    """Return the folder of the split, or `root` if there are no splits."""
-    if (root / split).is_dir():
+    """Return the folder of the split, or `root` if there are no splits.
+
+    Raises:
+        ValueError: if `split` is not a name, but a path that may lead outside of the folder, or there are only others.
+    """
+    if split in ("", "..") or Path(split).name != split:
+        raise ValueError(f"`split` must be a name such as {', '.join(SPLITS)}, got {shown(repr(split))}.")
+    if os.path.isdir(root / split):  # False for names that are too long, where Path.is_dir raises an error
         return root / split
     splits = [name for name in SPLITS if (root / name).is_dir()]
     if splits:

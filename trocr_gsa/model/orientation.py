@@ -29,7 +29,7 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
     for angle, probability in orientation.items():
         try:
             prior[group.element(angle)] += probability
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"`orientation` must name angles of {group.name} in degrees, {group.angles[: group.num_rotations]}, "
                 f"each with a probability, got {angle!r}: {probability!r}."

@@ -30,6 +30,7 @@ def as_picture(image: Any, name: str, data_format: str | None = None) -> Image.I
     Args:
         image: a Pillow image of any mode, or an array or tensor (height, width), (height, width, 1, 3 or 4) or
             (1, 3 or 4, height, width), of bool, integers in [0, 255] or [0, 65535], or floats in [0, 1] or [0, 255].
+            Integers of 0 and 1 alone are refused.
         name: name of the image in error messages.
         data_format: "channels_first" or "channels_last" for an array with channels; None: last, unless the shape fits
             only the first.
@@ -116,6 +117,8 @@ def _from_array(image: Any, name: str, data_format: str | None) -> Image.Image:
         raise _no_picture(name, found)
     if not array.size:
         raise _too_small(name, array.shape[1], array.shape[0])
+    if array.dtype.kind in "iu" and array.max() == 1:  # a mask, or a picture that is almost black
+        raise _unknown_scale(name, "integers of 0 and 1 may be a mask, which has the type bool")
     pixels = array if array.dtype == np.uint8 else _as_bytes(array, _white(array, name))
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels))
 

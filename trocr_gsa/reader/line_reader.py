@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, groupby
+from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Self, cast
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 BATCH_PATCHES, BATCH_PATCHES_ON_CPU = 8192, 4096  # of a batch, including padding
 BATCH_PIXELS = 32_000_000  # of a batch of decoded images
 LARGE, _one_large = 8_000_000, Lock()  # pixels; larger images are decoded one at a time, to limit the memory
-MOST_ALTERNATIVES = 100  # the memory of a beam search grows with its width
+MOST_BEAMS = 100  # the memory of a beam search grows with its width
 OF_CTC_HEAD = 0.5  # factor of `empty_paper_confidence` for the CTC head alone, whose confidence is lower
 
 
@@ -225,10 +226,9 @@ class LineReader:
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
         if not isinstance(images, Iterable):
             raise ValueError(f"`images` must be a list of pictures, got a {type(images).__name__}.")
-        if num_beams < 0 or batch_size < 1:
-            raise ValueError(f"`num_beams` must be at least 0, `batch_size` 1, got {num_beams} and {batch_size}.")
-        if not 0 <= alternatives <= MOST_ALTERNATIVES:
-            raise ValueError(f"`alternatives` must lie in 0 … {MOST_ALTERNATIVES}, got {alternatives}.")
+        _check_count("num_beams", num_beams, 0, MOST_BEAMS)
+        _check_count("alternatives", alternatives, 0, MOST_BEAMS)
+        _check_count("batch_size", batch_size, 1, sys.maxsize)
         images = list(images)
         names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
@@ -430,6 +430,12 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
     problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
     error = ImageError(f"{source}: {problem}. Read it with fp32, or load another model or adapter.")
     return Line.failed(source, error)
+
+
+def _check_count(name: str, value: object, low: int, high: int) -> None:
+    """Raise ValueError if an argument is not a whole number in a range."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+        raise ValueError(f"`{name}` must be a whole number in {low} … {high}, got {value!r}.")
 
 
 def _empty(source: str, with_words: bool, also: Sequence[str]) -> Line:
