@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from tiny_models import LAYERS, as_set, difference, encoder_config, noise, vivid
+from tiny_models import EXACT_GROUPS, LAYERS, as_set, difference, encoder_config, noise, vivid
 from transformers import AutoModelForImageClassification
 
 from trocr_gsa import GSANetForImageClassification, GSANetModel, PointGroup
 from trocr_gsa.equivariance import equivariance_error
+from trocr_gsa.model import embeddings
 
 CLASSES = 5
 
@@ -21,6 +22,22 @@ def tiny_classifier(**changes) -> GSANetForImageClassification:
 def test_turning_a_picture_leaves_its_logits_alone(name, pose_sum, pose_layers):
     model = tiny_classifier(group=name, pose_sum=pose_sum, pose_layers=pose_layers)
     assert equivariance_error(lambda x: model(x).logits, model.gsa_net.group, noise(2, 5, batch=2)) < 1e-11
+
+
+OVERLAPPING = {"patch_embedding": "single_conv", "patch_margin": 3, "pose_layers": LAYERS}
+
+
+@pytest.mark.parametrize("name", EXACT_GROUPS)
+def test_overlapping_windows_for_every_pose_leave_the_logits_alone(name):
+    model = tiny_classifier(group=name, **OVERLAPPING)
+    assert equivariance_error(lambda x: model(x).logits, model.gsa_net.group, noise(3, 4, batch=2)) < 1e-11
+
+
+def test_windows_that_are_not_rotated_back_change_them(monkeypatch):
+    """The control."""
+    monkeypatch.setattr(embeddings, "see_from_poses", lambda patches, group, _: patches[:, None].repeat(1, 4, 1, 1))
+    model = tiny_classifier(group="C4", **OVERLAPPING)
+    assert equivariance_error(lambda x: model(x).logits, model.gsa_net.group, noise(3, 4)) > 1e-3
 
 
 @pytest.mark.parametrize(("name", "turned_by"), [("C1", "C4"), ("C2", "C4"), ("C4", "D4")])

@@ -17,6 +17,7 @@ KINDS = [
     {"absolute_position": "none"},
     {"patch_embedding": "mlp", "patch_margin": 2},
     {"patch_embedding": "conv", "patch_margin": 1},
+    {"patch_embedding": "single_conv", "patch_margin": 4},
 ]
 
 

@@ -18,7 +18,7 @@ COUNTS = (
     "patch_size",
     "num_channels",
 )
-PATCH_EMBEDDINGS = ("linear", "mlp", "conv")
+PATCH_EMBEDDINGS = ("linear", "mlp", "conv", "single_conv")
 CHOICES = {
     "hidden_act": tuple(ACT2FN),
     "pose_sum": POSE_SUMS,
@@ -46,8 +46,8 @@ class GSANetConfig(PreTrainedConfig):
         patch_size: side of a patch, pixels.
         patch_margin: pixels of the neighbouring patches that a patch's embedding sees on every side; 0: none. With a
             narrow pose stage, `patch_margin` and `patch_embedding` apply to the second embedding only.
-        patch_embedding: how pixels become a token: "linear" (as in a ViT), "mlp" (two layers) or "conv" (three
-            convolutions within the patch, then a linear layer).
+        patch_embedding: how pixels become a token: "linear" (as in a ViT), "mlp" (two layers), "conv" (three
+            convolutions within the patch, then a linear layer) or "single_conv" (one, with more channels).
         num_channels: 1 for grey images, 3 for colour.
         group: C1 C2 C4 D1 D2 D4 (exact), any other Cn or Dn up to n = 360 (approximate between quarter turns).
         pose_sum: "none", "query" or "encoding", see `GroupSelfAttention`.

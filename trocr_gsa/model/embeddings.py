@@ -19,6 +19,7 @@ from .patches import see_from_pose, see_from_poses, with_margin
 
 CONVOLUTIONS = 3
 PATCHES_ON_CPU = 128  # that are convolved at once: the memory that they need is small enough to be used again
+SINGLE_KERNEL = 5  # pixels
 
 
 class ConvPatchEmbedding(nn.Module):
@@ -67,12 +68,48 @@ class ConvPatchEmbedding(nn.Module):
             nn.init.kaiming_normal_(cast(Tensor, convolution.weight), nonlinearity="relu")
 
 
+class SingleConvPatchEmbedding(nn.Module):
+    """One convolution within a patch, then a linear layer: W · conv(patch).
+
+    The stride is half a patch. So with a margin, the windows of neighbouring patches overlap by whole strides, and the
+    two layers act as two convolutions of the image, of strides p/2 and p. For small images and narrow networks.
+
+    Args:
+        num_channels: of the image.
+        side: of the patch with its margin, pixels.
+        stride: of the convolution, pixels.
+        hidden_size: width of a token; the convolution has a quarter of it, and at least 8 channels.
+        hidden_act: activation after the convolution.
+    """
+
+    def __init__(self, num_channels: int, side: int, stride: int, hidden_size: int, hidden_act: str) -> None:
+        super().__init__()
+        self.num_channels, self.side = num_channels, side
+        channels, kernel = max(8, hidden_size // 4), min(SINGLE_KERNEL, side)
+        self.convolution = nn.Conv2d(num_channels, channels, kernel, stride)
+        self.activation_fn = ACT2FN[hidden_act]
+        self.dense = nn.Linear(channels * ((side - kernel) // stride + 1) ** 2, hidden_size)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches (…, channel · w · w) as (…, hidden)."""
+        pixels = patches.flatten(0, -2).unflatten(-1, (self.num_channels, self.side, self.side))
+        return self.dense(self.activation_fn(self.convolution(pixels)).flatten(1)).unflatten(0, patches.shape[:-1])
+
+    def reset_convolutions(self) -> None:
+        """Initialise the kernels as `ConvPatchEmbedding` does, and let the linear layer keep the size of its input."""
+        nn.init.kaiming_normal_(cast(Tensor, self.convolution.weight), nonlinearity="relu")
+        nn.init.normal_(cast(Tensor, self.dense.weight), std=self.dense.in_features**-0.5)
+
+
 def patch_embedding(config: GSANetConfig) -> nn.Module:
     """Return the module that embeds a patch with its margin at full width."""
     side, width = config.patch_size + 2 * config.patch_margin, config.hidden_size
     pixels = config.num_channels * side * side
     if config.patch_embedding == "conv":
         return ConvPatchEmbedding(config.num_channels, side, width, config.hidden_act)
+    if config.patch_embedding == "single_conv":
+        stride = max(1, config.patch_size // 2)
+        return SingleConvPatchEmbedding(config.num_channels, side, stride, width, config.hidden_act)
     if config.patch_embedding == "mlp":
         return nn.Sequential(nn.Linear(pixels, 2 * width), ACT2FN[config.hidden_act], nn.Linear(2 * width, width))
     return nn.Linear(pixels, width)

@@ -31,7 +31,7 @@ from .attention import (
 )
 from .attention_kernels import check_implementation
 from .configuration_gsa_net import GSANetConfig
-from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings
+from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings, SingleConvPatchEmbedding
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
 from .groups import PointGroup
 from .layers import GSANetLayer, GSANetPoseHead
@@ -101,7 +101,7 @@ class GSANetPreTrainedModel(PreTrainedModel):
             init.normal_(module.class_tokens, std=self.config.initializer_range)
         elif isinstance(module, HeadGate):
             init.zeros_(module.weight)
-        elif isinstance(module, ConvPatchEmbedding):
+        elif isinstance(module, ConvPatchEmbedding | SingleConvPatchEmbedding):
             module.reset_convolutions()
 
 
