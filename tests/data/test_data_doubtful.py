@@ -17,6 +17,12 @@ from trocr_gsa.data.doubtful import MAX_NAMED, doubtful_characters
         ("\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
         ("\x07", "U+0007"),
         ("\ud800", "U+D800"),
+        ("\ufffc", "U+FFFC OBJECT REPLACEMENT CHARACTER"),
+        ("\u3164", "U+3164 HANGUL FILLER"),
+        ("\u2800", "U+2800 BRAILLE PATTERN BLANK"),
+        ("\ufffe", "U+FFFE"),
+        ("\U0010ffff", "U+10FFFF"),
+        ("\ufdd0", "U+FDD0"),
     ],
 )
 def test_what_cannot_be_seen_or_was_lost_is_named_once(letter, called):
@@ -24,7 +30,9 @@ def test_what_cannot_be_seen_or_was_lost_is_named_once(letter, called):
     assert f"in 2 lines, the first of which is b: {called} (3). " in said
 
 
-@pytest.mark.parametrize("text", ["", "plain", "ſtürmiſch 漢 עברית", "a\u0364 \ue000", "🙂", "n\u0303", "½ ¬ ⸗ –"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "ſtürmiſch 漢 עברית", "a\u0364 \ue000", "🙂", "한 \u2801", "n\u0303", "½ ¬ ⸗ –"]
+)
 def test_letters_marks_and_private_signs_are_not_doubtful(text):
     assert doubtful_characters([("a", text)]) == []
 

@@ -78,6 +78,8 @@ def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
         ("[" * 100_000, "is nested too deep"),
         ('{"file_name": ' + "[" * 50_000, "is nested too deep"),
         ('{"file_name": "1.png", "text": ["a"]}', "`text` must be a text, found a list. Write one text in quotes."),
+        ('{"file_name": "1.png", "text": "a", "text": "b"}', "`text` is given twice. Remove one of them."),
+        ('{"file_name": "1.png", "text": "a", "x": {"y": 1, "y": 2}}', "`y` is given twice"),
         ('{"file_name": "1.png", "text": true}', "`text` must be a text, found true"),
         ('{"file_name": "1.png", "text": NaN}', "NaN is neither a text"),
         ('{"file_name": {"a": 1}, "text": "a"}', "`file_name` must be a text"),
@@ -130,6 +132,23 @@ def test_a_bad_row_of_a_table_is_named_and_the_rest_read(folder, name, row, comp
     assert lines.texts() == ["a", "b"]
     (problem,) = lines.problems
     assert complaint in problem
+
+
+@pytest.mark.parametrize("name", ["lines.csv", "lines.tsv"])
+@pytest.mark.parametrize(
+    ("heading", "twice"),
+    [("file_name,text,text", "text"), ("file_name,file_name,text", "file_name"), ("path,text,angle,angle", "angle")],
+)
+def test_a_heading_that_names_a_column_twice_is_refused(folder, name, heading, twice):
+    rows = f"{heading}\n0.png,{','.join('a' * heading.count(','))}\n"
+    (folder / name).write_text(rows if name == "lines.csv" else rows.replace(",", "\t"))
+    with pytest.raises(ValueError, match=f"the heading names {twice} twice"):
+        open_source(folder)
+
+
+def test_columns_that_are_not_read_may_have_the_same_name(folder):
+    (folder / "lines.csv").write_text("file_name,text,,\n0.png,a,x,y\n")
+    assert open_source(folder).texts() == ["a"]
 
 
 def test_a_csv_without_a_heading_and_two_tables_are_refused(folder):

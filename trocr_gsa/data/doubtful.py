@@ -1,8 +1,8 @@
 """Reports suspicious characters in transcriptions, with one message for a whole data set.
 
 A reader learns to write them, and an evaluation counts them. They are invisible (zero-width spaces, byte order marks,
-soft hyphens, direction marks, control characters) or stand for a lost character (U+FFFD). They are reported but not
-removed: some scripts need joiners, and only the owner of the texts knows.
+soft hyphens, direction marks, control characters, fillers) or stand for something lost (U+FFFD). They are reported but
+not removed: some scripts need joiners, and only the owner of the texts knows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-REPLACEMENT = "\ufffd"
+LOST = "\ufffc\ufffd"  # stand for an object, and for a character
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs by their category, but nothing is drawn
 INVISIBLE_CATEGORIES = ("Cf", "Cc", "Cs")  # Unicode categories: format, control, surrogate
 MAX_NAMED = 8  # different characters named in a message
 
@@ -25,7 +26,7 @@ def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
     counts: Counter[str] = Counter()
     first, holding = "", 0
     for name, text in lines:
-        if text.isprintable() and REPLACEMENT not in text:
+        if text.isprintable() and not any(letter in text for letter in LOST + BLANK):
             continue
         if found := [letter for letter in text if _is_doubtful(letter)]:
             counts.update(found)
@@ -42,11 +43,20 @@ def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
 
 def is_seen(text: str) -> bool:
     """Whether a text has any visible character."""
-    return any(not letter.isspace() and unicodedata.category(letter) not in INVISIBLE_CATEGORIES for letter in text)
+    return any(not letter.isspace() and not _is_invisible(letter) for letter in text)
 
 
 def _is_doubtful(letter: str) -> bool:
-    return letter == REPLACEMENT or unicodedata.category(letter) in INVISIBLE_CATEGORIES
+    return letter in LOST or _is_invisible(letter)
+
+
+def _is_invisible(letter: str) -> bool:
+    return letter in BLANK or unicodedata.category(letter) in INVISIBLE_CATEGORIES or _is_no_character(letter)
+
+
+def _is_no_character(letter: str) -> bool:
+    """Whether a code point is one of the 66 that Unicode reserves for internal use."""
+    return ord(letter) & 0xFFFE == 0xFFFE or "\ufdd0" <= letter <= "\ufdef"
 
 
 def _called(letter: str) -> str:

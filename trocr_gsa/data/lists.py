@@ -108,9 +108,19 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[int, Callable[[], dict
 
 
 def _json_object(row: str) -> dict[str, Any]:
-    fields = json.loads(usable(row), parse_float=str, parse_int=str, parse_constant=_refuse_constant)
+    constants = {"parse_float": str, "parse_int": str, "parse_constant": _refuse_constant}
+    fields = json.loads(usable(row), object_pairs_hook=_once_each, **constants)
     if not isinstance(fields, dict):
         raise ValueError(f'expected an object such as {{"file_name": …, "text": …}}, found {in_words(fields)}.')
+    return fields
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"`{shown(twice)}` is given twice. Remove one of them.")
     return fields
 
 
@@ -135,13 +145,21 @@ def _table_rows(
 
 
 def _headings(first: str, columns: Columns, suffix: str) -> tuple[str, list[str] | None]:
-    """Return the separator of the columns, and their names or None if the first row is not a heading."""
+    """Return the separator of the columns, and their names or None if the first row is not a heading.
+
+    Raises:
+        ValueError: if a column that is read has the name of another.
+    """
     for separator in "\t" if suffix == ".tsv" else ",;\t":
+        headings: list[str] = []
         with suppress(ValueError):  # it is not a heading; the error is raised when it is parsed as a row
             headings = [cell.strip() for cell in _cells(usable(first), separator)]
-            picture = next((name for name in (FILE_NAME, columns.image, *PICTURE_HEADINGS) if name in headings), None)
-            if columns.text in headings and picture is not None:
-                return separator, [FILE_NAME if name == picture else name for name in headings]
+        picture = next((name for name in (FILE_NAME, columns.image, *PICTURE_HEADINGS) if name in headings), None)
+        if columns.text in headings and picture is not None:
+            for name in (picture, columns.text, columns.document, "angle"):
+                if headings.count(name) > 1:
+                    raise ValueError(f"the heading names {name} twice. Rename one of the columns.")
+            return separator, [FILE_NAME if name == picture else name for name in headings]
     return "\t", None
 
 
