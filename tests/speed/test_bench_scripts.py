@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_checkpoint import draw_line
 
-from benchmarks import aims, cuda, finetuning, history, loading, reading, start
+from benchmarks import aims, cuda, finetuning, history, loading, reading, start, training_step
 from benchmarks.aims import Aim
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,17 @@ def test_reading_is_measured_beside_a_stock_reader(lines, tmp_path, monkeypatch)
     assert all(rows[name]["cer"] is not None for name in ours)
     assert all(rows[f"stock, {times}"]["cer"] is None for times in ("one orientation", "four orientations"))
     assert "stock, four orientations" in page.read_text()
+
+
+def test_every_part_of_a_training_step_is_measured_for_both_encoders(lines, tmp_path, monkeypatch):
+    page, out = page_for(tmp_path, "training_step", "training_step.py"), tmp_path / "step.json"
+    run(monkeypatch, training_step, lines, "--repeats", 1, "--page", page, "--json", out)
+    before, now = json.loads(out.read_text())["rows"]
+    assert before["encoder"] == training_step.BEFORE
+    for row in (before, now):
+        assert list(row["seconds_per_line"]) == list(training_step.PARTS)
+        assert row["lines_per_second"] == pytest.approx(1 / sum(row["seconds_per_line"].values()))
+    assert training_step.BEFORE in page.read_text()
 
 
 def test_a_stock_reader_of_any_orientation_reads_every_line_four_times(lines, monkeypatch):
