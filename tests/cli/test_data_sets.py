@@ -83,6 +83,37 @@ def test_a_mistyped_folder_is_told_before_a_model_is_loaded(call, lines, monkeyp
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["read", "PICTURE", "--output", "PICTURE"],
+        ["read", "LINES", "--output", "PICTURE"],
+        ["read", "LINES", "--output", "LINK"],
+        ["read", "PICTURE", "--output", "PICTURE", "--format", "jsonl", "--overwrite"],
+        ["read", "TABLE", "PICTURE", "--output", "TABLE"],
+        ["evaluate", "LINES", "--json", "PICTURE"],
+        ["evaluate", "TABLE", "--json", "TABLE"],
+        ["compile", "TABLE", "TABLE"],
+    ],
+)
+def test_an_output_never_replaces_an_input(call, lines, tmp_path, words):
+    table, link = tmp_path / "lines.parquet", tmp_path / "link.bin"
+    call("compile", lines, table)
+    link.symlink_to(lines / "one.png")
+    before = {path: path.read_bytes() for path in (lines / "one.png", table)}
+    names = {"PICTURE": lines / "one.png", "LINES": lines, "LINK": link, "TABLE": table}
+    result = call(*(names.get(word, word) for word in words))
+    assert result.exit_code == 2
+    assert "would be overwritten. Choose another file." in result.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_numbers_and_report_need_a_file_each(call, lines, tmp_path):
+    result = call("evaluate", lines, "--json", tmp_path / "x", "--report", tmp_path / "x")
+    assert result.exit_code == 2
+    assert "`--json` and `--report` are both" in result.stderr
+
+
 def test_a_slash_behind_a_folder_changes_nothing(call, lines, checkpoint, tmp_path):
     numbers = []
     for slash in ("", "/"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from line_makers import lines_in_memory, picture, write_imagefolder
 
-from trocr_gsa.data import ImageError, compile_lines, open_source
+from trocr_gsa.data import ImageError, compile_lines, open_source, pages_of
 
 GOOD = {"file_name": "good.png", "text": "a good line"}
 
@@ -44,6 +44,21 @@ def test_the_end_of_a_text_file_is_no_character_of_its_line(tmp_path, end):
     lines = open_source(folder)
     assert lines.texts() == ["first", "second"]
     assert list(lines.notes) == []
+
+
+def test_named_pipes_are_named_and_not_waited_for(tmp_path):
+    folder = write_pairs(tmp_path / "pairs", one="first", two="second", three="third")
+    (folder / "two.gt.txt").unlink()
+    (folder / "three.png").unlink()
+    os.mkfifo(folder / "two.gt.txt")
+    os.mkfifo(folder / "three.png")
+    lines = open_source(folder)
+    assert lines.texts() == ["first"]
+    assert sorted(lines.problems) == [
+        "three.gt.txt: there is no picture three.png, .jpg, .tif … beside it.",
+        "two.gt.txt: is not a file with a text. Put a file there, or remove it.",
+    ]
+    assert pages_of(folder / "three.png") == [folder / "three.png"]
 
 
 def test_an_index_runs_on_into_the_next_epoch(imagefolder):

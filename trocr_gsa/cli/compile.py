@@ -29,6 +29,7 @@ def compile(
     from trocr_gsa.data.compile import compile_lines
     from trocr_gsa.data.sources import open_source
 
+    options.check_apart("out", out, [source])
     lines = open_source(source, split, image_column, text_column)
     with interruptible(f"{out} was not written. The same command starts again."):
         with progress("compiling", len(lines)) as meter:

@@ -82,8 +82,7 @@ def evaluate(
 
     silence_libraries()
     turns, adapters = options.parse_angles(angles), options.parse_adapters(adapter)
-    options.check_parent("--json", json_file)
-    options.check_parent("--report", report)
+    check_outputs(json_file, report, sources)
     named = {writable(without_slash(source)): source for source in sources}
     opened, problems = open_all(named, lambda source: open_source(source, split, image_column, text_column))
     for source, dataset in opened.items():
@@ -120,6 +119,19 @@ def evaluate(
     report_left_out(problems)
     if problems:
         raise typer.Exit(LEFT_OUT)
+
+
+def check_outputs(json_file: Path | None, report: Path | None, sources: Sequence[str]) -> None:
+    """Check before the work that the files can be written, and replace neither an input nor each other.
+
+    Raises:
+        ValueError: if they cannot, or would.
+    """
+    for option, path in (("--json", json_file), ("--report", report)):
+        options.check_parent(option, path)
+        options.check_apart(option, path, sources)
+    if json_file is not None and report is not None and json_file.absolute() == report.absolute():
+        raise ValueError(f"`--json` and `--report` are both {report}. Give each a file of its own.")
 
 
 def open_all(

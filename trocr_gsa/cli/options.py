@@ -4,7 +4,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
@@ -128,6 +128,32 @@ def check_parent(option: str, path: Path | None) -> None:
             raise PermissionError("it is write-protected")
     except OSError as error:
         raise ValueError(f"`{option}`: {path} cannot be written: {error.strerror or error}. Choose another.") from None
+
+
+def check_apart(option: str, path: Path | None, inputs: Iterable[object]) -> None:
+    """Check before the work that a file to be written replaces no input and no image.
+
+    Args:
+        option: the option that names the file.
+        path: the file; None: there is none.
+        inputs: names of input files, or objects with a `path`; others are ignored.
+
+    Raises:
+        ValueError: if it would.
+    """
+    from trocr_gsa.data.images import PICTURE_SUFFIXES
+
+    if path is None or not path.is_file():
+        return
+    if path.suffix.lower() in PICTURE_SUFFIXES or any(_is_file(getattr(each, "path", each), path) for each in inputs):
+        raise ValueError(f"`{option}`: {path} is an input or a picture, and would be overwritten. Choose another file.")
+
+
+def _is_file(name: object, path: Path) -> bool:
+    try:
+        return isinstance(name, str | Path) and os.path.samefile(name, path)
+    except (OSError, ValueError):  # there is no such file
+        return False
 
 
 def adapter_of_each(files: Sequence[str], uses: Sequence[str], names: Collection[str]) -> list[str | None]:

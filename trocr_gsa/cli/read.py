@@ -142,10 +142,12 @@ def read(
     else:
         pages = find_page_files(pictures, chosen.kind or "PAGE", file_group)
     if pages.files is not None:
+        options.check_apart("--output", output, pages.files)
         read_pages(pages, page_options, use or (), adapters, load, identity, prior, beams, device)
         return
     page_options.check_lines()
     files = list(find_pictures(pictures))
+    options.check_apart("--output", output, files)
     names = details.names_for_reading(adapters)
     by_file = adapter_of_each([source_name(file) for file in files], use or (), names)
     job = LineJob(files, by_file, prior, beams, chosen, identity, load, places, details)

@@ -101,6 +101,8 @@ def pages_of(path: Name) -> list[Name | PicturePage]:
     For most files this is the file itself. A file that cannot be opened is returned too, and `load_image` raises the
     error.
     """
+    if not os.path.isfile(path):  # to open a named pipe would wait for ever
+        return [path]
     try:
         with Path(path).open("rb") as file:
             if file.read(4) not in TIFF:

@@ -154,6 +154,8 @@ def _truth(path: Path, names: FolderNames) -> str:
     """
     if not names.holds(path):
         raise NameProblem("is a link that leads outside of the folder, and is not followed. Put the file itself there.")
+    if path.exists() and not path.is_file():  # to open a named pipe would wait for ever
+        raise ValueError("is not a file with a text. Put a file there, or remove it.")
     try:
         return read_text(path).strip("\r\n")  # the newline at the end of a file is not part of its line
     except OSError as error:

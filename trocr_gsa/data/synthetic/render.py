@@ -19,13 +19,15 @@ from .handwriting import HandStyle
 from .ink import InkStyle, draw_line
 from .paper import PageStyle, print_page
 
+MIN_HEIGHT, MAX_HEIGHT = 16, 1000  # pixels
+
 
 @dataclass(frozen=True)
 class RenderStyle:
     """Appearance of rendered lines.
 
     Args:
-        height: height of the images, in pixels; at least 16.
+        height: height of the images, in pixels, from 16 to 1000.
         ink: layout and deformation.
         page: paper, strokes and noise.
     """
@@ -35,9 +37,9 @@ class RenderStyle:
     page: PageStyle = field(default_factory=PageStyle)
 
     def __post_init__(self) -> None:
-        """Check that the height is large enough for reading."""
-        if self.height < 16:
-            raise ValueError(f"`height` must be at least 16 pixels, got {self.height}.")
+        """Check that the height is large enough for reading, and small enough for the fonts."""
+        if not MIN_HEIGHT <= self.height <= MAX_HEIGHT:
+            raise ValueError(f"`height` must lie in {MIN_HEIGHT} … {MAX_HEIGHT} pixels, got {self.height}.")
 
 
 STYLES = {
