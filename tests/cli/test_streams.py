@@ -101,6 +101,26 @@ def test_messages_about_odd_names_are_one_line_each(on_a_stream, lines, encoding
     assert all(line.startswith("left out: ") and line.isprintable() for line in said)
 
 
+@pytest.mark.parametrize("words", [[], ["--format", "jsonl"], ["--output", "FILE"]])
+def test_lines_are_not_lost_where_the_output_is_closed(lines, tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python starts with >&-
+    file = tmp_path / "out.txt"
+    with pytest.raises(SystemExit) as ended:
+        app(["read", str(lines / "one.png"), *(str(file) if word == "FILE" else word for word in words)])
+    said = capsys.readouterr().err
+    assert ended.value.code == (0 if file.exists() else 2)
+    assert file.exists() == ("--output" in words)
+    assert ("standard output is closed" in said) == ("--output" not in words)
+
+
+def test_a_closed_input_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SystemExit) as ended:
+        app(["read", "-"])
+    assert ended.value.code == 2
+    assert "`pictures`: - is standard input, which is closed. Give a file." in capsys.readouterr().err
+
+
 def test_the_control_a_strict_stream_refuses_the_text():
     with pytest.raises(UnicodeEncodeError):
         io.TextIOWrapper(io.BytesIO(), "latin-1").write(ODD)

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from printed_pages import TEXTS, page
 
+from trocr_gsa.data import ImageError
 from trocr_gsa.evaluation.evaluate import rotate_image
-from trocr_gsa.reader.preparation.several import MOST_PIXELS, count_lines
+from trocr_gsa.reader.pictures import load_line
+from trocr_gsa.reader.preparation.several import MOST_PIXELS, count_each_way, count_lines
+from trocr_gsa.reader.preparation.writing import Writing, find_writing
 
 TURNS = [0, 90, 180, 270]
 
@@ -58,6 +61,20 @@ def test_ruled_paper_and_noise_hold_no_lines(turn):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 600), dtype=np.uint8))
     for image in (ruled, noise, Image.new("L", (600, 60), 255)):
         assert count_lines(image.rotate(turn, expand=True)) == 1
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_table_of_numbers_is_several_lines_and_not_empty_paper(turn):
+    table, numbers = Image.new("L", (800, 1320), 225), np.random.default_rng(1).integers(10, 99999, (40, 3))
+    for row, values in enumerate(numbers):
+        for column, value in enumerate(values):
+            place = (20 + column * 266, 20 + row * 32)
+            ImageDraw.Draw(table).text(place, str(value), fill=20, font=ImageFont.load_default(20))
+    table = table.rotate(turn, expand=True)
+    assert min(count_each_way(table)) > 1  # its columns look like lines, too
+    assert find_writing(table, count_lines(table)) is Writing.NONE
+    with pytest.raises(ImageError, match=r"looks like \d+ lines of text"):
+        load_line(table, "table.png", is_cut=False)
 
 
 def test_a_large_page_is_looked_at_in_blocks_and_counted_alike_at_every_turn():

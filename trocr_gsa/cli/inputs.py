@@ -28,6 +28,8 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage | dict[st
 
     for word in words:
         if word == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise ValueError("`pictures`: - is standard input, which is closed. Give a file.")
             yield {"bytes": sys.stdin.buffer.read(), "path": STANDARD_INPUT}
             continue
         path = Path(word)

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -132,11 +132,23 @@ def say_lines(text: Iterable[str]) -> None:
 
 
 def escape_unencodable() -> None:
-    """Make standard output and standard error escape characters that their encoding does not have."""
+    """Make standard output and standard error escape characters that their encoding does not have.
+
+    If standard output is closed, what is written to it raises an error, as otherwise it would be lost without a word.
+    """
+    if sys.stdout is None:
+        sys.stdout = cast(TextIO, _Closed())
     codecs.register_error(ESCAPE, _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPE)
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a standard output that is closed, for which Python has nothing."""
+
+    def write(self, text: str) -> int:
+        raise OSError("standard output is closed. Open it, or name a file for the output.")
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

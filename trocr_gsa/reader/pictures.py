@@ -13,7 +13,7 @@ from trocr_gsa.data.images import ImageError, load_image
 
 from .preparation.grey import in_few_blocks
 from .preparation.levelling import level
-from .preparation.several import count_lines
+from .preparation.several import count_each_way, count_lines
 from .preparation.writing import Writing, find_writing
 
 MOST_PIXELS = 4_000_000  # larger line images are scaled down; this is still far more than the encoder needs
@@ -57,6 +57,8 @@ def load_line(image: Picture, name: str, is_cut: bool) -> LinePicture | None:
     if count > 1:  # the letters of one line, tilted far, look like several
         count = count_lines(level(picture).image)
     writing = find_writing(picture, count)
+    if writing is Writing.NONE and count > 1:  # the columns of a table may look like fewer, larger lines
+        writing = find_writing(picture, max(count_each_way(picture)))
     if writing is Writing.NONE:
         return None
     if count > 1:

@@ -47,10 +47,15 @@ def count_lines(image: Image.Image) -> int:
     Args:
         image: mode "L" or "RGB", in any orientation, tilted by at most 5 degrees.
     """
+    return min((count for count in count_each_way(image) if count > 1), default=1)
+
+
+def count_each_way(image: Image.Image) -> tuple[int, int]:
+    """Return the estimated number of lines along either side, as `count_lines`; both are several in a table."""
     grey = image.convert("L")
     small, pixel = line_in_blocks(grey) if max(grey.size) >= LINE * min(grey.size) else in_few_blocks(grey, MOST_PIXELS)
     ink = stands_out(histogram(small))[np.asarray(small)]
-    return min((count for seen in (ink, np.rot90(ink)) if (count := _count(seen, pixel)) > 1), default=1)
+    return _count(ink, pixel), _count(np.rot90(ink), pixel)
 
 
 def _count(ink: np.ndarray, pixel: int) -> int:
