@@ -46,6 +46,26 @@ def test_the_end_of_a_text_file_is_no_character_of_its_line(tmp_path, end):
     assert list(lines.notes) == []
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 42\n"
+
+
+@pytest.mark.parametrize("name", ["two.gt.txt", "two.png"])
+def test_a_pointer_of_git_lfs_is_no_text_and_no_picture(tmp_path, name):
+    folder = write_pairs(tmp_path / "pairs", one="first", two="second")
+    (folder / name).write_text(POINTER)
+    lines = open_source(folder)
+    assert lines.texts() == ["first"]
+    (problem,) = lines.problems
+    assert problem == f"{name}: is a Git LFS pointer, not the file itself. Run git lfs pull in its repository."
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "lines.tsv", "lines.parquet", "page.xml"])
+def test_a_set_that_is_a_pointer_of_git_lfs_is_named(tmp_path, name):
+    (tmp_path / name).write_text(POINTER)
+    with pytest.raises(ValueError, match=rf"{name}.* is a Git LFS pointer, not the file itself\. Run git lfs pull"):
+        open_source(tmp_path / name)
+
+
 def test_named_pipes_are_named_and_not_waited_for(tmp_path):
     folder = write_pairs(tmp_path / "pairs", one="first", two="second", three="third")
     (folder / "two.gt.txt").unlink()

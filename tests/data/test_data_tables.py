@@ -136,6 +136,15 @@ def test_a_long_text_that_a_small_file_repeats_is_in_memory_once(tmp_path):
     assert len({id(value) for value in values}) < 10
 
 
+@pytest.mark.parametrize("twice", ["image", "text", "document"])
+def test_a_table_with_two_columns_of_one_name_is_refused(tmp_path, twice):
+    columns = {"image": pa.array([png()]), "text": pa.array(["a"]), "document": pa.array(["b"])}
+    names = [*columns, twice]
+    pq.write_table(pa.table([columns[name] for name in names], names=names), tmp_path / "lines.parquet")
+    with pytest.raises(ValueError, match=f"has several columns '{twice}'. Rename all but one"):
+        open_source(tmp_path / "lines.parquet")
+
+
 def test_a_folder_that_cannot_be_loaded_says_what_is_wrong_in_it(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise DatasetGenerationError("An error occurred") from ValueError("Invalid file_name '../a.png'\nat line 1")

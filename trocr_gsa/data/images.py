@@ -22,6 +22,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .frames import TIFF, PicturePage, find_pages, what_is_left_out
+from .textfiles import IS_POINTER, is_pointer
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2")
 MIN_SIDE = 4  # pixels
@@ -182,6 +183,8 @@ def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[I
     try:
         image = _unlimited(Image.open, stream)
     except Exception as error:  # as above: a damaged header may raise any error
+        if isinstance(stream, Path) and is_pointer(stream):
+            raise ImageError(f"{name}: {IS_POINTER}") from error
         raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
     with image:
         _show_page(image, source, name)

@@ -16,6 +16,7 @@ from .images import ImageSource
 from .lists import MAX_ROWS, Columns, in_words
 from .names import FolderNames, shown, writable
 from .stored import ParquetPictures, Record, StoredLines, embedded
+from .textfiles import IS_POINTER, is_pointer
 
 
 class TablePictures:
@@ -53,6 +54,8 @@ def open_parquet(path: Path, columns: Columns) -> StoredLines:
         names = metadata.schema.to_arrow_schema().names
         rows = metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
+        if is_pointer(path):
+            raise ValueError(f"`source`: {path} {IS_POINTER}") from error
         raise ValueError(
             f"`source`: {path} is not a Parquet file ({error}). Give a folder, or write one with `trocr-gsa compile`."
         ) from error
@@ -157,6 +160,9 @@ def _require(names: Sequence[str], columns: Columns, origin: str) -> None:
     for field, column in (("image_column", columns.image), ("text_column", columns.text)):
         if column not in names:
             raise ValueError(f"`{field}`: {origin} has no column {column!r}. It has {', '.join(names)}.")
+    for name in (columns.image, *_known(names, columns)):
+        if names.count(name) > 1:
+            raise ValueError(f"`source`: {origin} has several columns {name!r}. Rename all but one.")
 
 
 def _known(names: Sequence[str], columns: Columns) -> list[str]:

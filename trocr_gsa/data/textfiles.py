@@ -18,6 +18,8 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+POINTER = "version https://git-lfs"  # begins what Git leaves in place of a large file that was not fetched
+IS_POINTER = "is a Git LFS pointer, not the file itself. Run git lfs pull in its repository."
 NOT_UTF8 = "is not UTF-8. Save it as UTF-8; from Latin-1, for instance: iconv -f LATIN1 -t UTF-8 OLD > NEW"
 
 
@@ -59,8 +61,10 @@ def usable(text: str, most: int = MAX_CHARACTERS) -> str:
     """Return a text unchanged, after checking that it has at most `most` characters and a known encoding.
 
     Raises:
-        ValueError: if it is too long, in another encoding, or has NUL characters.
+        ValueError: if it is too long, in another encoding, has NUL characters, or is a Git LFS pointer.
     """
+    if text.startswith(POINTER):
+        raise ValueError(IS_POINTER)
     if len(text) > most:
         raise ValueError(f"is longer than {most:,} characters, the limit for a text. Cut it.")
     if "\0" in text:
@@ -68,6 +72,12 @@ def usable(text: str, most: int = MAX_CHARACTERS) -> str:
     if has_surrogates(text):
         raise ValueError(NOT_UTF8)
     return text
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is a Git LFS pointer."""
+    with open(path, "rb") as stream:
+        return stream.read(len(POINTER)) == POINTER.encode()
 
 
 def has_surrogates(text: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
 
 from ..names import shown
+from ..textfiles import IS_POINTER, POINTER
 
 MAX_BYTES = 100_000_000
 MAX_PARTS = 1_500_000  # tags and attributes, which need 0.8 GB; a newspaper with a shape for every letter has 600,000
@@ -85,6 +86,8 @@ class XmlDocument:
         Raises:
             PageError: as `read`.
         """
+        if content.startswith(POINTER.encode()):
+            raise PageError(f"{name}: {IS_POINTER}")
         parts = content.count(b"<") + content.count(b"=")
         if parts > MAX_PARTS:
             raise PageError(f"{name}: about {parts:,} tags and attributes, over {MAX_PARTS:,}. Split it into pages.")
