@@ -24,12 +24,11 @@ class LabelledImages(NamedTuple):
     labels: Tensor
 
 
-def rotated(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate every image (n, height, width) by its own, uniformly random angle, with linear interpolation."""
+def rotated(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Rotate every image (n, 1, height, width) by its own, uniformly random angle, with linear interpolation."""
     angle = 2 * math.pi * torch.rand(len(images), generator=generator)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    matrix = torch.stack((cosine, -sine, zero, sine, cosine, zero), dim=-1).view(-1, 2, 3)
-    images = images[:, None].float() / 255
+    matrix = torch.stack((cosine, -sine, zero, sine, cosine, zero), dim=-1).view(-1, 2, 3).to(images)
     return F.grid_sample(images, F.affine_grid(matrix, list(images.shape), align_corners=False), align_corners=False)
 
 
@@ -46,7 +45,7 @@ def rotated_mnist(folder: Path) -> tuple[LabelledImages, LabelledImages, Labelle
     )
     order = torch.randperm(len(train.labels), generator=generator)
     order = order[: LEARN + VALIDATION + TEST - len(test.labels)]
-    images = rotated(torch.cat((train.images[order], test.images)), generator)
+    images = rotated(torch.cat((train.images[order], test.images))[:, None].float() / 255, generator)
     labels = torch.cat((train.labels[order], test.labels)).long()
     sizes = [LEARN, VALIDATION, TEST]
     learn, validation, held_out = map(LabelledImages, images.split(sizes), labels.split(sizes))

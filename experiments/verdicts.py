@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.marked_tables import markdown, write_between_markers
-from experiments import adapter_tables, adapters, encoder_size, less_data, rotated_mnist, theorems
+from experiments import adapter_tables, adapters, encoder_size, less_data, rotated_mnist_tables, theorems
 from experiments import angles as angle_limits
 from experiments.adapter_variants import EVERY_WEIGHT, LORA, RANKS, Variant
 from experiments.record import PAGE, RESULTS, Mean
@@ -86,16 +86,12 @@ def methods_keep_the_symmetry(results: dict[str, Any]) -> tuple[str, str, str]:
 
 def rotations_help(results: dict[str, Any]) -> tuple[str, str, str]:
     """Return word, number and size for rotated MNIST."""
-    size = rotated_mnist.SIZES[results["size"]]
     rows = results["rows"]
-    gain = Mean.difference(rotated_mnist.tests(rows, "R4"), rotated_mnist.tests(rows, "Z2"))
-    own = Mean.of(rotated_mnist.tests(rows, "R4")).percent(2)
-    number = f"R4 minus Z2: {rotated_mnist.points(gain)}; R4: {own}"
-    return (
-        first_word(rotated_mnist.verdict(rows, size)),
-        number,
-        _training(size.seeds, f"{size.epochs} epochs", results),
-    )
+    gain, own = rotated_mnist_tables.gain(rows, "Z2", "R4"), rotated_mnist_tables.mean(rows, "R4")
+    number = f"R4 minus Z2: {rotated_mnist_tables.points(gain)}; R4: {own.percent(2)}"
+    seeds, trainings = len(rotated_mnist_tables.tests(rows, "R4")), len(rows)
+    size = f"{seeds} seed{'s' if seeds > 1 else ''} of R4, {trainings} trainings of {results['epochs']} epochs"
+    return first_word(rotated_mnist_tables.verdict(results)), number, size
 
 
 def needs_less_data(results: dict[str, Any]) -> tuple[str, str, str]:

@@ -55,7 +55,7 @@ def test_a_program_that_there_is_not_is_refused_with_the_nearest():
         run("benchmarks", ["readnig"])
 
 
-@pytest.mark.parametrize("program", ["rotated_mnist --size reduced", "less_data", "angles", "encoder_size", "adapters"])
+@pytest.mark.parametrize("program", ["rotated_mnist --size short", "less_data", "angles", "encoder_size", "adapters"])
 def test_a_program_without_its_data_says_so_in_one_line(program, tmp_path):
     name, *options = program.split()
     with pytest.raises(SystemExit, match=r"^error: `\w+`.*(must contain|there is no folder).*\.$"):
