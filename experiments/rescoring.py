@@ -1,164 +1,181 @@
-"""Measure whether a character n-gram model improves a reading, by choosing among the reader's alternatives.
+"""Measure whether a character n-gram model improves a reading, by choosing among texts that the reader finds likely.
 
-    python -m experiments rescoring prepared/ --sets fraktur-19 peraire fondue-en-20 --lines 200
+    python -m experiments rescoring runs/rescoring prepared/ --write
 
-score(text) = log p(text | image) + λ · log p(text), for the alternatives of a beam search
-
-p(text) is an n-gram model of characters, interpolated by Witten and Bell's rule, of the training texts of all sets
-(`general`) or of the same set alone (`own`); both know texts of the same archive, as a user rarely does. λ of a set is
-the one that reads the other sets best. The columns: the reader as it is, the most probable alternative, the rescored
-ones, and the alternative that is nearest to the transcription, which no rescoring can beat.
+λ, the weight of the language model, is the one that reads the sets of `TUNED_ON` best. The table has other sets
+(`SETS`), with the 95 % interval of the change over resampled lines. Its columns: the reader alone; the candidate that
+is most probable for the reader; the one that is chosen with an n-gram model of the training lines of the same set, and
+of the training lines of all other sets, which are in other languages and of other centuries; and the candidate that is
+nearest to the transcription, which no choice can beat. The candidates of each set are kept in the folder of the run.
 """
 
 import argparse
+import json
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.marked_tables import markdown
+from benchmarks.marked_tables import ROOT, markdown, write_between_markers
 from trocr_gsa.atomic import write_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.metrics.error_rates import count_character_errors
 from trocr_gsa.reader import LineReader
+from trocr_gsa.reader.language_model import CharacterModel
 
-LAMBDAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-START = "\0"
-MAX_TEXTS = 1500  # of a set, for the n-gram model
+SETS = ("fraktur-19", "htromance-modern-fr", "fondue-en-20")
+TUNED_ON = ("peraire", "vd-sbb", "fondue-es-19")
+WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+RESAMPLES = 2000
 RESULTS = Path(__file__).parent / "results" / "rescoring.json"
-
-
-class CharacterModel:
-    """p(c | h) = (n(hc) + d(h) · p(c | shorter h)) / (n(h) + d(h)), d(h) the number of different characters after h.
-
-    Args:
-        texts: to learn from.
-        order: maximum number of characters of hc.
-    """
-
-    def __init__(self, texts: Iterable[str], order: int = 6) -> None:
-        self.order = order
-        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for text in texts:
-            padded = START + text + START
-            for place in range(1, len(padded)):
-                for start in range(max(0, place - order + 1), place + 1):
-                    self.counts[padded[start:place]][padded[place]] += 1
-        self.size = len(self.counts[""]) + 1  # one more for characters that were never seen
-
-    def log_p(self, text: str) -> float:
-        """Return log p(text), its end included."""
-        padded = START + text + START
-        return sum(math.log(self._p(padded[place], padded[:place])) for place in range(1, len(padded)))
-
-    def _p(self, character: str, before: str) -> float:
-        p = 1 / self.size
-        for length in range(self.order):
-            if length > len(before):
-                break
-            counts = self.counts.get(before[len(before) - length :])
-            if counts is None:
-                break
-            p = (counts[character] + len(counts) * p) / (counts.total() + len(counts))
-        return p
+PAGE = ROOT / "docs" / "reading.md"
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A line: its transcription, its reading, and its alternatives with log p(text | image)."""
+    """A line: its transcription, and the texts to choose from with log p(text | image), the reader's own first."""
 
     reference: str
-    reading: str
-    alternatives: Sequence[tuple[str, float]]
+    texts: list[tuple[str, float]]
 
 
-def read_set(reader: LineReader, source: str, lines: int, alternatives: int) -> list[Candidates]:
+class Recorder:
+    """A language model that leaves every line as the reader wrote it, and remembers its candidates."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[tuple[str, float]]] = []
+
+    def choose(self, candidates: Sequence[tuple[str, float]]) -> int:
+        """Return 0."""
+        self.seen.append([(text, log_p) for text, log_p in candidates if log_p > -math.inf])
+        return 0
+
+
+def read_set(reader: LineReader, source: str, lines: int) -> list[Candidates]:
     """Read a random part of a validation set, always the same one."""
     dataset = open_source(source, "validation")
     chosen = np.random.default_rng(0).permutation(len(dataset))[:lines].tolist()
-    samples = dataset.__getitems__(chosen)
-    read = reader.read([sample.image for sample in samples], are_cut=True, alternatives=alternatives)
-    return [
-        Candidates(sample.text, line.text, [(each.text, math.log(max(each.probability, 1e-300))) for each in found])
-        for sample, line in zip(samples, read, strict=True)
-        if (found := line.alternatives)
-    ]
-
-
-def chosen_texts(lines: Sequence[Candidates], scores: Sequence[Sequence[float]], weight: float) -> list[str]:
-    """Return the best alternative of each line; `scores` are log p(text) of its alternatives."""
-    texts = []
-    for line, of_line in zip(lines, scores, strict=True):
-        total = [log_p + weight * score for (_, log_p), score in zip(line.alternatives, of_line, strict=True)]
-        texts.append(line.alternatives[int(np.argmax(total))][0])
-    return texts
-
-
-def rate(lines: Sequence[Candidates], texts: Iterable[str]) -> float:
-    """Return the character error rate of some texts of the lines."""
-    counts = [count_character_errors(line.reference, text) for line, text in zip(lines, texts, strict=True)]
-    return sum(count.errors for count in counts) / sum(count.length for count in counts)
-
-
-def nearest(line: Candidates) -> str:
-    """Return the alternative with the fewest errors."""
-    texts = (text for text, _ in line.alternatives)
-    return min(texts, key=lambda text: count_character_errors(line.reference, text).errors)
-
-
-def fitted_rates(sets: Mapping[str, Sequence[Candidates]], models: Mapping[str, CharacterModel]) -> dict[str, float]:
-    """Return the error rate of each set, rescored with the weight that reads the other sets best."""
-    scores = {name: [[models[name].log_p(t) for t, _ in line.alternatives] for line in sets[name]] for name in sets}
-    rates = {
-        name: [rate(lines, chosen_texts(lines, scores[name], weight)) for weight in LAMBDAS]
-        for name, lines in sets.items()
-    }
-    found = {}
-    for name in sets:
-        others = [rates[other] for other in sets if other != name]
-        best = min(range(len(LAMBDAS)), key=lambda place: sum(each[place] for each in others))
-        found[name] = rates[name][best]
+    found = []
+    for sample in dataset.__getitems__(chosen):
+        recorder = Recorder()
+        (line,) = reader.read([sample.image], are_cut=True, language_model=recorder)
+        # a line is read in every pose that is in doubt: these are the candidates of the pose that was kept
+        texts = next((texts for texts in recorder.seen if texts[0][0] == line.text), [(line.text, 0.0)])
+        found.append(Candidates(sample.text, texts))
     return found
+
+
+def errors(lines: Sequence[Candidates], language: CharacterModel | None) -> list[int]:
+    """Return the number of wrong characters in each line, as chosen with a language model; None: by the reader."""
+    chosen = [line.texts[language.choose(line.texts) if language else 0][0] for line in lines]
+    return [count_character_errors(line.reference, text).errors for line, text in zip(lines, chosen, strict=True)]
+
+
+def nearest(line: Candidates) -> int:
+    """Return the number of wrong characters in the candidate with the fewest."""
+    return min(count_character_errors(line.reference, text).errors for text, _ in line.texts)
+
+
+def characters(lines: Sequence[Candidates]) -> int:
+    """Return the number of characters in the transcriptions."""
+    return sum(count_character_errors(line.reference, "").length for line in lines)
+
+
+def best_weight(sets: Mapping[str, Sequence[Candidates]], models: Mapping[str, CharacterModel]) -> dict[float, float]:
+    """Return the mean error rate of the sets for each weight."""
+    rates = {}
+    for weight in WEIGHTS:
+        of_sets = []
+        for name, lines in sets.items():
+            models[name].weight = weight
+            of_sets.append(sum(errors(lines, models[name])) / characters(lines))
+        rates[weight] = float(np.mean(of_sets))
+    return rates
+
+
+def interval(before: Sequence[int], after: Sequence[int], length: int) -> tuple[float, float]:
+    """Return the 95 % interval of the change of the error rate over resampled lines."""
+    change = np.array(after) - np.array(before)
+    drawn = np.random.default_rng(0).integers(len(change), size=(RESAMPLES, len(change)))
+    low, high = np.quantile(change[drawn].sum(-1) / length, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def row_of(
+    name: str, lines: Sequence[Candidates], own: CharacterModel, other: CharacterModel, weight: float
+) -> dict[str, Any]:
+    """Return the error rates of a set, by the names of the table's columns."""
+    length = characters(lines)
+    own.weight, other.weight = weight, weight
+    alone, chosen, by_other = (errors(lines, each) for each in (None, own, other))
+    own.weight = 0.0
+    probable = errors(lines, own)
+    low, high = interval(alone, chosen, length)
+    rates = {
+        "reader": sum(alone),
+        "most probable": sum(probable),
+        "with text of the set": sum(chosen),
+        "with other text": sum(by_other),
+        "nearest": sum(map(nearest, lines)),
+    }
+    counted = {"set": name, "lines": len(lines), "characters learnt from": own.size}
+    return counted | {column: found / length for column, found in rates.items()} | {"change": [low, high]}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the rows as Markdown."""
+    head = ["set", "lines", "reader", "most probable", "with text of the set", "change, points", "with other text"]
+    shown = []
+    for row in rows:
+        low, high = (f"{100 * each:+.2f}" for each in row["change"])
+        rates = {name: f"{100 * row[name]:.2f} %" for name in [*head[2:5], "with other text", "nearest"]}
+        change = 100 * (row["with text of the set"] - row["reader"])
+        shown.append(
+            [
+                row["set"], row["lines"], rates["reader"], rates["most probable"], rates["with text of the set"],
+                f"{change:+.2f} ({low} to {high})", rates["with other text"], rates["nearest"],
+            ]
+        )  # fmt: skip
+    return markdown([*head, "nearest"], shown)
 
 
 def main() -> None:
     """Run with the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder for the candidates; a set that is there is not read again")
     parser.add_argument("data", type=Path, help="folder with train/ and validation/, a .parquet file for each set")
-    parser.add_argument("--sets", nargs="+", default=["fraktur-19", "peraire", "fondue-en-20"])
-    parser.add_argument("--lines", type=int, default=200, help="lines of each set")
-    parser.add_argument("--alternatives", type=int, default=10)
+    parser.add_argument("--lines", type=int, default=100, help="lines of each set")
+    parser.add_argument("--model", help="checkpoint folder; by default the packaged one")
     parser.add_argument("--device")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/reading.md")
     arguments = parser.parse_args()
-    reader = LineReader.from_pretrained(device=arguments.device)
-    sets, texts = {}, {}
-    for name in arguments.sets:
-        sets[name] = read_set(
-            reader, str(arguments.data / "validation" / f"{name}.parquet"), arguments.lines, arguments.alternatives
-        )
-        texts[name] = open_source(str(arguments.data / "train" / f"{name}.parquet")).texts()[:MAX_TEXTS]
-        print(f"{name}: {len(sets[name])} lines read, {len(texts[name])} texts learnt", flush=True)
-    general = CharacterModel(text for some in texts.values() for text in some)
-    rescored = {
-        "general": fitted_rates(sets, dict.fromkeys(sets, general)),
-        "own": fitted_rates(sets, {name: CharacterModel(some) for name, some in texts.items()}),
-    }
-    rows = []
-    for name, lines in sets.items():
-        found = {
-            "reader": rate(lines, [line.reading for line in lines]),
-            "most probable": rate(lines, [line.alternatives[0][0] for line in lines]),
-            "general": rescored["general"][name],
-            "own": rescored["own"][name],
-            "nearest": rate(lines, map(nearest, lines)),
-        }
-        rows.append({"set": name, "lines": len(lines)} | found)
-    write_json(RESULTS, {"alternatives": arguments.alternatives, "rows": rows})
-    head = list(rows[0])
-    print(markdown(head, [[f"{v:.2%}" if isinstance(v, float) else v for v in row.values()] for row in rows]))
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    reader, sets, texts = None, {}, {}
+    for name in (*TUNED_ON, *SETS):
+        kept = arguments.run / f"{name}.json"
+        if not kept.exists():
+            reader = reader or LineReader.from_pretrained(arguments.model, device=arguments.device)
+            lines = read_set(reader, str(arguments.data / "validation" / f"{name}.parquet"), arguments.lines)
+            write_json(kept, [asdict(line) for line in lines])
+            print(f"{name}: {len(lines)} lines read", flush=True)
+        rows = json.loads(kept.read_text(encoding="utf-8"))
+        sets[name] = [Candidates(row["reference"], [(text, log_p) for text, log_p in row["texts"]]) for row in rows]
+        texts[name] = "\n".join(open_source(str(arguments.data / "train" / f"{name}.parquet")).texts())
+    own = {name: CharacterModel(text) for name, text in texts.items()}
+    tuned = best_weight({name: sets[name] for name in TUNED_ON}, own)
+    weight = min(tuned, key=tuned.__getitem__)
+    found = []
+    for name in SETS:
+        other = CharacterModel("\n".join(text for of_set, text in texts.items() if of_set != name))
+        found.append(row_of(name, sets[name], own[name], other, weight))
+    write_json(RESULTS, {"weight": weight, "tuned": {str(each): rate for each, rate in tuned.items()}, "rows": found})
+    shown = table(found)
+    print(f"λ = {weight}, of {tuned}\n{shown}")
+    if arguments.write:
+        write_between_markers(PAGE, "rescoring", __file__, shown)
 
 
 if __name__ == "__main__":

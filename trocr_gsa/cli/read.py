@@ -11,7 +11,7 @@ from . import options
 from .inputs import PageInputs, find_page_files, find_pictures
 from .messages import silence_libraries, user_errors
 from .options import adapter_of_each
-from .read_details import adapters_asked_also, details_for
+from .read_details import adapters_asked_also, details_for, text_identity
 from .read_lines import LineJob, read_lines, weights_identity
 from .read_pages import PageOptions, find_scan_files, read_pages
 from .read_places import places_for
@@ -110,6 +110,13 @@ def read(
     characters: Annotated[
         bool, typer.Option("--characters", help="Write the position of each word and of each of its characters.")
     ] = False,
+    language_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="UTF-8 text in the language and spelling of the lines, to choose among the likely texts of each.",
+        ),
+    ] = None,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Read images of one line each, or whole pages line by line, in any orientation, in the order given."""
@@ -126,8 +133,10 @@ def read(
     settings = {"orientation": orientation, "beams": beams, "precision": precision}
     if min_confidence:
         settings["least confidence"] = min_confidence
+    details = details_for(chosen, alternatives, min_confidence, queue, queue_dir, others, language_model)
+    learnt_from = text_identity(language_model)
+    settings |= learnt_from
     made_with = provenance_of(model, adapters, settings, others)
-    details = details_for(chosen, alternatives, min_confidence, queue, queue_dir, others)
     page_options = PageOptions(chosen, output, output_dir, suffix, overwrite, details, places, made_with, mets)
     page_options.check()
 
@@ -135,7 +144,7 @@ def read(
         return LineReader.from_pretrained(model, adapters, own_device, precision, trust_remote_code)
 
     def identity() -> dict[str, Any]:
-        return weights_identity(model, adapters) | {"precision": precision}
+        return weights_identity(model, adapters) | {"precision": precision} | learnt_from
 
     if segment:
         pages = PageInputs(*find_scan_files(pictures, file_group))

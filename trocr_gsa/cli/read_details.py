@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,23 +17,26 @@ if TYPE_CHECKING:
     from trocr_gsa.data.correction_queue import CorrectionQueue
     from trocr_gsa.data.formats import OutputFormat
     from trocr_gsa.data.line import Line
+    from trocr_gsa.reader.language_model import CharacterModel
 
 
 @dataclass(frozen=True)
 class Details:
-    """The requested output beside the texts.
+    """What is asked for beside the reader's own texts.
 
     Args:
         alternatives: number of alternative texts for each line.
         min_confidence: lines below it are not written; on pages they keep their old text.
         queue: collects the least certain lines; None: no queue.
         also: names of adapters that read every line too, each into a text of its own.
+        language_model: chooses among the likely texts of each line; None: the reader alone.
     """
 
     alternatives: int = 0
     min_confidence: float = 0.0
     queue: CorrectionQueue | None = None
     also: tuple[str, ...] = ()
+    language_model: CharacterModel | None = None
 
     def names_for_reading(self, adapters: str | dict[str, str] | None) -> list[str]:
         """Return the names of the adapters among which `--use` chooses for the main text."""
@@ -58,11 +62,13 @@ def details_for(
     queue: int,
     queue_dir: Path,
     also: Sequence[str] = (),
+    language_model: Path | None = None,
 ) -> Details:
     """Return the requested details.
 
     Raises:
-        ValueError: if the format has no alternatives, or the queue cannot be written.
+        ValueError: if the format has no alternatives, the queue cannot be written, or nothing can be learnt from the
+            text for a language model.
     """
     from trocr_gsa.data.correction_queue import CorrectionQueue
     from trocr_gsa.data.formats import FORMATS
@@ -74,7 +80,13 @@ def details_for(
         raise ValueError(f"`--alternatives`: --format {format.name} has no room for them. Choose one of {others}.")
     if queue and are_several():
         raise ValueError("`--queue`: several processes cannot write one queue. Use one process.")
-    return Details(alternatives, min_confidence, CorrectionQueue(queue, queue_dir) if queue else None, tuple(also))
+    collected = CorrectionQueue(queue, queue_dir) if queue else None
+    language = None
+    if language_model is not None:
+        from trocr_gsa.reader.language_model import CharacterModel
+
+        language = CharacterModel.from_file(language_model)
+    return Details(alternatives, min_confidence, collected, tuple(also), language)
 
 
 def adapters_asked_also(also: Sequence[str], adapters: str | dict[str, str] | None) -> tuple[str, ...]:
@@ -89,6 +101,14 @@ def adapters_asked_also(also: Sequence[str], adapters: str | dict[str, str] | No
             known = ", ".join(names) or "there are none; name them, as in --adapter date=FOLDER"
             raise ValueError(f"`--also` must be the name of an adapter ({known}), got {name}.")
     return tuple(dict.fromkeys(also))
+
+
+def text_identity(path: Path | None) -> dict[str, str]:
+    """Return what tells the text of a language model from others: its name and checksum; nothing without one."""
+    if path is None:
+        return {}
+    with path.open("rb") as stream:
+        return {"language model": f"{path.name} with SHA-256 {hashlib.file_digest(stream, 'sha256').hexdigest()}"}
 
 
 def unsure(line: Line, least: float) -> str:

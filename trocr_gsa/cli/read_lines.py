@@ -162,6 +162,7 @@ def _windows(job: LineJob, reader: "LineReader", places: Sequence[int], meter: M
             alternatives=job.details.alternatives,
             advance=meter.advance,
             also=job.details.also,
+            language_model=job.details.language_model,
         )
         for line in lines:
             if line.error is not None:

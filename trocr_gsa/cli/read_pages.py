@@ -313,8 +313,18 @@ def _read_and_write(
             with_words = options.places is not None or (options.format.wants_words and reader.can_place_words)
             wanted = (with_words, options.details.alternatives, options.details.offer)
             count_lines = partial(meter.update, None)
-            also = options.details.also
-            pages = read_pages(reader, sources, orientation, beams, adapters, *wanted, advance=count_lines, also=also)
+            details = options.details
+            pages = read_pages(
+                reader,
+                sources,
+                orientation,
+                beams,
+                adapters,
+                *wanted,
+                advance=count_lines,
+                also=details.also,
+                language_model=details.language_model,
+            )
         for page in pages:
             while opened[0][1] is not page.file:  # not a page, but a file that accompanies pages
                 opened.popleft()

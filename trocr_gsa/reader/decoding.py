@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
 from .backend import Backend, DraftingBackend, can_draft, computes_on_cpu_in_torch
 from .drafting import Applied, write
+from .language_model import LanguageModel
 from .preparation.prepared import PreparedLine, prepare_line
+from .rescoring import rescored
 from .spelling import character_probabilities
 from .word_places import place_words
 
@@ -38,6 +41,10 @@ BATCH_PATCHES = 16_384  # including padding; more than `LineReader` uses, becaus
 # padding. Decoding uses larger batches, because it consists of many small steps.
 ENCODED_PATCHES_ON_CPU = 512
 UNPLACED = "the positions of its words are unknown: the image is too short for the text"
+NO_LANGUAGE_MODEL = (
+    "`language_model` needs a reader whose CTC head drafts the text, which a converted TrOCR and an export lack, and "
+    "`num_beams` = 1. Read without it."
+)
 DOUBT = 0.02  # a pose with at least this probability is read too
 
 Written = list[tuple[list[int], list[float], float]]  # for each line: tokens, log p of each token, log p of the text
@@ -57,6 +64,7 @@ class _Wanted:
     alternatives: int
     is_mixed: bool
     decoder_alone: bool
+    language_model: LanguageModel | None
 
 
 def read_images(
@@ -72,6 +80,7 @@ def read_images(
     alternatives: int = 0,
     advance: Callable[[int], object] = lambda count: None,
     decoder_alone: bool = False,
+    language_model: LanguageModel | None = None,
 ) -> list[Line]:
     """Read images of one line each, after preparing them: dark on light, levelled and trimmed.
 
@@ -88,17 +97,22 @@ def read_images(
         alternatives: number of texts in `Line.alternatives`, found by a beam search of that width; 0: none.
         advance: called after each batch with its number of images, to show progress.
         decoder_alone: choose tokens without the CTC head, for texts that do not follow the image from left to right.
+        language_model: chooses among the likely texts of each line (`reader/rescoring.py`); None: the reader alone.
 
     Returns: one line per image, in their order, without a source. The temperature of the model's configuration is
         applied to the confidence.
 
     Raises:
-        ValueError: if `num_beams` is 0 or `with_words` is true, and the model has no CTC head.
+        ValueError: if `num_beams` is 0 or `with_words` is true, and the model has no CTC head; or if it cannot read
+            with a language model.
     """
     if with_words and not can_draft(model):
         raise ValueError("`with_words`: this reader has no CTC head, which finds the positions of words. Read without.")
+    if language_model is not None and not (num_beams == 1 and _drafts(model)):
+        raise ValueError(NO_LANGUAGE_MODEL)
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
-    wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, applied is not None, decoder_alone)
+    is_mixed = applied is not None
+    wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, is_mixed, decoder_alone, language_model)
     applied = applied or (lambda places: nullcontext())
     encode = partial(model.encode, orientation=orientation)
     lines: dict[int, Line] = {}
@@ -233,7 +247,7 @@ def _read_with_ctc(
     """Return texts decoded with the CTC head, or None if `generate` must decode, and the texts of the head alone."""
     head, count, num_beams = model.ctc_head, len(encoded["pose"]), wanted.num_beams
     nothing = [None] * count
-    drafts = num_beams == 1 and model.config.ctc_decoding_weight > 0 and not wanted.decoder_alone
+    drafts = num_beams == 1 and _drafts(model) and not wanted.decoder_alone
     if not (drafts or wanted.ctc_text or num_beams == 0):
         return None, nothing
     with applied(range(count)):
@@ -242,13 +256,21 @@ def _read_with_ctc(
     if wanted.ctc_text:
         ctc_texts = processor.batch_decode(head.read(logits, lengths), skip_special_tokens=True)
     if drafts:
-        written = write(model, encoded, (logits, lengths), applied)
-        return [(each.letters, each.log_p, sum(each.log_p)) for each in written], ctc_texts
+        written = [(each.letters, each.log_p) for each in write(model, encoded, (logits, lengths), applied)]
+        if (language := wanted.language_model) is not None:
+            to_text = partial(processor.decode, skip_special_tokens=True)
+            written = rescored(model, encoded, (logits, lengths), applied, written, language, to_text)
+        return [(each, log_p, sum(log_p)) for each, log_p in written], ctc_texts
     if num_beams > 0:
         return None, ctc_texts
     tokens = head.read(logits, lengths)
     log_p, totals = (score.tolist() for score in head.score(logits, lengths, tokens))
     return [(each, p[: len(each)], total) for each, p, total in zip(tokens, log_p, totals, strict=True)], ctc_texts
+
+
+def _drafts(model: Backend) -> TypeGuard[DraftingBackend]:
+    """Whether the CTC head drafts texts that the decoder verifies."""
+    return can_draft(model) and model.config.ctc_decoding_weight > 0
 
 
 def _rows(encoded: ModelOutput, lines: Sequence[int]) -> GSANetModelOutput:

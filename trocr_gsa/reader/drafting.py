@@ -114,12 +114,18 @@ def write(
         columns: the output of its CTC head: logits (batch, frame, vocab) and the number of frames (batch,) long.
         applied: line indices → a context manager inside which these lines are decoded, such as one for their adapters.
     """
-    config, eos = model.config, model.config.eos_token_id
-    joint = JointScores(CTCColumns(*columns, config.pad_token_id), config.pad_token_id, eos, config.ctc_decoding_weight)
+    config, joint, eos = model.config, joint_scores(model, columns), model.config.eos_token_id
     texts = [text[: text.index(eos)] if eos in text else text for text in model.ctc_head.read(*columns)]
     decode = CachedDecoder(model, encoded, applied)
     most = config.decoder.max_position_embeddings - 1
     return read_drafts(decode, joint, texts, config.decoder_start_token_id, most)
+
+
+def joint_scores(model: DraftingBackend, columns: tuple[Tensor, Tensor]) -> JointScores:
+    """Return the scores by which a reader chooses tokens, for lines with this output of its CTC head."""
+    config = model.config
+    blank = config.pad_token_id
+    return JointScores(CTCColumns(*columns, blank), blank, config.eos_token_id, config.ctc_decoding_weight)
 
 
 def read_drafts(
@@ -155,12 +161,12 @@ def _verify(decode: Decode, joint: JointScores, drafts: list[Draft], start: int,
     rows = torch.tensor(lines, device=device)
     first = min(draft.accepted for draft in drafts)
     proposed = [draft.letters[draft.accepted : draft.accepted + draft.window] for draft in drafts]
-    before = _padded(
+    before = padded(
         [[start, *each.letters][first : each.accepted + len(old)] for each, old in zip(drafts, proposed, strict=True)],
         joint.eos,
         device,
     )
-    tokens = _padded(proposed, joint.eos, device)
+    tokens = padded(proposed, joint.eos, device)
     accepted = torch.tensor([[draft.accepted] for draft in drafts], device=device)
     lengths = accepted + torch.arange(tokens.shape[1], device=device)
     logits = decode(lines, first, before)
@@ -238,6 +244,7 @@ def _stacked(states: Sequence[Prefixes]) -> Prefixes:
     return Prefixes(*(torch.stack(part) for part in zip(*states, strict=True)))
 
 
-def _padded(texts: Sequence[Sequence[int]], fill: int, device: torch.device) -> Tensor:
+def padded(texts: Sequence[Sequence[int]], fill: int, device: torch.device) -> Tensor:
+    """Return tokens (text, token), filled up at the end."""
     longest = max(map(len, texts))
     return torch.tensor([[*text, *[fill] * (longest - len(text))] for text in texts], device=device)

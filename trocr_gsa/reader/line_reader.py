@@ -33,6 +33,7 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
 from .backend import Backend, can_draft
 from .decoding import read_images
+from .language_model import LanguageModel
 from .letter_places import LetterPlaces, letter_places
 from .parallel import even_size, side_by_side
 from .pictures import MOST_PIXELS, LinePicture, Picture, load_line, picture_name
@@ -192,6 +193,7 @@ class LineReader:
         alternatives: int = 0,
         advance: Callable[[int], object] = lambda count: None,
         also: str | Sequence[str] = (),
+        language_model: LanguageModel | None = None,
     ) -> list[Line]:
         """Read images of one line each.
 
@@ -214,13 +216,15 @@ class LineReader:
             also: one or more of `adapters` that read every image too, each into a text of its own in `Line.also`. The
                 decoder writes it alone, because the CTC head cannot change the order of words. The other fields of the
                 line are the same as without.
+            language_model: chooses among the likely texts of each line the one that fits both the image and the
+                language; its confidence is still that of the reader. None: the reader alone.
 
         Returns: one `Line` per image, in the order given. `error` says why an image could not be read. An image without
             writing has an empty text and a `note`.
 
         Raises:
             ValueError: if `images` is a single image, another argument is out of range, or the reader has no CTC head
-                and `num_beams` is 0 or `with_words` is true.
+                and `num_beams` is 0 or `with_words` is true, or cannot read with a language model.
         """
         if isinstance(images, Picture):
             raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
@@ -266,6 +270,7 @@ class LineReader:
             with_words=with_words,
             alternatives=alternatives,
             also=others,
+            language_model=language_model,
         )
         # adapters are switched for the whole model
         found = side_by_side(read, batches, self.model) if self._library is None else map(read, batches)
@@ -350,6 +355,7 @@ class LineReader:
         with_words: bool,
         alternatives: int,
         also: Sequence[str],
+        language_model: LanguageModel | None,
     ) -> dict[int, Line]:
         lines: dict[int, Line] = {}
         decoded: dict[int, LinePicture] = {}
@@ -376,6 +382,7 @@ class LineReader:
                     applied=applied,
                     with_words=with_words,
                     alternatives=alternatives,
+                    language_model=language_model,
                 )
                 others = [self._read_with(name, pictures, orientation, num_beams) for name in also]
             for row, (index, line) in enumerate(zip(decoded, found, strict=True)):

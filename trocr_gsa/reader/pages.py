@@ -17,6 +17,7 @@ from trocr_gsa.data.line import Alternative, Line
 from trocr_gsa.data.pages import LineCut, Page, PageError, PageSource, find_pages, one_of_each, plan_cuts
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 
+from .language_model import LanguageModel
 from .line_reader import LineReader
 from .spelling import cleaned
 
@@ -68,6 +69,7 @@ def read_pages(
     seen: Seen | None = None,
     advance: Callable[[int], object] = lambda count: None,
     also: Sequence[str] = (),
+    language_model: LanguageModel | None = None,
 ) -> Iterator[ReadPage]:
     """Read whole pages line by line, in the order given.
 
@@ -86,6 +88,7 @@ def read_pages(
         seen: called with the image and the result of each line that was read.
         advance: called with the number of lines that were just read, to show progress.
         also: adapters that read every line too, as in `LineReader.read`.
+        language_model: as in `LineReader.read`.
 
     Returns: the pages, one after the other. Errors of a page or a line are in its `problems`, and affect no other.
 
@@ -105,6 +108,7 @@ def read_pages(
         alternatives=alternatives,
         advance=advance,
         also=also,
+        language_model=language_model,
     )
     window: list[_CutLine] = []
     finished: list[ReadPage] = []
