@@ -2,17 +2,17 @@
 
     python -m experiments rescoring runs/rescoring prepared/ --write
 
-λ, the weight of the language model, is the one that reads the sets of `TUNED_ON` best. The table has other sets
-(`SETS`), with the 95 % interval of the change over resampled lines. Its columns: the reader alone; the candidate that
-is most probable for the reader; the one that is chosen with an n-gram model of the training lines of the same set, and
-of the training lines of all other sets, which are in other languages and of other centuries; and the candidate that is
-nearest to the transcription, which no choice can beat. The candidates of each set are kept in the folder of the run.
+The columns: the reader alone; the candidate that is chosen with each weight λ of an n-gram model of the training lines
+of the same set, where 0 chooses the one that is most probable for the reader; the 95 % interval of the change with the
+usual weight, over resampled lines; the same weight with the training lines of all other sets, which are in other
+languages and of other centuries; and the candidate that is nearest to the transcription, which no choice can beat. The
+candidates of each set are kept in the folder of the run.
 """
 
 import argparse
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,10 @@ from trocr_gsa.atomic import write_json
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.metrics.error_rates import count_character_errors
 from trocr_gsa.reader import LineReader
-from trocr_gsa.reader.language_model import CharacterModel
+from trocr_gsa.reader.language_model import WEIGHT, CharacterModel
 
-SETS = ("fraktur-19", "htromance-modern-fr", "fondue-en-20")
-TUNED_ON = ("peraire", "vd-sbb", "fondue-es-19")
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+SETS = ("fraktur-19", "vd-sbb", "fondue-en-20", "fondue-es-19", "htromance-modern-fr", "peraire")
+WEIGHTS = (0.0, 0.05, WEIGHT, 0.2, 0.4)
 RESAMPLES = 2000
 RESULTS = Path(__file__).parent / "results" / "rescoring.json"
 PAGE = ROOT / "docs" / "reading.md"
@@ -84,18 +83,6 @@ def characters(lines: Sequence[Candidates]) -> int:
     return sum(count_character_errors(line.reference, "").length for line in lines)
 
 
-def best_weight(sets: Mapping[str, Sequence[Candidates]], models: Mapping[str, CharacterModel]) -> dict[float, float]:
-    """Return the mean error rate of the sets for each weight."""
-    rates = {}
-    for weight in WEIGHTS:
-        of_sets = []
-        for name, lines in sets.items():
-            models[name].weight = weight
-            of_sets.append(sum(errors(lines, models[name])) / characters(lines))
-        rates[weight] = float(np.mean(of_sets))
-    return rates
-
-
 def interval(before: Sequence[int], after: Sequence[int], length: int) -> tuple[float, float]:
     """Return the 95 % interval of the change of the error rate over resampled lines."""
     change = np.array(after) - np.array(before)
@@ -104,42 +91,34 @@ def interval(before: Sequence[int], after: Sequence[int], length: int) -> tuple[
     return float(low), float(high)
 
 
-def row_of(
-    name: str, lines: Sequence[Candidates], own: CharacterModel, other: CharacterModel, weight: float
-) -> dict[str, Any]:
-    """Return the error rates of a set, by the names of the table's columns."""
+def row_of(name: str, lines: Sequence[Candidates], own: CharacterModel, other: CharacterModel) -> dict[str, Any]:
+    """Return the error rates of a set, by the names of the table's columns, and the interval of the change."""
     length = characters(lines)
-    own.weight, other.weight = weight, weight
-    alone, chosen, by_other = (errors(lines, each) for each in (None, own, other))
-    own.weight = 0.0
-    probable = errors(lines, own)
-    low, high = interval(alone, chosen, length)
-    rates = {
-        "reader": sum(alone),
-        "most probable": sum(probable),
-        "with text of the set": sum(chosen),
-        "with other text": sum(by_other),
-        "nearest": sum(map(nearest, lines)),
-    }
-    counted = {"set": name, "lines": len(lines), "characters learnt from": own.size}
-    return counted | {column: found / length for column, found in rates.items()} | {"change": [low, high]}
+    found = {"reader": errors(lines, None)}
+    for own.weight in WEIGHTS:
+        found[f"λ = {own.weight:g}"] = errors(lines, own)
+    usual = f"λ = {WEIGHT:g}"
+    found |= {"other text": errors(lines, other), "nearest": [nearest(line) for line in lines]}
+    rates = {column: sum(each) / length for column, each in found.items()}
+    change = interval(found["reader"], found[usual], length)
+    return {"set": name, "lines": len(lines), "characters": own.size, "change": change, "usual": usual, **rates}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
-    head = ["set", "lines", "reader", "most probable", "with text of the set", "change, points", "with other text"]
-    shown = []
-    for row in rows:
-        low, high = (f"{100 * each:+.2f}" for each in row["change"])
-        rates = {name: f"{100 * row[name]:.2f} %" for name in [*head[2:5], "with other text", "nearest"]}
-        change = 100 * (row["with text of the set"] - row["reader"])
-        shown.append(
-            [
-                row["set"], row["lines"], rates["reader"], rates["most probable"], rates["with text of the set"],
-                f"{change:+.2f} ({low} to {high})", rates["with other text"], rates["nearest"],
-            ]
-        )  # fmt: skip
-    return markdown([*head, "nearest"], shown)
+    rates = [column for column in rows[0] if column == "reader" or column.startswith(("λ", "other", "nearest"))]
+    shown = [
+        [
+            row["set"], row["lines"], f"{row['characters']:,}",
+            *(f"{100 * row[column]:.2f} %" for column in rates[:-2]),
+            f"{100 * (row[row['usual']] - row['reader']):+.2f} ({100 * row['change'][0]:+.2f} to "
+            f"{100 * row['change'][1]:+.2f})",
+            *(f"{100 * row[column]:.2f} %" for column in rates[-2:]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    change = f"change with {rows[0]['usual'].removeprefix('λ = ')}, points"
+    return markdown(["set", "lines", "characters of text", *rates[:-2], change, *rates[-2:]], shown)
 
 
 def main() -> None:
@@ -154,7 +133,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     reader, sets, texts = None, {}, {}
-    for name in (*TUNED_ON, *SETS):
+    for name in SETS:
         kept = arguments.run / f"{name}.json"
         if not kept.exists():
             reader = reader or LineReader.from_pretrained(arguments.model, device=arguments.device)
@@ -164,16 +143,13 @@ def main() -> None:
         rows = json.loads(kept.read_text(encoding="utf-8"))
         sets[name] = [Candidates(row["reference"], [(text, log_p) for text, log_p in row["texts"]]) for row in rows]
         texts[name] = "\n".join(open_source(str(arguments.data / "train" / f"{name}.parquet")).texts())
-    own = {name: CharacterModel(text) for name, text in texts.items()}
-    tuned = best_weight({name: sets[name] for name in TUNED_ON}, own)
-    weight = min(tuned, key=tuned.__getitem__)
     found = []
     for name in SETS:
         other = CharacterModel("\n".join(text for of_set, text in texts.items() if of_set != name))
-        found.append(row_of(name, sets[name], own[name], other, weight))
-    write_json(RESULTS, {"weight": weight, "tuned": {str(each): rate for each, rate in tuned.items()}, "rows": found})
+        found.append(row_of(name, sets[name], CharacterModel(texts[name]), other))
+    write_json(RESULTS, found)
     shown = table(found)
-    print(f"λ = {weight}, of {tuned}\n{shown}")
+    print(shown)
     if arguments.write:
         write_between_markers(PAGE, "rescoring", __file__, shown)
 

@@ -7,9 +7,10 @@ page    A page is typeset in free fonts, with one line upside down and one along
         the lines of the hOCR at their places; the higher the confidence, the darker the background.
 report  Lines are rendered in font families that may have been in the packaged reader's training and in others; each
         family is one document. `trocr-gsa evaluate --report` reads them at four angles.
-serve   The page of `trocr-gsa serve` with the image docs/line.png and a selected character.
+serve   The page of `trocr-gsa serve` with the image docs/line.png and a selected character, and the same on a phone.
 
-Each image is written to docs/NAME.png. Needs the extras `dev` and `demo`, and Chromium with its chromedriver.
+Each image is written to docs/NAME.png, that of the phone to docs/serve_phone.png. Needs the extras `dev` and `demo`,
+and Chromium with its chromedriver.
 """
 
 import html
@@ -63,6 +64,7 @@ SHOWN_WIDTH = 680  # width of the page in the image, in pixels
 REPORT_WINDOW = (1240, 1400)  # pixels
 REPORT_LINES, LONGEST = 60, 40  # number of lines, and maximum number of characters per line
 SERVE_WINDOW = (860, 1130)  # pixels
+PHONE = {"width": 390, "height": 1230, "deviceScaleFactor": 1, "mobile": True}  # as high as the page
 LETTER = 20  # the character whose patches are highlighted
 TIMEOUT = 60  # seconds
 
@@ -197,7 +199,7 @@ def capture_report(output: Path) -> None:
 
 
 def capture_serve(output: Path) -> None:
-    """Open the page, wait for the first reading, select a character, and save a screenshot."""
+    """Open the page, wait for the first reading, select a character, and save a screenshot; the same on a phone."""
     silence_libraries()
     with tempfile.TemporaryDirectory() as folder:
         examples = [Path(shutil.copy(ROOT / "docs" / "line.png", folder)), *draw_examples(Path(folder))[1:]]
@@ -210,6 +212,12 @@ def capture_serve(output: Path) -> None:
             lit = f"return getComputedStyle(document.querySelector('.p{LETTER}')).opacity == 1"
             WebDriverWait(opened, TIMEOUT).until(lambda seen: seen.execute_script(lit))
             save_screenshot_of(opened, output)
+            opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+            opened.get(address)
+            WebDriverWait(opened, TIMEOUT).until(lambda seen: seen.execute_script(point))
+            WebDriverWait(opened, TIMEOUT).until(lambda seen: seen.execute_script(lit))
+            opened.execute_script("window.scrollTo(0, 0)")
+            save_screenshot_of(opened, output.with_stem(f"{output.stem}_phone"))
         page.close(verbose=False)
 
 

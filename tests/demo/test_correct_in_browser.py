@@ -2,7 +2,6 @@
 
 import base64
 import importlib.util
-import shutil
 import socket
 import threading
 import time
@@ -10,34 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from chromium import FAINT_TEXTS, IS_AS_WIDE_AS_ITS_WINDOW, NEEDED, SIZES, opened
 from slow_cases import others_slow
 
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 PATIENCE = 30  # seconds
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 LINES = 30
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="there is no chromium with its chromedriver"),
-    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="selenium is not installed"),
-    pytest.mark.skipif(importlib.util.find_spec("fastapi") is None, reason="fastapi is not installed"),
-]
+    *NEEDED, pytest.mark.skipif(importlib.util.find_spec("fastapi") is None, reason="fastapi is not installed")
+]  # fmt: skip
 
 
 @pytest.fixture(params=others_slow(SIZES, "desktop"))
 def browser(request) -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", OFFLINE):
-        options.add_argument(word)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    width, height = SIZES[request.param]
-    shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": request.param == "phone"}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
-    yield driver
-    driver.quit()
+    with opened(request.param) as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -84,8 +69,8 @@ def test_lines_are_corrected_with_the_keyboard_alone(browser, address, queue, tm
         assert picture.get_property("alt")
         assert picture.location["y"] + picture.size["height"] <= field.location["y"]
         assert picture.size["height"] >= 20
-        wide = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide[0] <= wide[1]  # nothing but the picture is scrolled sideways
+        assert browser.execute_script(IS_AS_WIDE_AS_ITS_WINDOW)  # nothing but the picture is scrolled sideways
+        assert browser.execute_script(FAINT_TEXTS) == []
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(f"corrected {number}")
         if number == 1:

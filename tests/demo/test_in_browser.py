@@ -1,38 +1,34 @@
 """The page as people see it, in a headless Chromium that cannot reach the network."""
 
 import base64
-import importlib.util
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import FAINT_TEXTS, IS_AS_WIDE_AS_ITS_WINDOW, NEEDED, SIZES, opened
 from PIL import Image
 from test_desk import downloads
 from tiny_checkpoint import draw_line
 
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 PATIENCE = 30  # seconds
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="there is no chromium with its chromedriver"),
-    pytest.mark.skipif(importlib.util.find_spec("selenium") is None, reason="selenium is not installed"),
-]
+SMALL_CONTROLS = """
+return [...document.querySelectorAll("button, input, textarea, #facts a")]
+    .map(each => [each, each.getBoundingClientRect()])
+    .filter(([each, shape]) => shape.width && Math.min(shape.width, shape.height) < (each.closest("label") ? 20 : 24))
+    .map(([each, shape]) => `${each.outerHTML.slice(0, 80)}: ${shape.width} × ${shape.height}`)
+"""
+NAMELESS_CONTROLS = """
+return [...document.querySelectorAll("button, input, textarea, a, [role=img]")].filter(each => each.offsetWidth
+    && !each.ariaLabel && !each.innerText?.trim() && !each.labels?.length && !each.title).map(each => each.outerHTML)
+"""
+pytestmark = [pytest.mark.slow, *NEEDED]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,1150", OFFLINE):
-        options.add_argument(word)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+@pytest.fixture(scope="module", params=SIZES)
+def browser(request) -> Iterator[Any]:
+    with opened(request.param) as driver:
+        yield driver
 
 
 def wait(browser: Any, script: str) -> Any:
@@ -92,6 +88,18 @@ def test_a_picture_is_laid_down_turned_read_by_an_adapter_and_taken_home(browser
     seen = tmp_path / "page.png"
     seen.write_bytes(base64.b64decode(browser.get_screenshot_as_base64()))
     assert seen.stat().st_size > 10_000
+
+
+def test_it_fits_into_its_window_and_can_be_read_and_touched(browser, address, picture):
+    browser.get(address)
+    wait(browser, facts_with("turn.png"))
+    lay_down(browser, picture)
+    wait(browser, "document.querySelector('.strip') !== null")
+    wait(browser, "document.querySelector('#examples [aria-label=\"example 1\"]') !== null")
+    assert browser.execute_script(IS_AS_WIDE_AS_ITS_WINDOW)
+    assert browser.execute_script(FAINT_TEXTS) == []
+    assert browser.execute_script(SMALL_CONTROLS) == []
+    assert browser.execute_script(NAMELESS_CONTROLS) == []
 
 
 def test_nothing_is_asked_of_the_network(browser, address):

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from experiments import rescoring
-from experiments.rescoring import Candidates, Recorder, best_weight, errors, interval, nearest, row_of
+from experiments.rescoring import Candidates, Recorder, errors, interval, nearest, row_of
 from trocr_gsa.reader.language_model import CharacterModel
 
 TEXT = "the cat the hat the cab that cat"
@@ -20,21 +20,16 @@ def test_errors_are_those_of_the_chosen_candidate():
     assert [nearest(HELPED), nearest(HARMED)] == [0, 0]
 
 
-def test_the_weight_is_the_best_of_the_sets_that_are_not_shown():
-    models = {name: CharacterModel(TEXT) for name in "ab"}
-    helped = best_weight({"a": [HELPED]}, models)
-    assert helped[0.0] == pytest.approx(1 / 7)
-    assert helped[max(helped)] == 0
-    balanced = best_weight({"a": [HELPED], "b": [HARMED]}, models)
-    assert len({round(rate, 6) for rate in balanced.values()}) == 1  # what helps one harms the other
-    assert not set(rescoring.SETS) & set(rescoring.TUNED_ON)
-
-
-def test_a_row_has_the_change_with_its_interval():
-    row = row_of("a", [HELPED] * 3, CharacterModel(TEXT), CharacterModel("xyz"), 0.4)
-    assert row["reader"] == row["most probable"] == pytest.approx(1 / 7)
-    assert row["with text of the set"] == row["nearest"] == 0
+def test_a_row_has_every_weight_and_the_change_with_its_interval(monkeypatch):
+    monkeypatch.setattr(rescoring, "WEIGHT", 0.4)
+    row = row_of("a", [HELPED] * 3, CharacterModel(TEXT), CharacterModel("xyz", weight=0.4))
+    assert row["reader"] == row["λ = 0"] == pytest.approx(1 / 7)
+    assert row["λ = 0.4"] == row["nearest"] == 0
+    assert row["other text"] > 0
     assert row["change"] == pytest.approx([-1 / 7] * 2)
+
+
+def test_an_interval_is_of_the_change_over_resampled_lines():
     low, high = interval([1, 0, 1, 0], [0, 1, 0, 0], 28)
     assert low < -1 / 28 < high
 
@@ -48,7 +43,7 @@ def test_the_recorder_changes_nothing_and_forgets_what_is_ruled_out():
 def test_the_table_follows_from_the_kept_candidates(monkeypatch, tmp_path, capsys):
     (tmp_path / "run").mkdir()
     kept = [{"reference": line.reference, "texts": line.texts} for line in (HELPED, HELPED)]
-    for name in (*rescoring.SETS, *rescoring.TUNED_ON):
+    for name in rescoring.SETS:
         (tmp_path / "run" / f"{name}.json").write_text(json.dumps(kept))
     page = tmp_path / "page.md"
     page.write_text("<!-- rescoring: written by experiments/rescoring.py -->\n<!-- /rescoring -->\n")
@@ -62,7 +57,9 @@ def test_the_table_follows_from_the_kept_candidates(monkeypatch, tmp_path, capsy
     monkeypatch.setattr(rescoring, "open_source", lambda _: Source())
     monkeypatch.setattr("sys.argv", ["rescoring", str(tmp_path / "run"), str(tmp_path), "--write"])
     rescoring.main()
-    assert "| fraktur-19 | 2 | 14.29 % | 14.29 % | 0.00 % | -14.29 (-14.29 to -14.29) |" in page.read_text()
+    written = page.read_text()
+    assert "| fraktur-19 | 2 | 32 | 14.29 % |" in written
+    assert "change with 0.1, points" in written
+    assert capsys.readouterr().out.strip() in written
     found = json.loads((tmp_path / "results.json").read_text())
-    assert found["weight"] == float(next(weight for weight, rate in found["tuned"].items() if rate == 0))
-    assert str(found["weight"]) in capsys.readouterr().out
+    assert [row["set"] for row in found] == list(rescoring.SETS)

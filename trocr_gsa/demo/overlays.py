@@ -66,8 +66,8 @@ def draw_page(picture: Image.Image, page: Page) -> str:
 
 
 def hue(index: int, count: int) -> str:
-    """Return the colour of a letter, from blue to red to orange along the line."""
-    return f"hsl({(205 + 185 * index / max(count - 1, 1)) % 360:.0f} 60% 45%)"
+    """Return the colour of a letter, from blue to red to orange along the line, dark enough to be read on white."""
+    return f"hsl({(205 + 185 * index / max(count - 1, 1)) % 360:.0f} 60% 40%)"
 
 
 def _image(picture: Image.Image, width: float, height: float) -> str:
@@ -123,9 +123,9 @@ def _strip(picture: Image.Image, places: LetterPlaces, orientation: float) -> st
             f"{html.escape(letter if letter.strip() else '·')}</text></g>"
         )
     return (
-        f'<svg class="strip" viewBox="0 0 {STRIP_WIDTH:.0f} {total:.0f}" role="group" '
+        f'<div class="letters"><svg class="strip" viewBox="0 0 {STRIP_WIDTH:.0f} {total:.0f}" role="group" '
         f'aria-label="where each letter was looked for"><g transform="translate({left:.1f} 0)">'
-        f"{_image(upright, width, height)}</g>{''.join(parts)}</svg>"
+        f"{_image(upright, width, height)}</g>{''.join(parts)}</svg></div>"
     )
 
 

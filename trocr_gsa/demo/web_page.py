@@ -22,6 +22,13 @@ KEPT_SECONDS = 3600  # for uploaded files
 TITLE = "Read a line, whichever way up"
 LEAD = "Rotate the picture: the patches of each letter rotate with it, the text stays the same."
 QUARTERS, ANY = 90, 1  # degrees per step of the slider
+# What gradio leaves without a name for those who do not see it: the examples, and the text, whose label it gives to the
+# button that copies it
+NAMES = """() => {
+    document.querySelectorAll("#examples .gallery-item").forEach(
+        (button, place) => button.setAttribute("aria-label", `example ${place + 1}`));
+    document.querySelector("#text textarea").setAttribute("aria-label", "Text");
+}"""
 
 
 def serve(
@@ -112,6 +119,7 @@ def build_page(desk: Desk, examples: Sequence[Path]) -> Any:
         text = gr.Textbox(label="Text", interactive=False, buttons=["copy"], lines=1, max_lines=12, elem_id="text")
         facts = gr.HTML(elem_id="facts")
         looking = gr.HTML(EMPTY, elem_id="looking")
+        page.load(js=NAMES, api_visibility="private", show_progress="hidden")
         picked.click(paths.__getitem__, picked, file, api_visibility="private", show_progress="hidden")
         free.change(_steps, [free, turn], turn, api_visibility="private", show_progress="hidden")
         file.change(_pages, file, page_number, api_visibility="private", show_progress="hidden")

@@ -21,7 +21,7 @@ from trocr_gsa.data.textfiles import read_text
 ORDER = 6
 BITS = 10  # of a character's number; ORDER · BITS ≤ 64
 MAX_CHARACTERS = 20_000_000  # of a text
-WEIGHT = 0.2  # as read best on validation sets that `experiments/rescoring.py` names
+WEIGHT = 0.1  # λ; larger ones read sets that the reader knows well worse (`experiments/rescoring.py`)
 Numbers = NDArray[np.uint64]
 
 
