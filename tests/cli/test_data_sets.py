@@ -108,6 +108,16 @@ def test_an_output_never_replaces_an_input(call, lines, tmp_path, words):
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_pictures_of_other_kinds_in_a_folder_are_noted(call, lines):
+    for name in ("photo.HEIC", "deep/scan.jxl", "book.pdf"):
+        (lines / name).parent.mkdir(exist_ok=True)
+        (lines / name).write_bytes(b"x")
+    result = call("read", lines)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 3)
+    assert f"note: {lines}: 3 files are not read (.heic, .jxl, .pdf), the first is {lines}/book.pdf" in result.stderr
+    assert "not read" not in call("read", lines / "one.png").stderr
+
+
 def test_numbers_and_report_need_a_file_each(call, lines, tmp_path):
     result = call("evaluate", lines, "--json", tmp_path / "x", "--report", tmp_path / "x")
     assert result.exit_code == 2

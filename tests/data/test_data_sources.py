@@ -46,6 +46,14 @@ def test_the_end_of_a_text_file_is_no_character_of_its_line(tmp_path, end):
     assert list(lines.notes) == []
 
 
+def test_pages_beside_pairs_of_picture_and_text_are_noted(tmp_path):
+    folder = write_pairs(tmp_path / "pairs", one="first")
+    (folder / "page.xml").write_text('<PcGts xmlns="x"/>')
+    lines = open_source(folder)
+    assert lines.texts() == ["first"]
+    assert list(lines.notes) == [f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files."]
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 42\n"
 
 

@@ -8,11 +8,17 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .messages import report_notes
+
 if TYPE_CHECKING:
     from trocr_gsa.data.frames import PicturePage
     from trocr_gsa.data.pages import PageFile, Scan
 
 PAGE_SUFFIXES = (".xml", ".alto", ".pdf", ".json")
+# Pictures that are not read from folders: other programs convert them, or their endings are seldom used
+OTHER_PICTURES = (
+    ".avif", ".djvu", ".dng", ".heic", ".heif", ".jfif", ".jpe", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".svg",
+)  # fmt: skip
 STANDARD_INPUT = "-"
 
 
@@ -42,6 +48,7 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage | dict[st
             raise ValueError(f"`pictures`: {manifest} is a manifest of pages. Add --segment, which finds their lines.")
         if not found:
             raise ValueError(f"`pictures`: {word} contains no picture. Give files, folders of pictures, or patterns.")
+        report_notes(unread_in(path, (*OTHER_PICTURES, ".pdf")))
         yield from (page for name in found for page in pages_of(name))
 
 
@@ -60,6 +67,17 @@ def files_named(word: str) -> list[str]:
     if word.endswith("/") or Path(word).suffix.lower() not in (*PICTURE_SUFFIXES, *PAGE_SUFFIXES):
         raise ValueError(f"`pictures`: there is no folder or file {word}. Check the path.")
     return [word]
+
+
+def unread_in(path: Path, suffixes: Collection[str] = OTHER_PICTURES) -> list[str]:
+    """Return a note about the files in a folder that may show text and are not read; no note if there are none."""
+    others = sorted(_files_in(path, suffixes)) if path.is_dir() else []
+    if not others:
+        return []
+    kinds = ", ".join(sorted({Path(other).suffix.lower() for other in others}))
+    return [
+        f"{path}: {len(others)} files are not read ({kinds}), the first is {others[0]}. Convert them, or name them."
+    ]
 
 
 def _files_in(folder: Path, suffixes: Collection[str]) -> Iterator[str]:

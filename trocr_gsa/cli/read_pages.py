@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .inputs import STANDARD_INPUT, PageInputs, files_named
+from .inputs import STANDARD_INPUT, PageInputs, files_named, unread_in
 from .messages import LEFT_OUT, interruptible, remark, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
@@ -153,6 +153,7 @@ def find_scan_files(words: Sequence[str], group: str | None = None) -> "tuple[li
             scans += some
             problems += wrong
             found += len(some) + len(wrong)
+        report_notes(unread_in(Path(word)))
         if not found:
             raise ValueError(f"`pictures`: {word} contains no picture and no PDF. Give files, folders, or patterns.")
     return scans, problems

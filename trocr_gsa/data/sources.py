@@ -84,7 +84,10 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
         return _open_list(metadata, columns, root)
     truths = [path for path in folder.rglob("*") if path.name.lower().endswith(TRUTH_SUFFIX)]
     if truths:
-        return _open_pairs(folder, sorted(truths), FolderNames(root, folder))
+        pairs = _open_pairs(folder, sorted(truths), FolderNames(root, folder))
+        if holds_pages(folder):
+            pairs.notes.append(f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files.")
+        return pairs
     if holds_pages(folder):
         return open_pages(folder)
     if any(root.rglob("*.parquet")):

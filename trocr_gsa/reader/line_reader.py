@@ -441,7 +441,7 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
 
 def _check_count(name: str, value: object, low: int, high: int) -> None:
     """Raise ValueError if an argument is not a whole number in a range."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise ValueError(f"`{name}` must be a whole number in {low} … {high}, got {value!r}.")
 
 
