@@ -8,16 +8,18 @@ given in points of the character error rate. Papers without writing are generate
 
 The limits are defined and explained in trocr_gsa/reader/preparation/{writing,several}.py; after a change there, run
 this again. The limit `empty_paper_confidence` is in the configuration of the model, as it depends on the training.
-After a new training, `--choose` writes it: the lowest limit at which nothing is read on the papers; if that costs any
-set more than 0.1 points, the highest limit that does not.
+After a new training, `--choose` writes it: the lowest limit at which nothing is read on the papers; if that costs the
+sets together more than 0.1 points, the highest limit that does not.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.marked_tables import markdown, write_between_markers
 from experiments.calibrate_confidence import write as write_setting
@@ -25,13 +27,15 @@ from trocr_gsa.data.sources import open_source
 from trocr_gsa.data.synthetic.empty import KINDS, empty_paper
 from trocr_gsa.metrics.error_rates import count_character_errors
 from trocr_gsa.reader import LineReader
+from trocr_gsa.reader.backend import can_draft
+from trocr_gsa.reader.line_reader import SURE
 from trocr_gsa.reader.preparation.several import count_lines
 from trocr_gsa.reader.preparation.writing import Writing, find_writing
 
 FIRST_SEED = 1000  # smaller seeds are used in the tests
-STEP = 0.02
-LIMITS = [round(STEP * step, 2) for step in range(46)]  # candidates, up to 0.9
-MOST_COST = 0.001  # maximum increase of the error rate of a set
+STEP = 0.01
+LIMITS = [round(STEP * step, 2) for step in range(91)]  # candidates, up to 0.9
+MOST_COST = 0.001  # maximum increase of the error rate of all sets together
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Doubt:
 
     Attributes:
         text: transcription.
-        confidence: confidence of the characters read; below 0 if the image alone is taken for empty.
+        confidence: the highest limit with which its text is kept; below 0 if the image alone is taken for empty.
         more_errors: additional wrong characters if the line is taken for empty; can be negative if it was misread.
     """
 
@@ -76,6 +80,15 @@ class SetOfLines:
         return sum(doubt.more_errors for doubt in self.empty(limit)) / max(1, self.characters)
 
 
+def total(sets: Sequence[SetOfLines]) -> SetOfLines:
+    """Return all sets together."""
+    together = SetOfLines("together")
+    for one in sets:
+        together.lines, together.characters = together.lines + one.lines, together.characters + one.characters
+        together.doubts, together.several = together.doubts + one.doubts, together.several + one.several
+    return together
+
+
 def check_lines(reader: LineReader, source: str, most: int) -> SetOfLines:
     """Check at most `most` lines, spread evenly over a validation set, and read the doubtful ones."""
     lines, found = open_source(source, "validation"), SetOfLines(Path(source).stem)
@@ -88,48 +101,56 @@ def check_lines(reader: LineReader, source: str, most: int) -> SetOfLines:
         if writing is Writing.EVIDENT:
             continue
         (read,) = reader.read([line.image], are_cut=True)
-        confidence = -1.0 if writing is Writing.NONE else read.character_confidence
+        confidence = -1.0 if writing is Writing.NONE else highest_limits(reader, [line.image])[0]
         wrong = count_character_errors(line.text, read.text).errors
         found.doubts.append(Doubt(line.text, confidence, len(line.text) - wrong))
     return found
 
 
 def check_papers(reader: LineReader, kind: str, papers: int) -> tuple[int, list[float]]:
-    """Return how many papers of a kind are doubtful, and the confidences of the texts read on them."""
+    """Return how many papers of a kind are doubtful, and the highest limits that keep the texts on them."""
     drawn = [empty_paper(kind, FIRST_SEED + seed) for seed in range(papers)]
     doubts = [paper for paper in drawn if find_writing(paper) is not Writing.NONE]
+    read, highest = reader.read(doubts, are_cut=True), highest_limits(reader, doubts)
+    return len(doubts), [limit for line, limit in zip(read, highest, strict=True) if line.text.strip()]
+
+
+def highest_limits(reader: LineReader, doubts: Sequence[Image.Image]) -> list[float]:
+    """Return for each doubtful image the highest `empty_paper_confidence` with which its text is kept."""
     read = reader.read(doubts, are_cut=True)
-    return len(doubts), [line.character_confidence for line in read if line.text.strip()]
+    by_head = reader.read(doubts, are_cut=True, num_beams=0) if can_draft(reader.model) else read
+    return [
+        max(line.character_confidence / SURE, math.sqrt(line.character_confidence * head.character_confidence))
+        for line, head in zip(read, by_head, strict=True)
+    ]
 
 
 def choose_limit(found: Sequence[SetOfLines], invented: Sequence[float]) -> float:
-    """Return the lowest limit above all invented texts, or the highest one that costs no set more than `MOST_COST`.
+    """Return the lowest limit above all invented texts, or the highest one that costs no more than `MOST_COST`.
 
     Args:
         found: checked sets of lines.
-        invented: confidences of the texts read on papers without writing.
+        invented: highest limits with which texts read on papers without writing are kept.
     """
+    together = total(found)
     for limit in LIMITS:
         if limit > max(invented, default=0.0):
             return limit
-        if any(one.cost(limit + STEP) - one.cost(0) > MOST_COST for one in found):
+        if together.cost(limit + STEP) - together.cost(0) > MOST_COST:
             return limit
     return LIMITS[-1]
 
 
 def tables(found: Sequence[SetOfLines], papers: dict[str, tuple[int, list[float]]], drawn: int, limit: float) -> str:
     """Return the two tables as Markdown, each with a row of totals."""
-    total = SetOfLines("together")
-    for one in found:
-        total.lines, total.characters = total.lines + one.lines, total.characters + one.characters
-        total.doubts, total.several = total.doubts + one.doubts, total.several + one.several
+    together = total(found)
     rest = [one for one in found if one.empty(limit) or one.several]
-    others = SetOfLines(f"{len(found) - len(rest)} other sets", total.lines - sum(one.lines for one in rest))
+    others = SetOfLines(f"{len(found) - len(rest)} other sets", together.lines - sum(one.lines for one in rest))
     of_lines = markdown(
         ["validation lines", "lines", "taken for empty", "change of CER, points", "taken for several"],
         [
             (one.name, one.lines, len(one.empty(limit)), f"{100 * one.cost(limit):+.2f}", len(one.several))
-            for one in (*rest, others, total)
+            for one in (*rest, others, together)
         ],
     )  # fmt: skip
     counts = {kind: (doubts, sum(each >= limit for each in invented)) for kind, (doubts, invented) in papers.items()}

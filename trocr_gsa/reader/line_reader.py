@@ -50,6 +50,7 @@ BATCH_PIXELS = 32_000_000  # of a batch of decoded images
 LARGE, _one_large = 8_000_000, Lock()  # pixels; larger images are decoded one at a time, to limit the memory
 MOST_BEAMS = 100  # the memory of a beam search grows with its width
 OF_CTC_HEAD = 0.5  # factor of `empty_paper_confidence` for the CTC head alone, whose confidence is lower
+SURE = 2.0  # times `empty_paper_confidence`: what is read with more confidence is writing
 
 
 class LineReader:
@@ -385,9 +386,12 @@ class LineReader:
                     language_model=language_model,
                 )
                 others = [self._read_with(name, pictures, orientation, num_beams) for name in also]
+                doubts = [row for row, index in enumerate(decoded) if decoded[index].is_doubtful]
+                adapters = [chosen[index] for index in decoded]
+                empty = self._without_writing(doubts, found, pictures, orientation, num_beams, adapters)
             for row, (index, line) in enumerate(zip(decoded, found, strict=True)):
                 line = _named(line, names[index], chosen[index] or self.merged_adapter)
-                if decoded[index].is_doubtful and self._is_unsure(line, num_beams):
+                if row in empty:
                     line = _empty(names[index], with_words, also)
                 elif line.error is None:
                     further = zip(also, others, strict=True)
@@ -405,10 +409,32 @@ class LineReader:
             self.model, self.processor, pictures, orientation, beams, applied=applied, decoder_alone=True
         )
 
-    def _is_unsure(self, line: Line, num_beams: int) -> bool:
-        """Whether the confidence of a line is too low to accept writing in an image where that is in doubt."""
-        least = self.model.config.empty_paper_confidence * (1 if num_beams else OF_CTC_HEAD)
-        return line.error is None and line.character_confidence < least
+    def _without_writing(
+        self,
+        doubts: Sequence[int],
+        lines: Sequence[Line],
+        pictures: Sequence[Image],
+        orientation: Orientation,
+        num_beams: int,
+        adapters: Sequence[str | None],
+    ) -> set[int]:
+        """Return those of the doubtful lines of a batch that count as empty, because the reader is unsure of them.
+
+        Where it has a CTC head, the geometric mean of both confidences decides: the decoder becomes sure of a text that
+        it has invented, and the head is unsure of a difficult hand.
+        """
+        least = self.model.config.empty_paper_confidence
+        unsure = [row for row in doubts if lines[row].character_confidence < SURE * least]
+        confidences = [lines[row].character_confidence for row in unsure]
+        if can_draft(self.model) and not num_beams:
+            least *= OF_CTC_HEAD
+        elif can_draft(self.model) and unsure:
+            applied = self._library and partial(self._apply, [adapters[row] for row in unsure], 0)
+            some = [pictures[row] for row in unsure]
+            by_head = read_images(self.model, self.processor, some, orientation, num_beams=0, applied=applied)
+            both = zip(confidences, by_head, strict=True)
+            confidences = [math.sqrt(confidence * head.character_confidence) for confidence, head in both]
+        return {row for row, confidence in zip(unsure, confidences, strict=True) if confidence < least}
 
     def _apply(
         self, adapters: Sequence[str | None], num_beams: int, places: Sequence[int]
