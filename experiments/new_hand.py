@@ -1,22 +1,25 @@
-"""Fine-tune the packaged reader on a few lines of a new hand, and measure the gain.
+"""Fine-tune the packaged reader on a few lines of a document that it has never seen, and measure gain and forgetting.
 
-    python -m experiments new_hand runs/new_hand trocr_gsa/checkpoint/README.md \
-        --hand lines/cremma-mss-19-test.parquet data/lettre-boudreau-tessier
+    python -m experiments new_hand runs/new_hand docs/fine_tune.md trocr_gsa/checkpoint/README.md \
+        --hand prepared/held_out/fondue-la-mss-ma.parquet fondue-la-mss-ma/data/BnF_lat_7558 \
+        --others prepared/validation/fraktur-19.parquet prepared/validation/fondue-en-20.parquet
     python -m experiments new_hand runs/new_hand --share 1/2 --hand … & python -m experiments new_hand … --share 2/2
 
 A hand is one document of a compiled file; no line of it was in the training of the base model. The last three tenths of
-its lines are test lines. An adapter is trained on 25, 50 or all of the lines before them, with `lora_few_lines`. The
-number of steps is always the same, and nothing is chosen by means of the test lines. Random choices of training lines
-are made three times. Trainings and readings are kept, so that a stopped run continues. Each of the seven trainings of a
-hand takes about two minutes of one CPU core.
+its lines are test lines. Adapters are trained on 25, 50, 100 and 200 lines, drawn at random from those before, with
+`lora_few_lines`. Nothing is chosen by means of the test lines. Forgetting is the error rate on the lines of other
+documents. Trainings and readings are kept, so that a stopped run continues. A training takes about a minute of one CPU
+core.
 """
 
 import argparse
 import os
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,14 +27,15 @@ import pyarrow.parquet as pq
 from benchmarks.marked_tables import markdown, write_between_markers
 from experiments import accuracy_tables as tables
 from experiments.accuracy_readings import Contestant, Readings
+from experiments.record import once
 from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
 CONFIG = "lora_few_lines"
-COUNTS = (25, 50)  # numbers of training lines; all lines are used, too
-DRAWS = 3  # random choices of training lines for each of `COUNTS`
-READ = 0.3  # share of test lines: the last ones of a hand
+COUNTS = (25, 50, 100, 200)  # numbers of training lines
+READ, MOST_READ = 0.3, 100  # share of test lines: the last ones of a hand; of more, so many are read
+MOST_OTHERS = 25  # lines of each other set
 
 
 @dataclass(frozen=True)
@@ -72,64 +76,110 @@ class Hand:
             whole.replace(path)
         return hand
 
-    def trainings(self) -> list[tuple[int, int]]:
-        """Return (number of lines, draw) of every training."""
-        drawn = [(count, draw) for count in COUNTS if count < self.available for draw in range(DRAWS)]
-        return [*drawn, (self.available, 0)]
+    def counts(self) -> list[int]:
+        """Return the numbers of lines that adapters are trained on."""
+        return [count for count in COUNTS if count <= self.available]
 
 
 @dataclass(frozen=True)
 class Row:
-    """Results on one hand.
+    """Results on one hand with one number of training lines.
 
     Attributes:
         hand: name of the document.
-        lines: number of training lines.
+        lines: number of training lines; 0: the packaged reader.
         read: number of test lines.
-        cer: character error rate of each draw.
-        wer: word error rate of each draw.
+        cer: character error rate of the hand.
+        interval: its 95 % interval.
+        wer: word error rate of the hand.
+        others: character error rate of the other documents.
+        minutes: processor time of the training.
     """
 
     hand: str
     lines: int
     read: int
-    cer: list[float]
-    wer: list[float]
+    cer: float
+    interval: tuple[float, float]
+    wer: float
+    others: float
+    minutes: float
 
 
-def learn(hand: Hand, count: int, draw: int, folder: Path) -> Contestant:
-    """Return the packaged reader with an adapter trained on `count` lines; train the adapter if it is missing."""
-    output = folder / f"{hand.name}-{count}-{draw}"
-    adapter = output / "best"
-    if not adapter.is_dir():
-        arguments = {"train": [str(hand.learn)], "train_lines": count, "seed": draw, "output": str(output)}
-        finetune(TrainingArguments.from_dict(read_config(CONFIG) | arguments))
-    return Contestant.of_model(f"{count} lines, draw {draw}", adapter=adapter)
+def learn(
+    hand: Hand, count: int, folder: Path, name: str = "", settings: dict[str, Any] | None = None
+) -> tuple[Contestant, float]:
+    """Train an adapter on `count` lines of a hand, if it is missing.
+
+    Args:
+        hand: the hand.
+        count: number of lines.
+        folder: folder for trainings.
+        name: name of the settings.
+        settings: arguments that differ from the packaged configuration's.
+
+    Returns: the packaged reader with the adapter, and the processor time of the training in minutes.
+    """
+    output = folder / "-".join([hand.name, str(count), *name.split()])
+
+    def train() -> dict[str, Any]:
+        started = time.process_time()
+        arguments = {"train": [str(hand.learn)], "train_lines": count, "output": str(output)}
+        finetune(TrainingArguments.from_dict(read_config(CONFIG) | (settings or {}) | arguments))
+        return {"minutes": (time.process_time() - started) / 60}
+
+    minutes = once(output.with_suffix(".json"), train)["minutes"]
+    return Contestant.of_model(f"{hand.name}, {count} lines {name}", adapter=output / "best"), minutes
 
 
-def measure(hand: Hand, folder: Path) -> list[Row]:
+def score(contestant: Contestant, minutes: float, hand: Hand, count: int, folder: Path, others: Sequence[str]) -> Row:
+    """Return the error rates of a reader on a hand and on other documents."""
+    own = Readings(folder / "readings", {hand.name: str(hand.read)}, most=MOST_READ)
+    found = tables.summary(own, contestant, hand.name)
+    rest = Readings(folder / "readings", {Path(path).stem: path for path in others}, "validation", MOST_OTHERS)
+    rates = [tables.summary(rest, contestant, name).cer for name in rest.sources]
+    mean = statistics.mean(rates) if rates else 0.0
+    return Row(hand.name, count, found.lines, found.cer, (found.cer_low, found.cer_high), found.wer, mean, minutes)
+
+
+def measure(hand: Hand, folder: Path, others: Sequence[str]) -> list[Row]:
     """Return the error rates on a hand before and after fine-tuning."""
-    readings = Readings(folder / "readings", {hand.name: str(hand.read)})
-    rows: dict[int, Row] = {}
-    adapted = [(count, learn(hand, count, draw, folder)) for count, draw in hand.trainings()]
-    for count, contestant in [(0, Contestant.of_model("packaged")), *adapted]:
-        found = tables.summary(readings, contestant, hand.name)
-        row = rows.setdefault(count, Row(hand.name, count, found.lines, [], []))
-        row.cer.append(found.cer)
-        row.wer.append(found.wer)
-    return list(rows.values())
+    readers = [(0, Contestant.of_model("packaged"), 0.0)]
+    readers += [(count, *learn(hand, count, folder)) for count in hand.counts()]
+    return [score(reader, minutes, hand, count, folder, others) for count, reader, minutes in readers]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown."""
-    head = ["hand", "lines read", "lines learnt from", "CER", "WER"]
-    return markdown(head, ([row.hand, row.read, row.lines, spread(row.cer), spread(row.wer)] for row in rows))
+    """Return the rows as Markdown, one row for each hand."""
+    by_hand: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        by_hand.setdefault(row.hand, {})[row.lines] = row
+    head = ["document", "lines read", *(f"CER, {count} lines" for count in (0, *COUNTS)), "minutes"]
+    lines = [
+        [
+            name,
+            found[0].read,
+            *(_rate(found.get(count)) for count in (0, *COUNTS)),
+            f"{statistics.mean(row.minutes for row in found.values() if row.lines):.1f}",
+        ]
+        for name, found in by_hand.items()
+    ]
+    return markdown(head, lines)
 
 
-def spread(rates: Sequence[float]) -> str:
-    """Return the mean of the rates as text, followed by the lowest and the highest if there are several."""
-    mean = tables.percent(statistics.mean(rates))
-    return mean if len(rates) == 1 else f"{mean} ({tables.percent(min(rates))}–{tables.percent(max(rates))})"
+def forgetting(rows: Sequence[Row]) -> str:
+    """Return a sentence on the error rates of other documents, before and after fine-tuning."""
+    before = statistics.mean(row.others for row in rows if not row.lines)
+    after = [statistics.mean(row.others for row in rows if row.lines == count) for count in COUNTS]
+    rates = ", ".join(f"{tables.percent(rate)} with {count}" for count, rate in zip(COUNTS, after, strict=True))
+    return f"On lines of other documents, the CER is {tables.percent(before)} without an adapter, {rates} lines."
+
+
+def _rate(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    low, high = map(tables.percent, row.interval)
+    return f"{tables.percent(row.cer)} ({low}–{high})"
 
 
 def main() -> None:
@@ -138,21 +188,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder for trainings and readings")
     parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with the table's two marker comments")
     parser.add_argument("--hand", nargs=2, action="append", required=True, metavar=("FILE", "DOCUMENT"))
+    parser.add_argument("--others", nargs="+", default=[], metavar="FILE", help="lines that measure forgetting")
     parser.add_argument("--share", metavar="1/2", help="run only this share of the trainings; write no results")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/new_hand.json"))
     arguments = parser.parse_args()
     hands = [Hand.cut(Path(file), document, arguments.folder) for file, document in arguments.hand]
     if arguments.share:
         part, parts = map(int, arguments.share.split("/"))
-        trainings = [(hand, *training) for hand in hands for training in hand.trainings()]
-        for hand, count, draw in trainings[part - 1 :: parts]:
-            learn(hand, count, draw, arguments.folder)
+        trainings = [(hand, count) for hand in hands for count in hand.counts()]
+        for hand, count in trainings[part - 1 :: parts]:
+            learn(hand, count, arguments.folder)
         return
-    rows = [row for hand in hands for row in measure(hand, arguments.folder)]
-    print(table(rows))
-    text = to_json(
-        {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False
-    )
-    arguments.json.write_text(text + "\n", encoding="utf-8")
+    rows = [row for hand in hands for row in measure(hand, arguments.folder, arguments.others)]
+    text = f"{table(rows)}\n\n{forgetting(rows)}"
+    print(text)
+    record = {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}
+    arguments.json.write_text(to_json(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for page in arguments.pages:
-        write_between_markers(page, "new-hand", __file__, table(rows))
+        write_between_markers(page, "new-hand", __file__, text)

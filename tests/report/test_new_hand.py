@@ -8,13 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import new_hand
+from experiments import few_lines, new_hand
 from trocr_gsa.data.compile import SCHEMA, encode
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.evaluation.scored_line import ScoredLine
-
-WRITTEN = "<!-- new-hand: written by experiments/new_hand.py -->"
+from trocr_gsa.train.arguments import TrainingArguments, read_config
 
 
 @pytest.fixture
@@ -47,10 +46,9 @@ def test_the_lines_read_are_the_last_of_the_hand_and_none_of_those_learnt(source
     assert hand.available == 14
 
 
-def test_only_where_lines_are_drawn_they_are_drawn_several_times(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(new_hand, "COUNTS", (5, 10, 14, 50))
-    hand = new_hand.Hand.cut(source, "hand/a", tmp_path / "run")
-    assert hand.trainings() == [(5, 0), (5, 1), (5, 2), (10, 0), (10, 1), (10, 2), (14, 0)]
+def test_adapters_are_trained_on_no_more_lines_than_there_are(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(new_hand, "COUNTS", (5, 14, 50))
+    assert new_hand.Hand.cut(source, "hand/a", tmp_path / "run").counts() == [5, 14]
 
 
 def test_a_document_that_is_not_there_is_named(source, tmp_path):
@@ -58,23 +56,47 @@ def test_a_document_that_is_not_there_is_named(source, tmp_path):
         new_hand.Hand.cut(source, "hand/c", tmp_path / "run")
 
 
-def test_the_table_has_a_row_for_every_number_of_lines_before_learning_first(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(new_hand, "COUNTS", (5,))
-    read = {0: "abd", 1: "abc", 2: "abc"}  # by draw
+@pytest.fixture
+def learnt(monkeypatch):
+    """Training without a model: the more lines, the better an adapter reads, and the fewer minutes are left."""
+    read = {5: "abd", 14: "abc"}  # by number of lines
 
-    def learnt(hand, count, draw, folder):
-        return contestant(f"{count}-{draw}", read[draw])
+    def learn(hand, count, folder, name="", settings=None):
+        return contestant(f"{count} {name}", read.get(count, "abd")), count / 10
 
-    monkeypatch.setattr(new_hand, "learn", learnt)
+    for module in (new_hand, few_lines):
+        monkeypatch.setattr(module, "learn", learn)
     monkeypatch.setattr(new_hand.Contestant, "of_model", lambda name: contestant(name, "xyz"))
-    page, out = tmp_path / "page.md", tmp_path / "new_hand.json"
-    page.write_text(f"{WRITTEN}\n<!-- /new-hand -->\n")
-    words = [tmp_path / "run", page, "--hand", source, "hand/a", "--json", out]
-    monkeypatch.setattr(sys, "argv", ["new_hand.py", *map(str, words)])
-    new_hand.main()
-    assert page.read_text().splitlines()[3:6] == [
-        "| a | 6 | 0 | 100.0% | 100.0% |",
-        "| a | 6 | 5 | 11.1% (0.0%–33.3%) | 33.3% (0.0%–100.0%) |",
-        "| a | 6 | 14 | 33.3% | 100.0% |",
-    ]
-    assert [row["lines"] for row in json.loads(out.read_text())["rows"]] == [0, 5, 14]
+    monkeypatch.setattr(new_hand, "COUNTS", (5, 14))
+
+
+def run(monkeypatch, tmp_path, module, marker, source):
+    page, out = tmp_path / "page.md", tmp_path / "results.json"
+    program = module.__name__.replace(".", "/")
+    page.write_text(f"<!-- {marker}: written by {program}.py -->\n<!-- /{marker} -->\n")
+    words = [tmp_path / "run", page, "--hand", source, "hand/a", "--others", source, "--json", out]
+    monkeypatch.setattr(sys, "argv", ["program", *map(str, words)])
+    module.main()
+    return page.read_text().splitlines(), json.loads(out.read_text())["rows"]
+
+
+def test_a_hand_has_its_error_rates_by_number_of_lines_before_learning_first(source, tmp_path, monkeypatch, learnt):
+    page, rows = run(monkeypatch, tmp_path, new_hand, "new-hand", source)
+    assert page[3] == "| a | 6 | 100.0% (100.0%–100.0%) | 33.3% (33.3%–33.3%) | 0.0% (0.0%–0.0%) | 0.9 |"
+    assert page[5] == (
+        "On lines of other documents, the CER is 100.0% without an adapter, 33.3% with 5, 0.0% with 14 lines."
+    )
+    assert [row["lines"] for row in rows] == [0, 5, 14]
+
+
+def test_settings_are_compared_after_the_reader_without_an_adapter(source, tmp_path, monkeypatch, learnt):
+    page, rows = run(monkeypatch, tmp_path, few_lines, "few-lines", source)
+    assert page[3] == "| without an adapter | 100.0% | 100.0% | 100.0% | – |"
+    assert page[4] == f"| {few_lines.START} | 33.3% | 33.3% | 33.3% | 5.0 |"
+    assert list(rows) == [few_lines.UNTRAINED, *few_lines.CHANGES]
+
+
+def test_every_setting_is_one_of_a_training(source):
+    packaged = read_config(new_hand.CONFIG)
+    for changes in few_lines.CHANGES.values():
+        assert TrainingArguments.from_dict(packaged | few_lines.STARTING | changes | {"train": [str(source)]})
