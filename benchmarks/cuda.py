@@ -24,9 +24,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrOCRConfig
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from trocr_gsa import GSANetConfig, TrOCRGSAConfig, TrOCRGSAModel
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.optimisation import make_optimizer
 
 VOCABULARY, PAD, END = 259, 0, 1
@@ -277,9 +276,6 @@ def main() -> None:
         for way in options.ways:
             rows += [task(size, work, way == "compiled", peak) for task in (training, reading)]
             print(table(rows[-2:]), flush=True)
-    print(table(rows))
     card = torch.cuda.get_device_name() if work.device.startswith("cuda") else "CPU"
     found = {"device": card, "matrix_peak": peak, "work": asdict(work), "rows": [asdict(row) for row in rows]}
-    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
-    for page in options.pages:
-        write_between_markers(page, "cuda", __file__, table(rows))
+    write_results(found, options.json, table(rows), options.pages, "cuda", __file__)

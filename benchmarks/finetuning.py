@@ -29,12 +29,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.trocr.modeling_trocr import TrOCRDecoder, TrOCRDecoderLayer
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from benchmarks.memory import forget_peak, in_new_process, resident
 from benchmarks.stock_reader import Shape, build_stock
 from trocr_gsa import lora_config
 from trocr_gsa.checkpoints.models import load_model
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.optimisation import make_optimizer
 from trocr_gsa.train.step import count, weighted_loss
 
@@ -242,8 +241,5 @@ def main() -> None:
     torch.set_num_threads(1)
     work = Work(options.lines, options.letters, options.rank, options.device)
     rows = measure(work, options.repeats)
-    print(table(rows))
     found = {"threads": 1, "repeats": options.repeats, "work": asdict(work), "rows": [asdict(row) for row in rows]}
-    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
-    for page in options.pages:
-        write_between_markers(page, "finetuning", __file__, table(rows))
+    write_results(found, options.json, table(rows), options.pages, "finetuning", __file__)

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marked_tables import markdown, write_between_markers
-from trocr_gsa.data.numbers import to_json
+from benchmarks.marked_tables import markdown, write_results
 
 OURS = "trocr-gsa"
 PER_SECOND, TO_PEER = "lines/s", "times the peer's"
@@ -75,7 +74,4 @@ def main() -> None:
     before, after = (json.loads(path.read_text(encoding="utf-8")) for path in (options.before, options.after))
     history = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
     history.append(change(before, after, options.note))
-    print(table(history))
-    options.json.write_text(to_json(history, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for page in options.pages:
-        write_between_markers(page, "history", __file__, table(history))
+    write_results(history, options.json, table(history), options.pages, "history", __file__)

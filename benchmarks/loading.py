@@ -22,7 +22,7 @@ import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from trocr_gsa.cli.messages import silence_libraries
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.numbers import to_json
@@ -175,11 +175,8 @@ def main() -> None:
         compile_lines(open_source(str(jpegs), "train"), compiled)
         sources = {"compiled": compiled, f"JPEGs, {options.height} px high": jpegs}
         rows = measure(sources, options, Path(place))
-    print(table(rows))
     measured = {
         "config": options.config, "device": options.device, "steps": options.steps, "rounds": options.rounds,
         "cores": os.cpu_count(), "threads": torch.get_num_threads(), "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    options.json.write_text(to_json(measured, indent=2) + "\n", encoding="utf-8")
-    for page in options.pages:
-        write_between_markers(page, "loading", __file__, table(rows))
+    write_results(measured, options.json, table(rows), options.pages, "loading", __file__)

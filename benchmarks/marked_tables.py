@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from trocr_gsa.atomic import write_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -10,6 +13,24 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def write_results(numbers: Any, file: Path, table: str, pages: Iterable[Path | None], name: str, script: str) -> None:
+    """Print a table, and write it into Markdown files and its numbers to a JSON file.
+
+    Args:
+        numbers: what was measured, and its conditions.
+        file: JSON file.
+        table: the table, or other text.
+        pages: Markdown files with the two comments of the table; None: no file.
+        name: name of the table.
+        script: `__file__` of the program.
+    """
+    print(table)
+    write_json(file, numbers, indent=1)
+    for page in pages:
+        if page is not None:
+            write_between_markers(page, name, script, table)
 
 
 def has_markers(page: Path, name: str, script: str) -> bool:

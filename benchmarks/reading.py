@@ -34,10 +34,9 @@ from typing import Any, cast
 
 import torch
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from benchmarks.stock_reader import PAD, Shape, build_stock, squashed
 from trocr_gsa import TrOCRGSAModel
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.metrics.error_rates import cer
@@ -245,11 +244,8 @@ def main() -> None:
         if version := Tesseract.version():
             ways[f"Tesseract {version}"] = Tesseract(Path(folder), sets, options.threads)
         rows = compare(ways, sizes, lines, options.rounds)
-    print(table(rows))
     measured = {
         "lines": {Path(source).stem: len(each) for source, each in sets.items()}, "rounds": options.rounds,
         "batch_size": options.batch_size, "threads": options.threads, "rows": [asdict(row) for row in rows],
     }  # fmt: skip
-    options.json.write_text(to_json(measured, indent=1) + "\n", encoding="utf-8")
-    if options.page:
-        write_between_markers(options.page, "reading", __file__, table(rows))
+    write_results(measured, options.json, table(rows), [options.page], "reading", __file__)

@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.marked_tables import markdown, write_between_markers
-from trocr_gsa.data.numbers import to_json
+from benchmarks.marked_tables import markdown, write_results
 
 LINE = Path(__file__).parents[1] / "docs" / "line.png"
 COMMAND = "from trocr_gsa.cli.app import app; app()"
@@ -103,8 +102,5 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/start.json"))
     options = parser.parse_args()
     rows = measure(options.rounds)
-    print(table(rows))
     found = {"rounds": options.rounds, "threads": os.environ.get("OMP_NUM_THREADS"), "rows": [asdict(r) for r in rows]}
-    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
-    for page in options.pages:
-        write_between_markers(page, "start", __file__, table(rows))
+    write_results(found, options.json, table(rows), options.pages, "start", __file__)

@@ -21,11 +21,10 @@ from typing import Any
 import torch
 from transformers import VisionEncoderDecoderModel
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from benchmarks.memory import forget_peak, in_new_process, resident
 from benchmarks.stock_reader import Shape, build_stock
 from trocr_gsa import TrOCRGSAModel
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.model.attention import HeadGate
 from trocr_gsa.model.orientation import only_pose, orientation_bias
 
@@ -230,6 +229,4 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = bench(arguments.stock, arguments.batch_size, arguments.repeats)
     found = {"threads": 1, "repeats": arguments.repeats, "rows": [asdict(row) for row in rows]}
-    arguments.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
-    for page in arguments.pages:
-        write_between_markers(page, "cost", __file__, table(rows))
+    write_results(found, arguments.json, table(rows), arguments.pages, "cost", __file__)

@@ -19,11 +19,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from trocr_gsa.data.buckets import BucketBatchSampler
 from trocr_gsa.data.collate import LineCollator
 from trocr_gsa.data.fit import LineFit
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.synthetic.augmentation import AugmentedLines
 from trocr_gsa.train.arguments import TrainingArguments
@@ -153,8 +152,5 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = measure(options.sources, options.repeats)
-    print(table(rows))
     found = {"threads": 1, "repeats": options.repeats, "rows": [asdict(row) for row in rows]}
-    options.json.write_text(to_json(found, indent=1) + "\n", encoding="utf-8")
-    if options.page:
-        write_between_markers(options.page, "training_step", __file__, table(rows))
+    write_results(found, options.json, table(rows), [options.page], "training_step", __file__)

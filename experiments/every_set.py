@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from experiments.accuracy_readings import Contestant, Readings
 from experiments.accuracy_tables import QUARTERS, percent, same_text, summary, way_up, with_interval
-from trocr_gsa.data.numbers import to_json
 
 COLUMNS = ("kind", "century", "language")
 OLD_SETS = {
@@ -119,11 +118,8 @@ def main() -> None:
     if options.share:
         return
     rows = [measure(readings, reader, name) for name in sources]
-    print(table(rows))
-    text = to_json({"rows": [asdict(row) for row in rows]}, indent=1, ensure_ascii=False)
-    options.json.write_text(text + "\n", encoding="utf-8")
-    if options.page:
-        write_between_markers(options.page, "every-set", __file__, table(rows))
+    numbers = {"rows": [asdict(row) for row in rows]}
+    write_results(numbers, options.json, table(rows), [options.page], "every-set", __file__)
 
 
 if __name__ == "__main__":

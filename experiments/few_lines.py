@@ -17,11 +17,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from experiments import accuracy_tables as tables
 from experiments.accuracy_readings import Contestant
 from experiments.new_hand import CONFIG, Hand, Row, learn, score
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import read_config
 
 COUNT = 50  # training lines
@@ -84,8 +83,5 @@ def main() -> None:
     arguments = parser.parse_args()
     hands = [Hand.cut(Path(file), document, arguments.folder) for file, document in arguments.hand]
     found = measure(hands, arguments.folder, arguments.others)
-    print(table(found))
-    record = {"settings": read_config(CONFIG), "rows": {name: [asdict(row) for row in found[name]] for name in found}}
-    arguments.json.write_text(to_json(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for page in arguments.pages:
-        write_between_markers(page, "few-lines", __file__, table(found))
+    numbers = {"settings": read_config(CONFIG), "rows": {name: [asdict(row) for row in found[name]] for name in found}}
+    write_results(numbers, arguments.json, table(found), arguments.pages, "few-lines", __file__)

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.marked_tables import markdown, write_between_markers
-from trocr_gsa.data.numbers import to_json
+from benchmarks.marked_tables import markdown, write_results
 
 KINDS = {
     "German print, 19th c.": ("fraktur-19",),
@@ -94,10 +93,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("experiments/results/learning_curve.json"))
     options = parser.parse_args()
     points = read_runs(options.runs)
-    print(table(points))
-    options.json.write_text(to_json({"points": [asdict(point) for point in points]}, indent=1) + "\n", encoding="utf-8")
-    if options.page:
-        write_between_markers(options.page, "learning-curve", __file__, table(points))
+    numbers = {"points": [asdict(point) for point in points]}
+    write_results(numbers, options.json, table(points), [options.page], "learning-curve", __file__)
 
 
 if __name__ == "__main__":

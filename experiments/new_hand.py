@@ -24,11 +24,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from experiments import accuracy_tables as tables
 from experiments.accuracy_readings import Contestant, Readings
 from experiments.record import once
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
 
@@ -201,8 +200,5 @@ def main() -> None:
         return
     rows = [row for hand in hands for row in measure(hand, arguments.folder, arguments.others)]
     text = f"{table(rows)}\n\n{forgetting(rows)}"
-    print(text)
-    record = {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}
-    arguments.json.write_text(to_json(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for page in arguments.pages:
-        write_between_markers(page, "new-hand", __file__, text)
+    numbers = {"settings": read_config(CONFIG), "rows": [asdict(row) for row in rows]}
+    write_results(numbers, arguments.json, text, arguments.pages, "new-hand", __file__)

@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from experiments.accuracy_readings import Contestant, Readings
 from experiments.accuracy_tables import percent, summary
 from experiments.learning_curve import KINDS
 from experiments.rapidocr_peer import pp_ocr
 from experiments.tesseract_peer import tesseract
-from trocr_gsa.data.numbers import to_json
 
 ANGLES = (0.0, 180.0, 90.0)
 LANGUAGES = {
@@ -95,11 +94,8 @@ def main() -> None:
         for reader in [*on_every_set, *present(tesseract(LANGUAGES[name]) if name in LANGUAGES else None)]:
             found = [summary(readings, reader, name, angle) for angle in ANGLES]
             rates.append(Rate(reader.name, name, found[0].lines, tuple(each.cer for each in found)))
-    print(table(rates))
-    text = to_json({"rows": [asdict(rate) for rate in rates]}, indent=1, ensure_ascii=False)
-    options.json.write_text(text + "\n", encoding="utf-8")
-    if options.page:
-        write_between_markers(options.page, "rivals", __file__, table(rates))
+    numbers = {"rows": [asdict(rate) for rate in rates]}
+    write_results(numbers, options.json, table(rates), [options.page], "rivals", __file__)
 
 
 if __name__ == "__main__":

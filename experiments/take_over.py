@@ -18,13 +18,12 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, VisionEncoderDecoderModel
 
-from benchmarks.marked_tables import markdown, write_between_markers
+from benchmarks.marked_tables import markdown, write_results
 from benchmarks.stock_reader import read_stock, squashed
 from experiments.rendered_words import SEEN_FAMILIES, UNSEEN_FAMILIES, rendered_words
 from trocr_gsa import TrOCRGSAModel, TrOCRGSAProcessor
 from trocr_gsa.data import LineSample
 from trocr_gsa.data.line import Line
-from trocr_gsa.data.numbers import to_json
 from trocr_gsa.evaluation.evaluate import rotate_image, summarise
 from trocr_gsa.evaluation.scored_line import ScoredLine
 from trocr_gsa.metrics.summary_row import SummaryRow
@@ -150,7 +149,5 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     variants = report(arguments.stock, arguments.lines, arguments.orientation_lines)
-    arguments.json.write_text(to_json([asdict(variant) for variant in variants], indent=1) + "\n", encoding="utf-8")
-    for page in arguments.pages:
-        write_between_markers(page, "reading", __file__, table(variants))
-    print(table(variants))
+    numbers = [asdict(variant) for variant in variants]
+    write_results(numbers, arguments.json, table(variants), arguments.pages, "reading", __file__)
