@@ -1,5 +1,6 @@
 """TEI: every line has a zone where it is and a break before its text; pages are joined without losing any."""
 
+import math
 import re
 from pathlib import Path
 
@@ -55,6 +56,42 @@ def test_a_document_has_facsimile_and_text_that_point_at_each_other(page):
     assert dict(graphic.attrib) == {"url": "images/a%20b.png", "width": "400px", "height": "300px"}
 
 
+GRAMMAR = Path(__file__).parent / "schemas" / "tei_subset.rng"
+
+
+@pytest.mark.parametrize("made", [MADE, None, Provenance("1.0+dev", Weights("a"), None, DATE, {})])
+@pytest.mark.parametrize(
+    "read",
+    [
+        READ,
+        [None, None, None],
+        [Line("", math.nan, 0.0), Line("a\u0301 & <b>", 1.0, 359.9), Line("c", 0.0, 270.0, words=())],
+    ],
+)
+def test_a_document_is_as_tei_demands(page, made, read):
+    grammar = etree.RelaxNG(file=str(GRAMMAR))
+    root = etree.fromstring(FORMATS["tei"].write_page(page, read, made))
+    assert grammar.validate(root), grammar.error_log
+
+
+@pytest.mark.parametrize(
+    ("path", "attribute", "wrong"),
+    [
+        (".//{*}zone", "points", "1,2 3,4"),
+        (".//{*}zone", "cert", "1.5"),
+        (".//{*}zone", "rotate", "-2"),
+        (".//{*}lb", "facs", "line 1"),
+        (".//{*}graphic", "url", "a b.png"),
+        (".//{*}application", "version", "unknown"),
+        (".//{*}w", "place", "here"),
+    ],
+)
+def test_what_tei_does_not_allow_is_found(page, path, attribute, wrong):
+    root = etree.fromstring(FORMATS["tei"].write_page(page, READ, MADE))
+    root.find(path).set(attribute, wrong)
+    assert not etree.RelaxNG(file=str(GRAMMAR)).validate(root)
+
+
 def test_zones_say_where_how_sure_and_how_turned(page):
     root = etree.fromstring(FORMATS["tei"].write_page(page, READ))
     first, second = root.findall(".//{*}zone[@type='line']")
@@ -102,6 +139,7 @@ def test_joined_pages_have_all_that_the_pages_have(page, tmp_path):
     assert len(ids) == len(set(ids))
     assert {element.get("facs") for element in root.iter() if element.get("facs")} == {f"#{each}" for each in ids}
     assert len(list(root.iter("{*}application"))) == 2
+    assert etree.RelaxNG(file=str(GRAMMAR)).validate(root)
     assert len(root.findall("{*}teiHeader/{*}fileDesc/{*}sourceDesc/{*}p")) == 3
 
 
