@@ -133,12 +133,13 @@ def test_a_file_or_an_extra_named_in_a_page_is_there(page):
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory) -> Path:
-    """A folder with the pictures and adapters that the pages speak of."""
+    """A folder with the pictures, texts and adapters that the pages speak of."""
     folder = tmp_path_factory.mktemp("site")
     checkpoint = save_checkpoint(folder / "checkpoint")
     (folder / "docs").mkdir()
     for name in ("docs/line.png", "a.png", "b.png", "c.png"):
         draw_line("read me").save(folder / name)
+    (folder / "letters_1850.txt").write_text("Read me, and read me again.\n" * 50)
     for seed, name in enumerate(("fr", "de", "date")):
         save_adapter(checkpoint, folder / "runs" / name / "best", seed=seed)
     return folder
