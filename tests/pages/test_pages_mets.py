@@ -1,5 +1,6 @@
 """METS: says which files are a work's pages, and in which order; written, and read again."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,20 @@ def test_of_several_groups_with_pages_one_has_to_be_named(workspace):
     assert len(pages_in_mets(path, "OCR-D-GT")[0]) == 1
     with pytest.raises(ValueError, match=r"has no group 'OCR'. Its groups are OCR-D-IMG, OCR-D-SEG, OCR-D-GT"):
         pages_in_mets(path, "OCR")
+
+
+def test_groups_of_transkribus_have_an_id_and_lie_in_each_other(workspace):
+    path = put(workspace, {"IMG": IMAGES, "PAGEXML": PAGES})
+    written = path.read_text().replace(" USE=", " ID=").replace('"PHYSICAL"', '"MANUSCRIPT"')
+    written = re.sub(r' MIMETYPE="[^"]*"', "", written).replace(
+        "<mets:fileGrp", '<mets:fileGrp ID="MASTER"><mets:fileGrp', 1
+    )
+    path.write_text(written.replace("</mets:fileSec>", "</mets:fileGrp></mets:fileSec>"))
+    assert [file.name for file in pages_in_mets(path)[0]] == [f"OCR-D-SEG/000{n}.xml" for n in (1, 2, 3)]
+    assert [scan.name for scan in scans_in_mets(path)[0]] == [f"OCR-D-IMG/000{n}.png" for n in (1, 2, 3)]
+    assert len(pages_in_mets(path, "PAGEXML")[0]) == 3
+    with pytest.raises(ValueError, match="Its groups are IMG, PAGEXML"):
+        pages_in_mets(path, "ALTO")
 
 
 def test_a_work_without_pages_says_which_groups_it_has(workspace):

@@ -38,7 +38,7 @@ def pages_in_mets(path: Path, group: str | None = None) -> tuple[list[PageFile],
 
     Args:
         path: the METS file.
-        group: USE of the group; None: the only one that has such files.
+        group: USE or ID of the group; None: the only one that has such files.
 
     Raises:
         ValueError: if there is no such group, or several have such files.
@@ -98,9 +98,15 @@ def _groups(path: Path) -> dict[str, list[MetsFile]]:
     for group in descendants(root, "fileGrp"):
         for file in children(group, "file"):
             href = next((place.get(HREF, "") for place in children(file, "FLocat")), "")
-            entry = _locate(href, file.get("MIMETYPE", ""), path.parent, names)
-            groups.setdefault(group.get("USE", ""), []).append((order.get(file.get("ID"), float("inf")), entry))
+            mime = file.get("MIMETYPE") or mimetypes.guess_type(href)[0] or ""
+            entry = _locate(href, mime, path.parent, names)
+            groups.setdefault(_name(group), []).append((order.get(file.get("ID"), float("inf")), entry))
     return {use: [entry for _, entry in sorted(files, key=lambda each: each[0])] for use, files in groups.items()}
+
+
+def _name(group: Any) -> str:
+    """Return the name of a group of files: Transkribus writes it as its ID."""
+    return group.get("USE") or group.get("ID", "")
 
 
 def _order(root: Any) -> dict[str, int]:
