@@ -86,7 +86,8 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
     if truths:
         pairs = _open_pairs(folder, sorted(truths), FolderNames(root, folder))
         if holds_pages(folder):
-            pairs.notes.append(f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files.")
+            note = f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files."
+            pairs.notes = [*pairs.notes, note]
         return pairs
     if holds_pages(folder):
         return open_pages(folder)
