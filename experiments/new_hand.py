@@ -34,6 +34,7 @@ from trocr_gsa.train.finetune import finetune
 CONFIG = "lora_few_lines"
 COUNTS = (25, 50, 100, 200)  # numbers of training lines
 READ, MOST_READ = 0.3, 100  # share of test lines: the last ones of a hand; of more, so many are read
+DATA = "data"  # a folder of many sets, which says nothing about a document
 MOST_OTHERS = 25  # lines of each other set
 
 
@@ -64,7 +65,7 @@ class Hand:
         lines = table.filter(pc.field("document") == document)
         if not len(lines):
             raise ValueError(f"`--hand`: {source} has no line of {document}.")
-        name = Path(document).name
+        name = next(part for part in reversed(Path(document).parts) if part != DATA)
         hand = cls(
             name, folder / f"{name}-learn.parquet", folder / f"{name}-read.parquet", round(len(lines) * (1 - READ))
         )

@@ -51,6 +51,14 @@ def test_adapters_are_trained_on_no_more_lines_than_there_are(source, tmp_path, 
     assert new_hand.Hand.cut(source, "hand/a", tmp_path / "run").counts() == [5, 14]
 
 
+def test_a_hand_is_not_called_data(source, tmp_path):
+    table = pq.read_table(source)
+    documents = pa.array(["set/data"] * len(table))
+    place = table.schema.get_field_index("document")
+    pq.write_table(table.set_column(place, "document", documents), tmp_path / "set.parquet")
+    assert new_hand.Hand.cut(tmp_path / "set.parquet", "set/data", tmp_path / "run").name == "set"
+
+
 def test_a_document_that_is_not_there_is_named(source, tmp_path):
     with pytest.raises(ValueError, match=r"`--hand`: .*lines\.parquet has no line of hand/c"):
         new_hand.Hand.cut(source, "hand/c", tmp_path / "run")
