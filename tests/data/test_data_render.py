@@ -219,7 +219,7 @@ def test_estimated_sizes_are_near_the_true_ones(renderer):
 
 
 def test_impossible_sizes_are_refused(renderer):
-    with pytest.raises(ValueError, match="`height` must be at least 16"):
+    with pytest.raises(ValueError, match="`height` must lie in 16"):
         RenderStyle(height=4)
     with pytest.raises(ValueError, match="`size` must be at least 1"):
         RenderedLines(renderer, 0)

@@ -11,6 +11,8 @@ from trocr_gsa.reader import Line
 class StubReader:
     """Replaces a `LineReader`, and records the image sizes of each call."""
 
+    can_place_words = False
+
     def __init__(self, text: str = "read anew", confidence: float = 0.5) -> None:
         self.text, self.confidence = text, confidence
         self.handed: list[list[tuple[int, int]]] = []
