@@ -10,7 +10,6 @@ on the last three tenths of its lines, as by `new_hand`. The documents are valid
 play no part in the choice.
 """
 
-import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from typing import Any
 from benchmarks.marked_tables import markdown, write_results
 from experiments import accuracy_tables as tables
 from experiments.accuracy_readings import Contestant
-from experiments.new_hand import CONFIG, Hand, Row, learn, score
+from experiments.new_hand import CONFIG, Hand, Row, learn, options, score
 from trocr_gsa.train.arguments import read_config
 
 COUNT = 50  # training lines
@@ -74,13 +73,7 @@ def table(found: dict[str, list[Row]]) -> str:
 
 def main() -> None:
     """Train, read, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder for trainings and readings")
-    parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with the table's two marker comments")
-    parser.add_argument("--hand", nargs=2, action="append", required=True, metavar=("FILE", "DOCUMENT"))
-    parser.add_argument("--others", nargs="+", default=[], metavar="FILE", help="lines that measure forgetting")
-    parser.add_argument("--json", type=Path, default=Path("experiments/results/few_lines.json"))
-    arguments = parser.parse_args()
+    arguments = options(__doc__, "few_lines").parse_args()
     hands = [Hand.cut(Path(file), document, arguments.folder) for file, document in arguments.hand]
     found = measure(hands, arguments.folder, arguments.others)
     numbers = {"settings": read_config(CONFIG), "rows": {name: [asdict(row) for row in found[name]] for name in found}}

@@ -182,15 +182,21 @@ def _rate(row: Row | None) -> str:
     return f"{tables.percent(row.cer)} ({low}–{high})"
 
 
-def main() -> None:
-    """Train, read, and write the results; with `--share`, only train."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str | None, name: str) -> argparse.ArgumentParser:
+    """Return the options of a program that trains on hands, with `name` for its results."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder for trainings and readings")
     parser.add_argument("pages", type=Path, nargs="*", help="Markdown files with the table's two marker comments")
     parser.add_argument("--hand", nargs=2, action="append", required=True, metavar=("FILE", "DOCUMENT"))
     parser.add_argument("--others", nargs="+", default=[], metavar="FILE", help="lines that measure forgetting")
+    parser.add_argument("--json", type=Path, default=Path(f"experiments/results/{name}.json"))
+    return parser
+
+
+def main() -> None:
+    """Train, read, and write the results; with `--share`, only train."""
+    parser = options(__doc__, "new_hand")
     parser.add_argument("--share", metavar="1/2", help="run only this share of the trainings; write no results")
-    parser.add_argument("--json", type=Path, default=Path("experiments/results/new_hand.json"))
     arguments = parser.parse_args()
     hands = [Hand.cut(Path(file), document, arguments.folder) for file, document in arguments.hand]
     if arguments.share:
