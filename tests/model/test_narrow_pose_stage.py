@@ -157,6 +157,17 @@ def test_without_a_pose_width_the_encoder_is_the_one_that_was():
     assert {"embeddings.projection.weight", "pose_head.dense.weight"} <= names
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("trained", [False, True])
+def test_many_patches_are_embedded_as_each_alone(channels, trained):
+    embedding = embeddings.ConvPatchEmbedding(channels, 12, 24, "gelu").double().requires_grad_(trained)
+    shape = (2, embeddings.PATCHES_ON_CPU, channels * 12 * 12)  # more than are embedded at once
+    patches = torch.randn(shape, dtype=torch.float64)
+    together = embedding(patches)
+    alone = torch.stack([embedding(patch) for patch in patches.flatten(0, 1)[:, None]]).view_as(together)
+    assert difference(together, alone) < 1e-12
+
+
 def test_the_pose_stage_is_narrow_in_every_part():
     model = GSANetModel(encoder_config(**NARROW))
     widths = {part.shape[-1] for name, part in model.lifting.named_parameters() if "norm" in name}
