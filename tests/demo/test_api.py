@@ -114,8 +114,26 @@ def test_the_formats_are_those_of_the_registry(client):
     described = client.get("/openapi.json").json()["paths"]
     (format,) = [each for each in described["/pages"]["post"]["parameters"] if each["name"] == "format"]
     assert format["schema"]["enum"] == PAGE_FORMATS
-    assert {"413", "422", "503"} <= described["/lines"]["post"]["responses"].keys()
-    assert client.get("/info").json()["adapters"] == ["fr", "de"]
+    assert {"400", "413", "422", "503"} <= described["/lines"]["post"]["responses"].keys()
+    told = client.get("/info").json()
+    assert (told["adapters"], told["model"]) == (["fr", "de"], "tiny")
+
+
+def test_media_types_and_headers_are_described(client):
+    """Those of each format that is asked for."""
+    picture, layout = page(TEXTS[:1])
+    described = client.get("/openapi.json").json()["paths"]["/pages"]["post"]["responses"]["200"]
+    for name in PAGE_FORMATS:
+        answer = ask_page(client, picture, layout, format=name)
+        assert answer.headers["content-type"].partition(";")[0] in described["content"], name
+        assert {"x-left-out"} & answer.headers.keys() == ({"x-left-out"} if name != "json" else set())
+    assert "X-Left-Out" in described["headers"]
+
+
+def test_a_page_has_the_date_of_its_reading_and_not_of_the_start(client, monkeypatch):
+    picture, layout = page(TEXTS[:1])
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
+    assert "2027-01-15T08:00:00Z" in ask_page(client, picture, layout, format="page").text
 
 
 def test_a_page_keeps_the_name_of_its_picture_and_says_who_read_it(client):
@@ -156,8 +174,8 @@ BAD_LINES = {
     "half a picture": ((PICTURE[:60], {}), "a line.png"),
     "several lines": ((as_bytes(draw_page(["many lines of text"] * 8)[0]), {}), "looks like"),
     "format": ((PICTURE, {"format": "pdff"}), "`format` must be one of"),
-    "format of pages": ((PICTURE, {"format": "alto"}), "`format` alto is for pages"),
-    "adapter": ((PICTURE, {"adapter": "es"}), "`adapter`: there is no 'es'"),
+    "format of pages": ((PICTURE, {"format": "alto"}), "one of json, text, jsonl, csv, got 'alto'. alto is for pages"),
+    "adapter": ((PICTURE, {"adapter": "es"}), "`adapter`: there is no 'es' on this server, which has fr, de."),
     "angle": ((PICTURE, {"orientation": [37]}), "`orientation` must name angles"),
     "no angle": ((PICTURE, {"orientation": ["left"]}), "`orientation`: "),
     "not finite": ((PICTURE, {"orientation": ["nan"]}), "`orientation` must name angles"),

@@ -57,12 +57,32 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}},
     }
     for status, meaning in {
+        400: "the request is not a form that can be read",
         408: "the upload paused for too long",
         413: "the upload, the picture or the page is too large",
         422: "the request does not make sense, or the picture cannot be read",
         503: "too many requests at once; send it again later",
     }.items()
 }
+
+
+def _media_type(suffix: str) -> str:
+    last = f".{suffix.rsplit('.', 1)[-1]}"
+    return MEDIA_TYPES.get(last) or mimetypes.types_map.get(last, "application/octet-stream")
+
+
+def _answers(formats: Sequence[str]) -> dict[int | str, dict[str, Any]]:
+    """Return what a route answers, for the description: its media types and header, and the errors."""
+    kinds = ["application/json", *(_media_type(FORMATS[name].suffix) for name in formats if name != JSON)]
+    left_out = {"description": "in other formats than json: number of lines left out", "schema": {"type": "integer"}}
+    content: dict[str, Any] = {kind: {} for kind in kinds}
+    return ERRORS | {200: {"content": content, "headers": {"X-Left-Out": left_out}}}
+
+
+def _check_format(name: str, formats: Sequence[str]) -> None:
+    if name not in formats:
+        hint = f" {name} is for pages: send them to /pages." if name in PAGE_FORMATS else ""
+        raise ValueError(f"`format` must be one of {', '.join(formats)}, got {name!r}.{hint}")
 
 
 def build_api(service: Service) -> FastAPI:
@@ -86,14 +106,14 @@ def build_api(service: Service) -> FastAPI:
         """Say what this server reads with, which formats it writes, and what it refuses."""
         return {
             "version": own_version(),
-            "model": service.reader.model.name_or_path or "",
+            "model": service.model_name,
             "adapters": service.reader.adapters,
             "line_formats": LINE_FORMATS,
             "page_formats": PAGE_FORMATS,
             "limits": vars(service.limits),
         }
 
-    @api.post("/lines", responses=ERRORS)
+    @api.post("/lines", responses=_answers(LINE_FORMATS))
     def read_line(
         picture: Picture,
         format: LineFormat = JSON,
@@ -103,10 +123,11 @@ def build_api(service: Service) -> FastAPI:
         alternatives: Alternatives = 0,
     ) -> Response:
         """Read a picture of one line, whichever way up."""
+        _check_format(format, LINE_FORMATS)
         wanted = Wanted(format, adapter, orientation or (), words, alternatives)
         return _response(service.read_line(_upload(picture), wanted))
 
-    @api.post("/pages", responses=ERRORS)
+    @api.post("/pages", responses=_answers(PAGE_FORMATS))
     def read_page(
         picture: Annotated[UploadFile, File(description="the page's picture, or a PDF")],
         layout: Annotated[
@@ -120,6 +141,7 @@ def build_api(service: Service) -> FastAPI:
         alternatives: Alternatives = 0,
     ) -> Response:
         """Read a page line by line. The header X-Left-Out says how many of its lines could not be read."""
+        _check_format(format, PAGE_FORMATS)
         wanted = Wanted(format, adapter, orientation or (), words, alternatives)
         described = None if layout is None else _upload(layout)
         return _response(service.read_page(_upload(picture), described, page, wanted))
@@ -159,9 +181,7 @@ def _response(answer: Answer) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": f"attachment; filename=text{answer.suffix}",  # a browser must not open it as this site's
     }
-    last = f".{answer.suffix.rsplit('.', 1)[-1]}"
-    kind = MEDIA_TYPES.get(last) or mimetypes.types_map.get(last, "application/octet-stream")
-    return Response(answer.content, media_type=kind, headers=headers)
+    return Response(answer.content, media_type=_media_type(answer.suffix), headers=headers)
 
 
 def _error(status: int, message: str, headers: Any = None) -> JSONResponse:

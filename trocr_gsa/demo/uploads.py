@@ -32,7 +32,7 @@ from trocr_gsa.data.pages import (
 )
 from trocr_gsa.data.pages.conversion import filled_in
 from trocr_gsa.data.pages.scans import find_scans
-from trocr_gsa.data.provenance import Provenance
+from trocr_gsa.data.provenance import Provenance, current_date
 from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.pages import ReadPage, read_pages
 
@@ -142,12 +142,24 @@ class Service:
         self.reader, self.limits, self.made_with = reader, limits, made_with
         self._turn = BoundedSemaphore(AT_ONCE)
 
+    @property
+    def model_name(self) -> str:
+        """The name of the model, as it is written into files."""
+        made = self.made_with(None)
+        return (self.reader.model.name_or_path or "") if made is None else made.model.name
+
+    def _check_adapter(self, name: str | None) -> None:
+        if name is not None and name not in self.reader.adapters:
+            there = f"has {', '.join(self.reader.adapters)}" if self.reader.adapters else "has none"
+            raise ValueError(f"`adapter`: there is no {name[:LONGEST_NAME]!r} on this server, which {there}.")
+
     def read_line(self, picture: Upload, wanted: Wanted) -> Answer:
         """Read a picture of one line.
 
         Raises:
             ValueError: if it cannot be read, or the request does not make sense.
         """
+        self._check_adapter(wanted.adapter)
         format, name = wanted.written, picture.called("picture")
         write = format.line_writer()
         header = read_header(picture.content, name)
@@ -181,6 +193,7 @@ class Service:
         Raises:
             ValueError: if it cannot be read, or the request does not make sense.
         """
+        self._check_adapter(wanted.adapter)
         format = wanted.written
         with self._turn, tempfile.TemporaryDirectory(prefix="trocr-gsa-") as temporary:
             folder = Path(temporary)
@@ -255,7 +268,10 @@ class Service:
     def _written(self, read: ReadPage, wanted: Wanted, format: OutputFormat) -> Answer:
         assert read.page is not None
         lines: list[Line | None] = [None if line is None else line.without_characters() for line in read.readings]
-        content, notes = filled_in(read.page, lines, format, self.made_with(wanted.adapter))
+        made = self.made_with(wanted.adapter)
+        if made is not None:
+            made = replace(made, date=current_date())  # of this page, not of the server's start
+        content, notes = filled_in(read.page, lines, format, made)
         if wanted.format == JSON:
             rows = [json.loads(row) for row in content.decode().split("\n") if row]
             return Answer({"lines": rows, "left_out": read.problems, "notes": [*read.notes, *notes]}, ".json")
