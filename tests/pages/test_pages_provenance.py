@@ -13,6 +13,7 @@ from tiny_adapters import save_adapter
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
 from trocr_gsa.data.pages import Page, PageFile
+from trocr_gsa.data.pages.conversion import filled_in
 from trocr_gsa.data.provenance import Provenance, Weights, current_date, own_version
 
 SCHEMA = Path(__file__).parent / "schemas" / "pagecontent-2019-07-15.xsd"
@@ -99,6 +100,13 @@ def test_alto_has_a_processing_step(tmp_path, namespace, described):
     software = [(etree.QName(child).localname, child.text) for child in step.find("{*}processingSoftware")]
     assert software == [("softwareName", "trocr-gsa"), ("softwareVersion", "1.0")]
     assert etree.QName(root.find("{*}Description")[-1]).localname == name
+
+
+@pytest.mark.parametrize("format", ["page", "alto"])
+def test_a_converted_file_was_not_changed_before_it_was_created(tmp_path, format):
+    content = alto_content() if format == "page" else page_content()
+    written, _ = filled_in(page_of(tmp_path, content), READ, FORMATS[format], MADE)
+    assert set(re.findall(rb"20\d\d-\d\d-\d\dT[\d:]+Z", written)) == {DATE.encode()}
 
 
 def test_the_history_of_a_file_grows(tmp_path):

@@ -42,12 +42,13 @@ TEXT_TYPES = frozenset({
 ALTO_PICTURES = {"picture": "Illustration", "separator": "GraphicalElement"}
 
 
-def convert_page(page: Page, kind: str) -> tuple[bytes, list[str]]:
+def convert_page(page: Page, kind: str, date: str | None = None) -> tuple[bytes, list[str]]:
     """Return a page as a file of the other kind, and what of it that file has no place for.
 
     Args:
         page: as it was read, of known size, in pixels.
         kind: "PAGE" or "ALTO"; of a page that is of that kind already, its bytes are returned.
+        date: of the conversion; None: now.
 
     Raises:
         PageError: if the page's size is not known.
@@ -57,22 +58,24 @@ def convert_page(page: Page, kind: str) -> tuple[bytes, list[str]]:
     if page.size is None:
         raise PageError(f"{page.name}: does not say how large the page is. Put its image beside it.")
     regions, dropped = layout_of(page)
-    root = _alto(page, regions) if kind == "ALTO" else _page_xml(page, regions)
+    date = date or current_date()
+    root = _alto(page, regions, date) if kind == "ALTO" else _page_xml(page, regions, date)
     etree.indent(root)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n", dropped
 
 
-def converted(page: Page, kind: str) -> tuple[Page, list[int], list[str]]:
+def converted(page: Page, kind: str, date: str | None = None) -> tuple[Page, list[int], list[str]]:
     """Return a page as one of the other kind, to be filled in.
 
     Args:
         page: in pixels of its image.
         kind: "PAGE" or "ALTO", not its own.
+        date: of the conversion; None: now.
 
     Returns: the page; the place of each of its lines among the lines of the first; and what the other kind has no
         place for.
     """
-    content, dropped = convert_page(page, kind)
+    content, dropped = convert_page(page, kind, date)
     document = XmlDocument.parse(content, page.name)
     other = PAGE_ROOTS[local_name(document.root)](document, page.name)
     places = {id(line): place for place, line in enumerate(page.lines)}
@@ -98,7 +101,8 @@ def filled_in(
     notes: list[str] = []
     with named_errors(page.name):
         if format.kind is not None and format.kind != page.kind:
-            page, order, dropped = converted(page, format.kind)
+            # with the date of the reading: nothing was changed before it was created
+            page, order, dropped = converted(page, format.kind, None if made is None else made.date)
             lines = [lines[place] for place in order]
             notes = [f"{page.name}: {format.kind} has no place for {part}." for part in dropped]
         return format.write_page(page, lines, made), notes
@@ -120,7 +124,7 @@ def in_pixels(file: PageFile) -> Page | None:
     return None if opened is None else opened[0]
 
 
-def _alto(page: Page, regions: Sequence[Region]) -> Any:
+def _alto(page: Page, regions: Sequence[Region], date: str) -> Any:
     root = etree.Element(f"{{{ALTO}}}alto", nsmap={None: ALTO, "xsi": XSI})
     root.set(f"{{{XSI}}}schemaLocation", f"{ALTO} {ALTO_SCHEMA}")
     description = _add(root, "Description")
@@ -128,7 +132,7 @@ def _alto(page: Page, regions: Sequence[Region]) -> Any:
     _add(_add(description, "sourceImageInformation"), "fileName").text = writable(page.image)
     processing = _add(description, "Processing", ID="conversion")
     _add(processing, "processingCategory").text = "contentModification"
-    _add(processing, "processingDateTime").text = current_date()
+    _add(processing, "processingDateTime").text = date
     _add(processing, "processingStepDescription").text = f"{STEP} from PAGE"
     software = _add(processing, "processingSoftware")
     _add(software, "softwareName").text, _add(software, "softwareVersion").text = SOFTWARE, own_version()
@@ -193,10 +197,10 @@ def _set_box(element: Any, polygon: np.ndarray | None) -> None:
             element.set(name, f"{value:.0f}")
 
 
-def _page_xml(page: Page, regions: Sequence[Region]) -> Any:
+def _page_xml(page: Page, regions: Sequence[Region], date: str) -> Any:
     root = etree.Element(f"{{{PAGE}}}PcGts", nsmap={None: PAGE, "xsi": XSI})
     root.set(f"{{{XSI}}}schemaLocation", f"{PAGE} {PAGE}/pagecontent.xsd")
-    metadata, date = _add(root, "Metadata"), current_date()
+    metadata = _add(root, "Metadata")
     software = f"{SOFTWARE} {own_version()}"
     for name, text in (("Creator", software), ("Created", date), ("LastChange", date)):
         _add(metadata, name).text = text
