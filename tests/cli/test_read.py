@@ -175,6 +175,14 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(call, lines, words, complaint)
     assert "Traceback" not in result.output
 
 
+def test_an_archive_has_to_be_unpacked(call, tmp_path):
+    path = tmp_path / "export.zip"
+    path.write_bytes(b"PK\x03\x04")
+    result = call("read", path)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: `pictures`: {path} is an archive. Unpack it, and name the folder.\n"
+
+
 @pytest.mark.parametrize("beams", [1, 2])
 def test_a_transformers_that_ignores_the_cache_is_one_line_and_not_a_wrong_text(call, lines, beams, monkeypatch):
     monkeypatch.setattr("trocr_gsa.model.fused_decoder.CACHE", "name_of_another_version")

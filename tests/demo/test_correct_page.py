@@ -54,6 +54,15 @@ def test_enter_saves_a_line_at_once_and_shows_the_next(client, folder):
     assert "it&#39;s &lt;1&gt; &amp; done" in client.get("/lines").text
 
 
+def test_how_sure_the_reader_is_is_a_number_for_people(tmp_path):
+    folder = make_queue(tmp_path / "queue")
+    listed = folder / "queue.csv"
+    listed.write_text(listed.read_text().replace("0.97", "6.9e-11"))
+    with TestClient(build_correct_page(corrections_of(folder, tmp_path / "pictures"))) as client:
+        assert "less than 0.1 % sure" in client.get("/lines/1").text
+        assert "98.0 % sure" in client.get("/lines/2").text
+
+
 def test_the_page_can_be_used_with_a_keyboard_and_read_aloud(client):
     page = client.get("/lines/1").text
     assert re.search(r'<input id="text"[^>]* autofocus', page)

@@ -19,6 +19,7 @@ PAGE_SUFFIXES = (".xml", ".alto", ".pdf", ".json")
 OTHER_PICTURES = (
     ".avif", ".djvu", ".dng", ".heic", ".heif", ".jfif", ".jpe", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".svg",
 )  # fmt: skip
+ARCHIVES = (".7z", ".gz", ".tar", ".tgz", ".zip")  # what eScriptorium, Transkribus and others export
 STANDARD_INPUT = "-"
 
 
@@ -43,6 +44,8 @@ def find_pictures(words: Sequence[str]) -> "Iterator[str | PicturePage | dict[st
         pdf = next((name for name in found or _files_in(path, (".pdf",)) if name.lower().endswith(".pdf")), None)
         if pdf is not None:
             raise ValueError(f"`pictures`: {pdf} has pages, not one line. Add --segment, which finds its lines.")
+        if path.suffix.lower() in ARCHIVES and path.is_file():
+            raise ValueError(f"`pictures`: {word} is an archive. Unpack it, and name the folder.")
         manifest = next((name for name in found if name.lower().endswith(".json")), None)
         if manifest is not None:
             raise ValueError(f"`pictures`: {manifest} is a manifest of pages. Add --segment, which finds their lines.")

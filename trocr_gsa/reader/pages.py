@@ -24,6 +24,7 @@ from .spelling import cleaned
 Seen = Callable[[Image.Image, Line], None]
 WINDOW = 256  # maximum number of lines that wait to be read
 PIXELS = 100_000_000  # maximum number of pixels of these lines
+NO_LINES = "has no lines, so nothing was read. If it is not blank, its lines have to be found first (--segment)."
 PAGES = 64  # maximum number of pages that wait to be returned
 
 
@@ -145,6 +146,8 @@ def _cut_pages(
         read.page, read.readings = page, [None] * len(page.lines)
         if page.problem is not None:
             read.problems.append(page.problem)
+        elif not page.lines:
+            read.notes.append(f"{page.name}: {NO_LINES}")
         for place, (line, cut) in enumerate(plan_cuts(page)):
             if isinstance(cut, ImageError):
                 read.problems.append(str(cut))

@@ -6,7 +6,7 @@ What is unusual: a file that METS names is read only if it lies in the folder of
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,8 @@ def pages_in_mets(path: Path, group: str | None = None) -> tuple[list[PageFile],
     if group is None:
         holding = [use for use, files in groups.items() if _has_pages(files)]
         if len(holding) != 1:
-            found = f"several groups have pages: {', '.join(holding)}" if holding else "no group has pages (PAGE, ALTO)"
-            raise ValueError(f"`--file-group`: in {path}, {found}. Groups are {', '.join(groups) or 'missing'}.")
+            several, none = "several groups have pages", "no group has pages (PAGE, ALTO)"
+            raise ValueError(f"`--file-group`: in {path}, {_which(holding, groups, several, none)}")
         group = holding[0]
     files = _chosen(groups, group, path)
     pages = [PageFile(file.path, path.parent, file.name, is_named=True) for file in files if file.path is not None]
@@ -65,8 +65,8 @@ def scans_in_mets(path: Path, group: str | None = None) -> tuple[list[Scan], lis
     if group is None:
         holding = [use for use, files in groups.items() if all(file.mime.startswith(PICTURE) for file in files)]
         if len(holding) != 1:
-            found = f"several groups hold images: {', '.join(holding)}" if holding else "no group holds images"
-            raise ValueError(f"`--file-group`: in {path}, {found}. Groups are {', '.join(groups) or 'missing'}.")
+            several, none = "several groups hold images", "no group holds images"
+            raise ValueError(f"`--file-group`: in {path}, {_which(holding, groups, several, none)}")
         group = holding[0]
     files = _chosen(groups, group, path)
     return [Scan(file.path, path.parent, file.name) for file in files if file.path is not None], _missing(path, files)
@@ -102,6 +102,13 @@ def _groups(path: Path) -> dict[str, list[MetsFile]]:
             entry = _locate(href, mime, path.parent, names)
             groups.setdefault(_name(group), []).append((order.get(file.get("ID"), float("inf")), entry))
     return {use: [entry for _, entry in sorted(files, key=lambda each: each[0])] for use, files in groups.items()}
+
+
+def _which(holding: Sequence[str], groups: Collection[str], several: str, none: str) -> str:
+    """Say why no group could be chosen, and what to do."""
+    if holding:
+        return f"{several}: {', '.join(holding)}. Name one of them."
+    return f"{none}. Groups are {', '.join(groups) or 'missing'}."
 
 
 def _name(group: Any) -> str:
