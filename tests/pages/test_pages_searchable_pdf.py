@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -345,10 +346,37 @@ def test_without_pikepdf_the_first_thing_said_is_what_to_install(call, tmp_path,
     assert "`format` pdf needs pikepdf, not installed: pip install 'trocr-gsa[pages]'" in result.stderr
 
 
+def by_pdftotext(content: bytes, folder: Path) -> str:
+    (folder / "out.pdf").write_bytes(content)
+    done = subprocess.run(["pdftotext", folder / "out.pdf", "-"], capture_output=True, check=True, encoding="utf-8")
+    return done.stdout
+
+
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
 def test_pdftotext_reads_the_text(tmp_path):
     page = page_of(tmp_path, draw_page(["x"])[0], lines=2)
     lower = {"nächſte": (100, 120, 200, 150), "Zeile": (220, 120, 300, 150)}
-    (tmp_path / "out.pdf").write_bytes(FORMATS["pdf"].write_page(page, [line_of(), line_of(lower)]))
-    done = subprocess.run(["pdftotext", tmp_path / "out.pdf", "-"], capture_output=True, check=True, encoding="utf-8")
-    assert [line for line in done.stdout.splitlines() if line] == ["ein ſonderbares", "nächſte Zeile"]
+    said = by_pdftotext(FORMATS["pdf"].write_page(page, [line_of(), line_of(lower)]), tmp_path)
+    assert [line for line in said.splitlines() if line] == ["ein ſonderbares", "nächſte Zeile"]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
+@pytest.mark.parametrize("quarter", [0, 90])
+def test_pdftotext_does_not_split_the_words_of_a_line_with_a_small_tilt(tmp_path, quarter, monkeypatch):
+    page = page_of(tmp_path, Image.new("L", (1700, 1200), 255), dpi=(300, 300))
+    texts = "by the Secretary-General on economies of scale and peace-keeping".split()
+    line = Line(" ".join(texts), 0.5, 0.0, words=tuple(tilted_words(texts, quarter + 3.0)))
+    assert set(texts) <= set(by_pdftotext(FORMATS["pdf"].write_page(page, [line]), tmp_path).split())
+    assert text_of(FORMATS["pdf"].write_page(page, [line])) == line.text
+    monkeypatch.setattr("trocr_gsa.data.pages.searchable_pdf.LEVELLED", 0.0)  # the control
+    assert not set(texts) <= set(by_pdftotext(FORMATS["pdf"].write_page(page, [line]), tmp_path).split())
+
+
+def tilted_words(texts: list[str], tilt: float) -> Iterator[Word]:
+    """Words of a line across the middle of a page of 1700 × 1200 pixels."""
+    cosine, sine = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    left = -540.0
+    for text in texts:
+        box = np.array(corners(left, -30, left + 15 * len(text), 20))
+        yield Word(text, 0.5, tuple(map(tuple, box @ [[cosine, -sine], [sine, cosine]] + (850, 600))))
+        left += 15 * len(text) + 16
