@@ -11,6 +11,7 @@ from tiny_models import noise, tiny_reader
 from transformers import pipeline
 
 from trocr_gsa import TrOCRGSAImageProcessor
+from trocr_gsa.model.decoder_cache import CACHE
 
 OPTIONS = {"max_new_tokens": 8, "min_new_tokens": 6}
 
@@ -50,6 +51,16 @@ def test_an_assistant_sees_patches_too(model):
 
 def test_letters_may_be_looked_up_in_the_text_so_far(model, line):
     assert torch.equal(model.generate(line, prompt_lookup_num_tokens=2, **OPTIONS), model.generate(line, **OPTIONS))
+
+
+def test_a_text_is_continued_from_its_cache(model, line):
+    whole = model.generate(line, max_new_tokens=7, min_new_tokens=7)
+    start = model.generate(line, max_new_tokens=4, min_new_tokens=4, return_dict_in_generate=True)
+    held = {CACHE: start[CACHE], "encoder_outputs": model.encode(line)}
+    with pytest.raises(ValueError, match="`decoder_input_ids` must be the whole text to continue"):
+        model.generate(decoder_input_ids=start.sequences[:, -1:], max_new_tokens=3, **held)
+    rest = model.generate(decoder_input_ids=start.sequences, max_new_tokens=3, min_new_tokens=3, **held)
+    assert torch.equal(rest, whole)
 
 
 def test_a_batch_with_labels_is_read_as_without(model, line):

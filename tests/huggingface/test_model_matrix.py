@@ -12,8 +12,11 @@ import pytest
 import torch
 from slow_cases import others_slow
 from tiny_kinds import KINDS, batch
+from tiny_models import reader_config
 from torch import nn
 from transformers import AutoModelForImageClassification, AutoModelForImageTextToText
+
+from trocr_gsa import TrOCRGSAModel
 
 FAST = ("reader with CTC", "reader of one field", "reader with a narrow stage", "classifier")  # each part once
 READERS = [kind for kind in KINDS if kind.startswith("reader")]
@@ -242,8 +245,25 @@ def test_generating_stops_when_a_criterion_says_so(generating):
     assert model.generate(images, max_new_tokens=9, min_new_tokens=9, stopping_criteria=stop).shape[1] == 3
 
 
-def test_token_embeddings_can_be_resized_in_the_decoder():
-    model = KINDS["reader"]()
-    model.decoder.resize_token_embeddings(25)
-    model.config.decoder.vocab_size = 25
-    assert logits(model, batch("reader")).shape[-1] == 25
+@pytest.mark.parametrize("kind", GENERATING)
+@pytest.mark.parametrize("tokens", [25, 18])
+def test_tokens_can_be_added_and_taken_away(kind, tokens, tmp_path):
+    model, inputs = KINDS[kind]().eval(), batch(kind)
+    inputs["labels"] = inputs["labels"].clamp_max(17)
+    before, kept = model(**inputs), min(tokens, 20)
+    model.resize_token_embeddings(tokens)
+    after = model(**inputs)
+    assert after.logits.shape[-1] == model.config.decoder.vocab_size == tokens
+    assert torch.equal(after.logits[..., :kept], before.logits[..., :kept])
+    if model.ctc_head is not None:
+        assert after.ctc_logits.shape[-1] == tokens
+        assert torch.equal(after.ctc_logits[..., :kept], before.ctc_logits[..., :kept])
+    model.save_pretrained(tmp_path)
+    assert torch.equal(logits(type(model).from_pretrained(tmp_path), inputs), after.logits)
+
+
+def test_the_ctc_blank_is_not_taken_away():
+    config = reader_config(ctc_steps_per_patch=2)
+    config.pad_token_id = 19
+    with pytest.raises(ValueError, match="The CTC blank is token 19"):
+        TrOCRGSAModel(config).resize_token_embeddings(10)

@@ -49,6 +49,27 @@ class CTCHead(nn.Module):
         logits = self.projection(mean).unflatten(-1, (self.steps_per_patch, -1)).flatten(1, 2)
         return logits, columns * self.steps_per_patch
 
+    @torch.no_grad()
+    def resize(self, vocab_size: int) -> None:
+        """Change the number of tokens; a new token starts with the mean of the others.
+
+        Args:
+            vocab_size: number of tokens, the blank included.
+
+        Raises:
+            ValueError: if the blank is no longer among them.
+        """
+        if vocab_size <= self.blank:
+            raise ValueError(f"The CTC blank is token {self.blank}: keep at least {self.blank + 1}, got {vocab_size}.")
+        old = self.projection
+        new = nn.Linear(old.in_features, self.steps_per_patch * vocab_size).to(old.weight)
+        for name, values in old.named_parameters():
+            frames = values.unflatten(0, (self.steps_per_patch, -1))
+            more = max(vocab_size - frames.shape[1], 0)
+            mean = frames.mean(1, keepdim=True).expand(-1, more, *frames.shape[2:])
+            new.get_parameter(name).copy_(torch.cat((frames[:, :vocab_size], mean), dim=1).flatten(0, 1))
+        self.projection = new
+
     def loss(self, logits: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
         """Return Σ_line −log p_CTC(label) / Σ labels.
 

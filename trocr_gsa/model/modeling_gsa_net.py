@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging
 
 from .attention import (
     EVERY_POSE,
@@ -36,6 +37,8 @@ from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen
 from .groups import PointGroup
 from .layers import GSANetLayer, GSANetPoseHead
 from .patches import as_patches, patch_positions, raster_order
+
+logger: Any = logging.get_logger(__name__)
 
 
 @dataclass
@@ -183,23 +186,24 @@ class GSANetModel(GSANetPreTrainedModel):
                 other pose, and the pose head is not computed.
             output_hidden_states: also return the input of every layer and the output of the last one: features
                 (batch, pose, token, hidden) before the choice of the pose, (batch, token, hidden) after it.
-            output_attentions: also return the attention probabilities of every layer, which only "eager" attention
-                computes: (batch, pose, head, token, token) within each pose, (batch, head, pose · token, pose · token)
-                across poses, (batch, head, token, token) after the choice of the pose or if there is only one.
+            output_attentions: also return the attention probabilities of every layer: (batch, pose, head, token, token)
+                within each pose, (batch, head, pose · token, pose · token) across poses, (batch, head, token, token)
+                after the choice of the pose or if there is only one. Only "eager" attention computes them; without it
+                a warning is logged.
             return_dict: False returns a tuple, without the fields that are None.
 
         Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` has another shape, its `spatial_shapes` are unknown, or `output_attentions` is
-                true and attention is not "eager".
+            ValueError: if `pixel_values` has another shape, or its `spatial_shapes` are unknown.
         """
         keeps_attentions = is_requested(output_attentions, self.config.output_attentions)
-        if keeps_attentions and self.config._attn_implementation != "eager":
-            raise ValueError(
+        if keeps_attentions and self.config._attn_implementation != "eager":  # as a ViT does
+            logger.warning_once(
                 f'`output_attentions` needs "eager" attention, got "{self.config._attn_implementation}", which has no '
-                'probabilities. Call `model.set_attn_implementation("eager")` first.'
+                'probabilities. Call `model.set_attn_implementation("eager")` to have them.'
             )
+            keeps_attentions = False
         hidden_states = [] if is_requested(output_hidden_states, self.config.output_hidden_states) else None
         with kept_probabilities() if keeps_attentions else nullcontext() as kept:
             encoded = self._encode(

@@ -22,7 +22,6 @@ from transformers import (
 )
 from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import Seq2SeqLMOutput
-from transformers.utils import logging
 
 from .attention_kernels import check_implementation
 from .configuration_trocr_gsa import TrOCRGSAConfig
@@ -35,7 +34,6 @@ from .orientation import Orientation, only_pose, orientation_bias
 from .sinusoids import keep_sinusoids
 from .take_over import TakesOverTrOCR
 
-logger: Any = logging.get_logger(__name__)
 # Every loss by its name in the output, and what it is a mean over. Its weight is `NAME_weight` of the configuration
 # (`ctc_loss_weight`), or 1 if there is no such setting.
 LOSSES = {"decoder_loss": "tokens", "ctc_loss": "tokens", "pose_loss": "lines"}
@@ -128,6 +126,25 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             check_implementation(one_each["decoder"])
             fuse_attention(self.decoder, one_each["decoder"])
         self.config._attn_implementation_internal = self.encoder.config._attn_implementation
+
+    def set_input_embeddings(self, value: torch.nn.Module) -> None:
+        """Replace the token embeddings of the decoder."""
+        self.decoder.set_input_embeddings(value)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> torch.nn.Embedding:
+        """Change the number of tokens of the decoder, and of the CTC head if there is one.
+
+        Args: as in transformers.
+
+        Returns: the new token embeddings.
+
+        Raises:
+            ValueError: if the padding token, which is the CTC blank, is no longer among the tokens.
+        """
+        embeddings = cast(Any, super()).resize_token_embeddings(*args, **kwargs)
+        if self.ctc_head is not None:
+            self.ctc_head.resize(embeddings.num_embeddings)
+        return embeddings
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         self.encoder._init_weights(module)
@@ -304,12 +321,19 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         """Prepare the next decoding step as transformers does, and check that no token is left out.
 
         Raises:
+            ValueError: if a cache is continued without the text that it holds.
             UnsupportedTransformersError: if this version of transformers stores previous tokens under an unknown name.
         """
         inputs = cast(Any, super()).prepare_inputs_for_generation(input_ids, *args, **kwargs)
-        if kwargs.get("is_first_iteration") is False and kwargs.get("next_sequence_length") is None:
-            # an assistant keeps its cache between rounds, but is passed the whole text
-            inputs["decoder_input_ids"] = inputs["decoder_input_ids"][:, cached_tokens(inputs.get(CACHE)) :]
+        if kwargs.get("next_sequence_length") is None:
+            # the whole text: of an assistant between its rounds, or of a text that is continued from a cache
+            cached = cached_tokens(inputs.get(CACHE))
+            if cached >= input_ids.shape[1]:
+                raise ValueError(
+                    f"`decoder_input_ids` must be the whole text to continue, of which `{CACHE}` holds {cached} "
+                    f"tokens, got {input_ids.shape[1]} tokens. Give the `sequences` that came with the cache."
+                )
+            inputs["decoder_input_ids"] = inputs["decoder_input_ids"][:, cached:]
         check_next_tokens(inputs["decoder_input_ids"], inputs.get(CACHE), input_ids)
         return inputs
 
@@ -350,12 +374,6 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         """
         if pixel_values is None:
             raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
-        if output_attentions and self.encoder.config._attn_implementation != "eager":
-            logger.warning_once(
-                'The encoder\'s probabilities are missing, as only "eager" attention computes them. Call '
-                '`model.set_attn_implementation("eager")` to have them.'
-            )
-            output_attentions = False
         bias = orientation_bias(orientation, self.encoder.group)
         return self.encoder(
             pixel_values=pixel_values,
