@@ -3,8 +3,9 @@
 What is unusual:
 - everything is measured along the line in the chosen pose, and only the corners of boxes are mapped to the image, so
   that the boxes are equivariant;
-- the CTC frames give the middle of a character and not its width. The limit between two characters is where there is
-  the least ink between their middles. The gap between two words belongs to neither.
+- the CTC frames give the middle of a character and not its width, and often come late, after its ink. Words are found
+  first, by the widest gap in the ink between two of them, which belongs to neither; then the frames of the line are
+  moved to where the words are, and each word is divided into its characters (`divided`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from .preparation.prepared import PreparedLine
 from .spelling import pieces
 
 COLUMNS = 4  # columns of the ink profile per CTC frame
+PARTS = 20  # places between which a limit is chosen, per mean width of a character
+NARROWEST, WIDEST = PARTS // 4, PARTS * 4  # of a character, in these places
+BY_WIDTH, BY_MIDDLE, BY_INK = 0.3, 0.3, 3.0  # weights in `divided`; half or twice of them changes little
+USUAL_INK = 0.9  # quantile of the ink of a line's columns that counts as 1
 REACH = 2.0  # the first and last character reach at most this many mean character widths from their middles
 
 
@@ -128,6 +133,12 @@ class Ink:
         inked = np.flatnonzero(self.profile) if self.profile.any() else np.arange(len(self.profile))
         first, last = (inked[[0, -1]] + 0.5) * self.width + self.origin
         return float(first), float(last)
+
+    def share(self, places: np.ndarray) -> np.ndarray:
+        """Return the ink of the columns at positions along the line, relative to that of a column with much ink."""
+        columns = ((places - self.origin) / self.width).astype(int).clip(0, len(self.profile) - 1)
+        inked = self.profile[self.profile > 0]
+        return self.profile[columns] / (np.quantile(inked, USUAL_INK) if len(inked) else 1)
 
     def gap(self, low: float, high: float) -> tuple[float, float]:
         """Return the longest run of columns with the least ink between two positions; of several, the middle one."""
@@ -246,17 +257,53 @@ def _limits(glyphs: Sequence[Glyph], ink: Ink, room: float) -> list[tuple[float,
     """Return the limits of every character along the line; those of spaces are not used."""
     seen = [place for place, glyph in enumerate(glyphs) if not glyph.text.isspace()]
     # the CTC head may see the first character before its ink begins, and the last one after its ink has ended
-    middles = np.clip([glyph.middle for glyph in glyphs], *ink.reach)
+    middles = [min(max(glyph.middle, ink.reach[0]), ink.reach[1]) for glyph in glyphs]
+    words = [slice(int(word[0]), int(word[-1]) + 1) for word in np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1)]
+    gaps = [ink.gap(middles[before.stop - 1], middles[after.start]) for before, after in pairwise(words)]
     first, last = middles[seen[0]], middles[seen[-1]]
-    starts, ends = np.zeros(len(glyphs)), np.zeros(len(glyphs))
-    _, starts[seen[0]] = ink.gap(first - room, first)
-    ends[seen[-1]], _ = ink.gap(last, last + room)
-    for before, after in pairwise(seen):
-        end, start = ink.gap(middles[before], middles[after])
-        if after == before + 1:
-            end = start = (end + start) / 2
-        ends[before], starts[after] = end, start
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+    gaps = [ink.gap(first - room, first), *gaps, ink.gap(last, last + room)]
+    reaches = [(before[1], after[0]) for before, after in pairwise(gaps)]
+    pairs = list(zip(words, reaches, strict=True))
+    late = np.median([(middles[word.start] + middles[word.stop - 1] - sum(reach)) / 2 for word, reach in pairs])
+    limits = [(0.0, 0.0)] * len(glyphs)
+    for word, reach in pairs:
+        limits[word] = pairwise(divided(np.array(middles[word]) - late, *reach, ink).tolist())
+    return limits
+
+
+def divided(middles: np.ndarray, left: float, right: float, ink: Ink) -> np.ndarray:
+    """Divide a word into its characters.
+
+    limits = argmin Σ_i 0.3 ln²(w_i / w) + 0.3 ((c_i − m_i) / w)² + 3 ink(l_i), with characters of width w_i and middle
+    c_i between the limits l_i and l_{i+1}, m_i where the CTC head saw them, and their mean width w
+
+    Args:
+        middles: (character,), along the line.
+        left: where the word begins.
+        right: where it ends.
+        ink: of the line.
+
+    Returns: (character + 1,), the limits, from `left` to `right`.
+    """
+    count, width = len(middles), (right - left) / len(middles)
+    places = np.linspace(left, right, PARTS * count + 1)
+    if count == 1 or width <= 0:
+        return places[::PARTS]
+    widths, ends = np.arange(NARROWEST, WIDEST + 1)[:, None], np.arange(len(places))
+    starts, fits = np.maximum(ends - widths, 0), ends >= widths
+    of_width = BY_WIDTH * np.log(widths / PARTS) ** 2
+    of_ink = BY_INK * ink.share(places)
+    best, before = np.where(ends == 0, 0.0, np.inf), []
+    for middle in middles:
+        off = ((places[starts] + places[ends]) / 2 - middle) / width
+        cost = np.where(fits, best[starts], np.inf) + of_width + BY_MIDDLE * off**2
+        chosen = cost.argmin(0)
+        best = cost[chosen, ends] + of_ink
+        before.append(starts[chosen, ends])
+    limits = [len(places) - 1]
+    for starts_of_character in reversed(before):
+        limits.append(int(starts_of_character[limits[-1]]))
+    return places[limits[::-1]]
 
 
 def _word(glyphs: Sequence[tuple[Glyph, tuple[float, float]]], ink: Ink, frame: LineFrame) -> Word:
