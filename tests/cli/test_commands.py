@@ -95,6 +95,7 @@ def test_evaluate_reads_as_many_lines_as_asked_for(call, lines, tmp_path):
         (["--angles", "ninety"], "`--angles`"),
         (["--angles", "nan"], "`--angles`"),
         (["--angles", "0,inf"], "`--angles`"),
+        (["--angles", "0,1e30"], "`--angles` must be degrees from -360 to 360"),
         (["--split", "/"], "`split` must be a name"),
         (["--split", ".."], "`split` must be a name"),
         (["--split", ""], "`split` must be a name"),

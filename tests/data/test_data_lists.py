@@ -86,6 +86,7 @@ def test_a_list_in_utf16_without_a_mark_or_cut_short_is_named(folder):
         ('{"file_name": "1.png", "text": "a", "document": ["x", {"a": 1}]}', "`document` must be a text"),
         ('{"file_name": "1.png", "text": "a", "angle": 1e999}', "`angle` must be degrees"),
         ('{"file_name": "1.png", "text": "a", "angle": true}', "`angle` must be degrees"),
+        ('{"file_name": "1.png", "text": "a", "angle": 1e30}', "`angle` must be degrees, from -360 to 360"),
         ('{"file_name": "1.png", "text": "\\ud800"}', "half a character"),
         ('{"file_name": "1.png", "text": "\\u200b\\ufeff"}', "the text is empty"),
         ('{"file_name": "\\ud800.png", "text": "a"}', r"\ud800.png: no such file"),

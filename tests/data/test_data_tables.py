@@ -34,8 +34,9 @@ def write(path, images, image_type=BYTES, **columns):
         ({"document": pa.array([["x"], None])}, "`document` must be a text, found a list"),
         ({"document": pa.array([b"x", None])}, "`document` must be a text, found bytes"),
         ({"document": pa.array([{"a": 1}, None])}, "`document` must be a text"),
-        ({"angle": pa.array([float("nan"), 0.0])}, "`angle` must be degrees, found nan"),
-        ({"angle": pa.array(["90", None])}, '`angle` must be degrees, found "90"'),
+        ({"angle": pa.array([float("nan"), 0.0])}, "`angle` must be degrees, from -360 to 360, found nan"),
+        ({"angle": pa.array([1e30, 0.0])}, "`angle` must be degrees, from -360 to 360, found 1e+30"),
+        ({"angle": pa.array(["90", None])}, '`angle` must be degrees, from -360 to 360, found "90"'),
         ({"text": pa.array([b"caf\xe9", b"b"]).view(pa.string())}, "`text` cannot be read ('utf-8' codec"),
         (
             {"name": pa.array([b"caf\xe9", b"b"]).view(pa.string()), "document": pa.array([[1], None])},

@@ -127,6 +127,28 @@ def test_the_field_of_an_adapter_that_is_wrong_is_named_and_not_its_base_blamed(
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"lora_alpha": "x"}, '`lora_alpha` in {path} must be a whole number, got "x".'),
+        (
+            {"base_model_name_or_path": {"a": 1}},
+            "`base_model_name_or_path` in {path} must be a text or null, got an ob",
+        ),
+        ({"target_modules": 5}, "`target_modules` in {path} must be a text or a list of texts or null, got 5."),
+        ({"use_rslora": "no"}, '`use_rslora` in {path} must be true or false, got "no".'),
+        ({"bias": None}, '`bias` in {path} must be "none" or "all" or "lora_only", got null.'),
+    ],
+    ids=lambda changes: next(iter(changes)) if isinstance(changes, dict) else "",
+)
+def test_a_value_of_another_type_is_described_without_the_types_of_python(
+    checkpoint, adapter, tmp_path, changes, complaint
+):
+    folder = shutil.copytree(adapter, tmp_path / "folder")
+    rewrite(folder / "adapter_config.json", **changes)
+    assert complaint.format(path=folder / "adapter_config.json") in refused(checkpoint, folder, "adapter", folder)
+
+
 CONTRADICTIONS = {
     "weights that are missing": ({"use_dora": True}, "no weights for .*lora_magnitude_vector"),
     "biases that are missing": ({"lora_bias": True}, "no weights for .*bias"),

@@ -181,7 +181,19 @@ def test_a_prior_is_normalised_and_names_each_angle_once():
 
 @pytest.mark.parametrize(
     "orientation",
-    ["up", 90, None, {}, {45: 1.0}, {"left": 1.0}, {0: "much"}, {0: -0.5, 90: 1.5}, {0: 0.0}, {0: float("nan")}],
+    [
+        "up",
+        90,
+        None,
+        {},
+        {45: 1.0},
+        {1e30: 1.0},
+        {"left": 1.0},
+        {0: "much"},
+        {0: -0.5, 90: 1.5},
+        {0: 0.0},
+        {0: float("nan")},
+    ],
 )
 def test_an_orientation_that_is_none_is_named(orientation):
     model = tiny_reader(group="C4")

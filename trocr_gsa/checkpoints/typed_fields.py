@@ -1,10 +1,18 @@
 """Checks values from a file against the types of a dataclass's fields."""
 
+import json
 from dataclasses import MISSING, fields
+from enum import Enum
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from huggingface_hub.dataclasses import type_validator
+
+from trocr_gsa.data.lists import in_words
+
+NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", NoneType: "null"}
+NAMES_OF_SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
 def check_types(kind: type, values: dict[str, Any], path: Path, field: str) -> None:
@@ -25,12 +33,24 @@ def check_types(kind: type, values: dict[str, Any], path: Path, field: str) -> N
             continue
         value = values[spec.name]
         if not any(_fits(spec.name, each, hints[spec.name]) for each in _readings(value)):
-            hint = hints[spec.name]
-            wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
             raise ValueError(
-                f"`{field}`: `{spec.name}` in {path} must be of type {wanted}, got {repr(value)[:60]}. Correct it, or "
-                "fetch the file again."
+                f"`{field}`: `{spec.name}` in {path} must be {_described(hints[spec.name])}, got {in_words(value)}. "
+                "Correct it, or fetch the file again."
             )
+
+
+def _described(hint: Any) -> str:
+    """Describe a type for a message, in the terms of JSON instead of Python's."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(_described, inner)))
+    if kind is Literal:
+        return " or ".join(json.dumps(word, allow_nan=False) for word in inner)
+    if kind is list:
+        return f"a list of {NAMES_OF_SEVERAL[inner[0]]}" if inner and inner[0] in NAMES_OF_SEVERAL else "a list"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "a text"
+    return NAMES.get(kind, "an object")
 
 
 def _readings(value: Any) -> list[Any]:

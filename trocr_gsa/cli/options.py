@@ -1,6 +1,5 @@
 """Options that several commands share, and the parsing of their values."""
 
-import math
 import os
 import re
 import tempfile
@@ -12,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from trocr_gsa.data.names import without_slash
+from trocr_gsa.data.numbers import is_angle
 
 Adapters = Annotated[
     list[str] | None,
@@ -76,14 +76,14 @@ def parse_angles(words: str) -> list[float]:
     """Parse degrees separated by commas.
 
     Raises:
-        ValueError: if one is not a finite number.
+        ValueError: if one is not a number from -360 to 360.
     """
     try:
         angles = [float(word) for word in words.split(",")]
     except ValueError:
         angles = []
-    if not angles or not all(map(math.isfinite, angles)):
-        raise ValueError(f"`--angles` must be degrees such as 0,90,180,270, got {words}.")
+    if not angles or not all(map(is_angle, angles)):
+        raise ValueError(f"`--angles` must be degrees from -360 to 360, such as 0,90,180,270, got {words}.")
     return angles
 
 

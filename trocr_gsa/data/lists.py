@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .names import FolderNames, NameProblem, shown, writable
+from .numbers import is_angle
 from .stored import FilePictures, Record, StoredLines
 from .textfiles import text_rows, usable
 
@@ -214,9 +214,9 @@ def _degrees(value: Any) -> float:
     if value is None or value == "":
         return 0.0
     with suppress(ValueError):
-        if isinstance(value, str) and math.isfinite(float(value)):
+        if isinstance(value, str) and is_angle(float(value)):
             return float(value)
-    raise ValueError(f"`angle` must be degrees, found {in_words(value)}.")
+    raise ValueError(f"`angle` must be degrees, from -360 to 360, found {in_words(value)}.")
 
 
 def _what_is_wrong(error: Exception) -> str:

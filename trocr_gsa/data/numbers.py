@@ -1,4 +1,4 @@
-"""Formatting of confidences and other numbers in output files: enough digits for sorting, and always finite."""
+"""Numbers in files: formats of confidences, with enough digits for sorting and always finite; the range of angles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MAX_DEGREES = 360
 DIGITS, DIGITS_OF_CHARACTER = 6, 4  # significant digits: the confidence of a difficult line may be 1e-9
+
+
+def is_angle(degrees: float) -> bool:
+    """Whether a number is an angle of at most one turn; at 1e30, neighbouring numbers are many turns apart."""
+    return -MAX_DEGREES <= degrees <= MAX_DEGREES
 
 
 def confidence_fields(line: float, of_characters: Sequence[float]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from .images import ImageSource
 from .lists import MAX_ROWS, Columns, in_words
 from .names import FolderNames, shown, writable
+from .numbers import is_angle
 from .stored import ParquetPictures, Record, StoredLines, embedded
 from .textfiles import IS_POINTER, is_pointer
 
@@ -226,6 +226,6 @@ def _word(fields: Mapping[str, Any], column: str) -> str | None:
 def _degrees(value: Any) -> float:
     if value is None:
         return 0.0
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and is_angle(value):
         return float(value)
-    raise ValueError(f"`angle` must be degrees, found {in_words(value)}.")
+    raise ValueError(f"`angle` must be degrees, from -360 to 360, found {in_words(value)}.")

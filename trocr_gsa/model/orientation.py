@@ -6,6 +6,7 @@ from torch import Tensor
 from .groups import PointGroup
 
 Orientation = str | dict[float, float]
+MAX_DEGREES = 3600  # at 1e30, neighbouring numbers are many turns apart
 
 
 def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | None:
@@ -28,6 +29,8 @@ def orientation_bias(orientation: Orientation, group: PointGroup) -> Tensor | No
     prior = torch.zeros(group.order, dtype=torch.float64)
     for angle, probability in orientation.items():
         try:
+            if abs(angle) > MAX_DEGREES:
+                raise ValueError("far more than one turn")
             prior[group.element(angle)] += probability
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(

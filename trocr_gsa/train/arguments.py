@@ -16,6 +16,7 @@ from transformers import TrOCRConfig
 
 from trocr_gsa.checkpoints.model_size import check_counts
 from trocr_gsa.data.names import check_folder, shown, split_source, without_slash
+from trocr_gsa.data.numbers import is_angle
 from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.model.configuration_gsa_net import GSANetConfig
 from trocr_gsa.train.packaged_configs import find_config
@@ -258,8 +259,8 @@ def _check_sources(arguments: "TrainingArguments") -> None:
         )
     if arguments.patience is not None and not arguments.validation:
         raise ValueError("`patience` needs lines to validate on: set `validation`, or leave `patience` out.")
-    if not all(map(math.isfinite, arguments.angles)):
-        raise ValueError(f"`angles` must be finite numbers, in degrees, got {arguments.angles}.")
+    if not all(map(is_angle, arguments.angles)):
+        raise ValueError(f"`angles` must be degrees from -360 to 360, got {arguments.angles}.")
     if arguments.validation and not arguments.angles:
         raise ValueError("`angles` must name at least one angle in degrees, such as angles=[0].")
 

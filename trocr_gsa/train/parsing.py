@@ -29,9 +29,26 @@ SHOWN_CHARACTERS = 200  # of YAML's error message
 SHOWN_KEYS = 1000  # characters
 NULL_TAG = "tag:yaml.org,2002:null"
 _NAMES = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a word or path"}
-_brief = reprlib.Repr()
+
+
+class _Brief(reprlib.Repr):
+    """A short form of any value, with those that YAML writes differently from Python as in YAML."""
+
+    def repr_date(self, value: object, level: int) -> str:
+        return str(value)
+
+    repr_datetime = repr_date  # reprlib calls the method that has the type's name
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+    def repr_NoneType(self, value: None, level: int) -> str:
+        return "null"
+
+
+_brief = _Brief()
 _brief.maxlevel, _brief.maxlist, _brief.maxdict, _brief.maxstring, _brief.maxother = 2, 4, 4, 80, 80
-brief = _brief.repr  # a short form of any value, for error messages
+brief = _brief.repr
 
 
 def argument(default: Any, help: str, low: float | None = None, high: float | None = None) -> Any:
