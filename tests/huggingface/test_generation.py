@@ -53,6 +53,15 @@ def test_letters_may_be_looked_up_in_the_text_so_far(model, line):
     assert torch.equal(model.generate(line, prompt_lookup_num_tokens=2, **OPTIONS), model.generate(line, **OPTIONS))
 
 
+@pytest.mark.parametrize("end", [None, [1, 2]])
+def test_a_ctc_head_needs_one_end_token(line, end):
+    model = tiny_reader(ctc_steps_per_patch=2, group="C4").float()
+    model.config.eos_token_id = end
+    with pytest.raises(ValueError, match="`eos_token_id` of the configuration must be one token"):
+        model.generate(line, **OPTIONS)
+    assert model.generate(line, ctc_weight=0, **OPTIONS).shape == (1, 9)
+
+
 def test_a_text_is_continued_from_its_cache(model, line):
     whole = model.generate(line, max_new_tokens=7, min_new_tokens=7)
     start = model.generate(line, max_new_tokens=4, min_new_tokens=4, return_dict_in_generate=True)

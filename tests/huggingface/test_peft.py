@@ -59,6 +59,22 @@ def test_the_documented_table_holds_every_method_and_none_that_breaks_the_symmet
     assert all(row["loss_after"] < row["loss_before"] for row in rows.values())
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "settings",
+    [{"trainable_token_indices": [5, 9]}, {"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}],
+    ids=str,
+)
+def test_trained_tokens_of_tied_embeddings_are_the_same_after_merging(reader, settings):
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], **settings)
+    model = randomised(peft.get_peft_model(reader, config)).eval()
+    lines = {"pixel_values": noise(2, 5).float(), "labels": LETTERS}
+    logits = model(**lines).logits
+    merged = model.merge_and_unload()
+    assert difference(merged(**lines).logits, logits) < 1e-5
+    assert torch.equal(merged.get_input_embeddings().weight, merged.get_output_embeddings().weight)
+
+
 @pytest.mark.parametrize("method", others_slow(["LoRA", "OFT", "GraLoRA"], "LoRA"))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_takes_methods_that_want_few_dimensions(kind, method):

@@ -8,7 +8,7 @@ What differs from VisionEncoderDecoderModel:
 
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +79,9 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     base_model_prefix = "trocr_gsa"
     accepts_loss_kwargs = False  # the loss is the mean over the batch; it ignores Trainer's `num_items_in_batch`
     _supports_flex_attn = True
+    _tied_weights_keys: ClassVar[
+        dict[str, str]
+    ] = {}  # none but the decoder's; PEFT finds those if this is a dictionary
     encoder: GSANetModel
     decoder: PreTrainedModel
 
@@ -95,6 +98,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             self.config_class = type(config)  # with remote code it may be the same class from another copy of the file
             encoder = GSANetModel._from_config(config.encoder)
         super().__init__(config, encoder, decoder)
+        # transformers sets this to False; PEFT reads it before it changes or merges embeddings
+        self.config.tie_word_embeddings = getattr(self.decoder.config, "tie_word_embeddings", False)
         keep_sinusoids(self.decoder)
         fuse_attention(self.decoder, of_decoder or self.encoder.config._attn_implementation)
         self.ctc_head = None
@@ -286,8 +291,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             kwargs: for transformers' `generate`. An `assistant_model` is another reader, which encodes the images too.
 
         Raises:
-            ValueError: if `orientation` is not valid, the images are missing or given twice, or `ctc_weight` is out of
-                range.
+            ValueError: if `orientation` is not valid, the images are missing or given twice, `ctc_weight` is out of
+                range, or the CTC head has no single end token.
         """
         if inputs is not None and pixel_values is not None:
             raise ValueError("`inputs` and `pixel_values` are two names of the same images. Give one of them.")
@@ -343,8 +348,13 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
             raise ValueError(f"`ctc_weight` must lie in [0, 1), got {weight}. With 0 the decoder reads alone.")
         if self.ctc_head is None or weight == 0:
             return []
-        logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         blank, eos = self.config.pad_token_id, self.config.eos_token_id
+        if not isinstance(eos, int):
+            raise ValueError(
+                f"`eos_token_id` of the configuration must be one token, which the CTC head predicts, got {eos}. Set "
+                "it, or give `ctc_weight=0`."
+            )
+        logits, lengths = self.ctc_head(encoded.pose_hidden_state, encoded.pose_positions, encoded.pose_mask)
         return [CTCPrefixLogitsProcessor(logits, lengths, blank, eos, weight)]
 
     def encode(
