@@ -2,42 +2,50 @@
 
 import json
 import os
+import signal
 import socket
-import subprocess
-import sys
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
+from forked_command import ended, start
 
 
 @contextmanager
 def shown(*words: object) -> Iterator[str]:
-    """Run the command in a separate process, and yield the address of the page."""
+    """Run the command in a forked process, and yield the address of the page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from trocr_gsa.cli.app import app; app()", "serve", "--port", str(port)]
-    quiet = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*command, *map(str, words)], stderr=subprocess.PIPE, text=True, env=quiet) as server:
+    with TemporaryDirectory() as folder:
+        said = Path(folder) / "said"
+        server = start(["serve", "--port", port, *words], said, _warn_as_outside_of_tests)
         try:
-            said = _first_words(server)
-            assert said.startswith("reading at"), said
-            yield said.split()[2]
+            yield _address(server, said)
         finally:
-            server.terminate()
+            os.kill(server, signal.SIGTERM)
+            ended(server)
 
 
-def _first_words(server: "subprocess.Popen[str]") -> str:
-    assert server.stderr is not None
-    said = []
-    for line in server.stderr:
-        said.append(line)
-        if line.startswith("reading at"):
-            return line
-    return "".join(said)
+def _warn_as_outside_of_tests() -> None:
+    """Warnings of gradio are no errors."""
+    warnings.simplefilter("ignore")
+
+
+def _address(server: int, said: Path) -> str:
+    """Wait until the server has said where it listens."""
+    while True:
+        has_ended = os.waitid(os.P_PID, server, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        words = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
+        if words and words[-1].startswith("reading at"):
+            return words[-1].split()[2]
+        assert not has_ended, words
+        time.sleep(0.05)
 
 
 def ask(address: str, picture: Path, turn: float, adapter: str) -> list[Any]:

@@ -19,7 +19,7 @@ pytestmark = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=others_slow(SIZES, "desktop"))
+@pytest.fixture(scope="module", params=others_slow(SIZES, "desktop"))
 def browser(request) -> Iterator[Any]:
     with opened(request.param) as driver:
         yield driver

@@ -5,15 +5,20 @@ import io
 import re
 import time
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from types import SimpleNamespace
 
 import pytest
 from class_room import Pupil, corrections_of, make_queue
 from PIL import Image
+from slow_cases import others_slow
 from tiny_checkpoint import save_checkpoint
+from typer.testing import CliRunner
 
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from trocr_gsa.cli.app import app
 from trocr_gsa.demo import teaching
 from trocr_gsa.demo.correct_page import STYLE, build_correct_page
 from trocr_gsa.demo.teaching import HELD_OUT, LEAST_LINES, Lesson, Progress, Teacher, split
@@ -177,7 +182,21 @@ def test_held_out_lines_are_not_learned_from_and_stay_when_others_come():
     assert len({each.name for each in earlier} & {each.name for each in held_out}) >= 4
 
 
-def test_a_tiny_reader_is_taught_by_the_packaged_configuration(tmp_path):
+class InThisProcess:
+    """Runs the command of a training without loading torch again; otherwise like a process."""
+
+    def __init__(self, command, **_):
+        assert command[:3] == [teaching.sys.executable, "-m", "trocr_gsa"]
+        self.words = command[3:]
+
+    def communicate(self):
+        done = CliRunner().invoke(app, self.words)
+        return None, f"{done.stderr}\n{done.exception!r}"
+
+
+@pytest.mark.parametrize("process", others_slow([InThisProcess, Popen], InThisProcess))
+def test_a_tiny_reader_is_taught_by_the_packaged_configuration(tmp_path, monkeypatch, process):
+    monkeypatch.setattr(teaching, "subprocess", SimpleNamespace(Popen=process, DEVNULL=DEVNULL, PIPE=PIPE))
     model = save_checkpoint(tmp_path / "model", ctc_steps_per_patch=2)
     reader = LineReader.from_pretrained(model, device="cpu")
     settings = {"model": model, "max_steps": 2, "batch_patches": 64, "device": "cpu"}

@@ -9,7 +9,7 @@ import shutil
 import signal
 
 import pytest
-from processes import ended, start
+from forked_command import ended, start
 from slow_cases import others_slow
 
 from trocr_gsa.train.arguments import TrainingArguments
