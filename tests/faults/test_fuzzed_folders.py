@@ -18,7 +18,7 @@ from trocr_gsa.checkpoints.training_state import STATE_FILE, DamagedStateError, 
 from trocr_gsa.reader import LineReader
 
 PICTURE = draw_line("abc", 40)
-FEW, MANY = 60, 10_000
+FEW, MANY = 20, 10_000
 ODD = [
     None, True, False, 0, 1, -1, 3, 0.5, -2.5, 1e308, 10**6, 10**12, 2**63, -(10**9), "", "x", "LORA", "yes", "../..",
     "owner/name", "a" * 5000, ".*", "((((a|.)+)+)+)+Q", "(((", [], [1], ["q_proj"], ["x"] * 500, [[[[]]]], {}, {"a": 1},
@@ -173,7 +173,7 @@ def test_damaged_models_are_read_or_named(checkpoint, tmp_path):
 
 
 def test_damaged_states_of_runs_are_named(tmp_path):
-    fuzz_states(tmp_path, range(3 * FEW))
+    fuzz_states(tmp_path, range(9 * FEW))
 
 
 @pytest.mark.slow
