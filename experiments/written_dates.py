@@ -8,7 +8,7 @@ VIII".
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from convertdate import french_republican
@@ -66,7 +66,7 @@ def french_date(pen: Pen) -> tuple[str, str]:
 def republican_date(pen: Pen) -> tuple[str, str]:
     """Return a date of the republican calendar: "le dix-huit brumaire an huit"."""
     when = pen.day(*REPUBLIC)
-    year, month, day = french_republican.from_gregorian(when.year, when.month, when.day)
+    year, month, day = _republican(when)
     number = ROMAN[year - 1] if not pen.writes_words() else words(year, "fr")
     name = french_republican.MOIS[month - 1]
     if month > 12:
@@ -74,6 +74,12 @@ def republican_date(pen: Pen) -> tuple[str, str]:
         return _french(pen, of_year, "jour complémentaire", pen.pick("an ", "de l'an ") + number, when)
     spelled = pen.pick(name, name.lower(), name.lower())
     return _french(pen, _french_day(pen, day), spelled, pen.pick("an ", "l'an ") + number, when)
+
+
+@cache  # each takes milliseconds: it looks for the equinox
+def _republican(when: date) -> tuple[int, int, int]:
+    """Return year, month and day of the republican calendar."""
+    return french_republican.from_gregorian(when.year, when.month, when.day)
 
 
 def _french(pen: Pen, day: str, month: str, year: str, when: date) -> tuple[str, str]:
