@@ -1,6 +1,7 @@
 """Tables on pages come from programs of this project, and stand where these would write them again."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "troc
 WRITTEN = re.compile(r"<!-- ([\w-]+): written by (.*?) -->")
 TABLES = [(page, *found) for page in PAGES for found in WRITTEN.findall(page.read_text(encoding="utf-8"))]
 
+programs_in = cache(programs)  # parses every file of a folder
+
 
 def test_there_are_tables():
     assert len(TABLES) > 20
@@ -22,7 +25,7 @@ def test_there_are_tables():
 )
 def test_a_table_names_a_program_that_writes_it_between_its_marks(page, name, path):
     folder, _, file = path.partition("/")
-    assert Path(file).stem in programs(folder)
+    assert Path(file).stem in programs_in(folder)
     program = (ROOT / path).read_text(encoding="utf-8")
     assert name == Path(file).stem or f'"{name}"' in program
     _, written = page.read_text(encoding="utf-8").split(f"<!-- {name}: written by {path} -->")
@@ -33,7 +36,7 @@ def test_a_table_names_a_program_that_writes_it_between_its_marks(page, name, pa
 def test_results_are_those_of_programs(folder):
     results = {path.stem for path in (ROOT / folder / "results").iterdir()}
     assert results
-    assert results <= set(programs(folder))
+    assert results <= set(programs_in(folder))
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "experiments"])
