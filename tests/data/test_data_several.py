@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from printed_pages import TEXTS, page
+from slow_cases import others_slow
 
 from trocr_gsa.data import ImageError
 from trocr_gsa.evaluation.evaluate import rotate_image
@@ -63,7 +64,7 @@ def test_ruled_paper_and_noise_hold_no_lines(turn):
         assert count_lines(image.rotate(turn, expand=True)) == 1
 
 
-@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("turn", others_slow(TURNS, 0, 90))
 def test_a_table_of_numbers_is_several_lines_and_not_empty_paper(turn):
     table, numbers = Image.new("L", (800, 1320), 225), np.random.default_rng(1).integers(10, 99999, (40, 3))
     for row, values in enumerate(numbers):

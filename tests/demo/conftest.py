@@ -13,7 +13,7 @@ from trocr_gsa.reader import LineReader
 
 @pytest.fixture(scope="session")
 def desk_checkpoint(tmp_path_factory) -> Path:
-    return save_checkpoint(tmp_path_factory.mktemp("desk"))
+    return save_checkpoint(tmp_path_factory.mktemp("desk"), sure=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from trocr_gsa.reader import LineReader
 
 @pytest.fixture(scope="session")
 def page_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint"), sure=True)
 
 
 @pytest.fixture(scope="session")

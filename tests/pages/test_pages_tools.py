@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import pytest
 from lxml import etree
 from page_makers import draw_page, make_folder, make_ocr_d_folder, page_line, page_xml
+from slow_cases import others_slow
 
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
@@ -54,10 +56,19 @@ EXPORTS = {
 }
 
 
-@pytest.mark.parametrize("platform", EXPORTS)
-@pytest.mark.parametrize("format", ["page", "alto", "hocr", "tei", "pdf"])
-def test_an_export_of_each_platform_becomes_each_format(call, tmp_path, platform, format):
+@pytest.mark.parametrize(
+    "case",
+    others_slow(
+        product(EXPORTS, ["page", "alto", "hocr", "tei", "pdf"]),
+        *zip(EXPORTS, ["alto", "page", "page", "hocr"], strict=True),  # each platform, and each format, once
+        ("eScriptorium, PAGE", "tei"),
+        ("OCR-D", "pdf"),
+    ),
+    ids=" to ".join,
+)
+def test_an_export_of_each_platform_becomes_each_format(call, tmp_path, case):
     pytest.importorskip("pikepdf")
+    platform, format = case
     folder = EXPORTS[platform](tmp_path / "export")
     done = call("read", folder, "--format", format, "--output-dir", tmp_path / "out", "--mets")
     assert done.exit_code == 0, done.output
