@@ -12,7 +12,7 @@ from mutations import ENCODINGS, mutated
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "trocr_gsa" / "configs").glob("*.yaml"))
-FEW, MANY, SHARE = 300, 10_000, 100
+FEW, MANY, SHARE = 100, 10_000, 100
 WORDS = ".inf .nan 0123 0x10 12:30 2020-01-01 2020-13-45 yes null ~ '' -1 0 0.5 5 16 1e999 true [] {} [[]] *a % lines"
 VALUES = [*WORDS.split(), "{a: {b: c}}", "&a [*a]", "&a x", "!!python/object:os.system x", "!x y", "9" * 400,
           "9" * 5000, "3000000", "10000000", "[0, .inf]", "[" * 1500, "{a: " * 1500, "'open", "| text", "x" * 5000,

@@ -18,7 +18,7 @@ from trocr_gsa.data import compile_lines, open_source
 from trocr_gsa.data.images import ImageError
 from trocr_gsa.data.textfiles import text_rows
 
-FEW, MANY, SHARE = 200, 10_000, 100
+FEW, MANY, SHARE = 100, 10_000, 100
 TEXTS = ["Mühe", 'er sagte: "Ja"', "drei", "vier, fünf", "sechs", "7"]
 NAMES = [
     *VALUES,

@@ -20,7 +20,7 @@ from trocr_gsa.reader.pages import ReadPage, read_pages
 
 IMAGE, LINES = draw_page(["abc def", "zweite Zeile", "hoch"], [3.0, 90.0, 180.0])
 GOOD = "good/0001.xml"
-FEW, MANY, SHARE = 200, 10_000, 100  # inputs of a kind, and in a test
+FEW, MANY, SHARE = 100, 10_000, 100  # inputs of a kind, and in a test
 
 
 def page_seed() -> bytes:
@@ -125,7 +125,7 @@ def test_an_undamaged_page_is_read_whole(folder, kind):
     (folder / "0001.xml").unlink()
 
 
-@pytest.mark.parametrize("start", shares(200, MANY, SHARE))
+@pytest.mark.parametrize("start", shares(FEW, MANY, SHARE))
 def test_a_damaged_pdf_is_drawn_or_named(tmp_path, start, monkeypatch):
     pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed")
     monkeypatch.setattr(pdf, "_run", lambda words, _: pdf_worker.answer(words))  # not a process for each

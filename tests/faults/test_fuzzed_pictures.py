@@ -20,7 +20,7 @@ from trocr_gsa.data import pages_of
 from trocr_gsa.reader import LineReader
 
 LINE = draw_line("abc def", 60)
-FEW, MANY, SHARE = 200, 10_000, 100  # inputs, and in a test
+FEW, MANY, SHARE = 100, 10_000, 100  # inputs, and in a test
 DTYPES = ["bool", "uint8", "int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64", "complex64"]
 SHAPES = [(), (0,), (3,), (0, 0), (0, 9), (20, 0, 3), (1, 1), (3, 400), (20, 60), (60, 20), (4, 401), (20, 60, 1),
           (20, 60, 2), (20, 60, 3), (3, 20, 60), (4, 4, 4), (20, 60, 4), (20, 60, 5), (1, 20, 60, 3)]  # fmt: skip
