@@ -40,18 +40,13 @@ class PageParts:
         Raises:
             ValueError: if that run had other settings.
         """
+        from trocr_gsa.reader.parts import check_same_run
+
         if overwrite and self.folder.exists():
             shutil.rmtree(self.folder)
         remove_leftovers(self.folder)
         remove_leftovers(self.output.parent)
-        before = _read(self.folder / RUN) or self.run
-        for name in self.run | before:
-            if before.get(name) != self.run.get(name):
-                raise ValueError(
-                    f"`--output`: {self.folder} was started with another {name}: {before.get(name)} then, "
-                    f"{self.run.get(name)} now. Finish that run with its options, choose another output file, or start "
-                    "again with --overwrite."
-                )
+        check_same_run(self.folder, _read(self.folder / RUN) or self.run, self.run)
 
     def holds(self, place: int) -> bool:
         """Whether the page at this index has been read."""

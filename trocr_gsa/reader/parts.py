@@ -28,6 +28,20 @@ from trocr_gsa.data.words import Word
 ABSENT = -1
 
 
+def check_same_run(path: Path, before: dict[str, Any], run: dict[str, Any]) -> None:
+    """Check that an earlier run, whose intermediate files are at a path, had the same options.
+
+    Raises:
+        ValueError: if not.
+    """
+    for name in run | before:
+        if before.get(name) != run.get(name):
+            raise ValueError(
+                f"`--output`: {path} was started with another {name}: {before.get(name)} then, {run.get(name)} now. "
+                "Finish that run with its options, choose another output file, or start again with --overwrite."
+            )
+
+
 class Parts:
     """The part files of one output.
 
@@ -146,13 +160,7 @@ class Parts:
         except (ValueError, KeyError, TypeError):
             problem = f"`--output`: {path} is not a part file of a run. Move it, or choose another output file."
             raise ValueError(problem) from None
-        for name in self.run | before:
-            if before.get(name) != self.run.get(name):
-                raise ValueError(
-                    f"`--output`: {path} was started with another {name}: {before.get(name)} then, "
-                    f"{self.run.get(name)} now. Finish that run with its options, choose another output file, or start "
-                    "again with --overwrite."
-                )
+        check_same_run(path, before, self.run)
 
 
 def _as_kept(line: Line) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..names import writable
 from ..numbers import significant
 from ..provenance import SOFTWARE, current_date, own_version
 from .layout import PICTURES, LayoutLine, Region, layout_of
-from .page import Page
+from .page import Page, format_points
 from .page_files import PAGE_ROOTS, PageFile, named_errors
 from .written_words import NewIds, set_alto_words, set_page_words
 from .xml_files import PageError, XmlDocument, append_child, local_name
@@ -127,22 +127,25 @@ def in_pixels(file: PageFile) -> Page | None:
 def _alto(page: Page, regions: Sequence[Region], date: str) -> Any:
     root = etree.Element(f"{{{ALTO}}}alto", nsmap={None: ALTO, "xsi": XSI})
     root.set(f"{{{XSI}}}schemaLocation", f"{ALTO} {ALTO_SCHEMA}")
-    description = _add(root, "Description")
-    _add(description, "MeasurementUnit").text = "pixel"
-    _add(_add(description, "sourceImageInformation"), "fileName").text = writable(page.image)
-    processing = _add(description, "Processing", ID="conversion")
-    _add(processing, "processingCategory").text = "contentModification"
-    _add(processing, "processingDateTime").text = date
-    _add(processing, "processingStepDescription").text = f"{STEP} from PAGE"
-    software = _add(processing, "processingSoftware")
-    _add(software, "softwareName").text, _add(software, "softwareVersion").text = SOFTWARE, own_version()
+    description = append_child(root, "Description")
+    append_child(description, "MeasurementUnit").text = "pixel"
+    append_child(append_child(description, "sourceImageInformation"), "fileName").text = writable(page.image)
+    processing = append_child(description, "Processing", ID="conversion")
+    append_child(processing, "processingCategory").text = "contentModification"
+    append_child(processing, "processingDateTime").text = date
+    append_child(processing, "processingStepDescription").text = f"{STEP} from PAGE"
+    software = append_child(processing, "processingSoftware")
+    append_child(software, "softwareName").text = SOFTWARE
+    append_child(software, "softwareVersion").text = own_version()
     labels = _add_tags(root, regions)
     ids = NewIds(root)
     width, height = (str(math.ceil(side)) for side in page.size or (0, 0))
-    sheet = _add(_add(root, "Layout"), "Page", ID=ids.new("page"), PHYSICAL_IMG_NR="1", WIDTH=width, HEIGHT=height)
-    space = _add(sheet, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
+    sheet = append_child(
+        append_child(root, "Layout"), "Page", ID=ids.new("page"), PHYSICAL_IMG_NR="1", WIDTH=width, HEIGHT=height
+    )
+    space = append_child(sheet, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
     for region in regions:
-        block = _add(space, ALTO_PICTURES.get(region.kind, "TextBlock"), ID=ids.new(region.name or "block"))
+        block = append_child(space, ALTO_PICTURES.get(region.kind, "TextBlock"), ID=ids.new(region.name or "block"))
         if region.kind == "text" and region.sort:
             block.set("TAGREFS", labels["region", region.sort])
         if region.kind == "picture" and region.sort:
@@ -161,23 +164,23 @@ def _add_tags(root: Any, regions: Sequence[Region]) -> dict[tuple[str, str], str
     named += [("line", each.label) for region in regions for each in region.lines if each.label]
     ids = {key: f"tag_{number}" for number, key in enumerate(dict.fromkeys(named), 1)}
     if ids:
-        tags = _add(root, "Tags")
+        tags = append_child(root, "Tags")
         for (of, label), name in ids.items():
-            _add(tags, "OtherTag", ID=name, TYPE=of, LABEL=writable(label))
+            append_child(tags, "OtherTag", ID=name, TYPE=of, LABEL=writable(label))
     return ids
 
 
 def _add_alto_line(block: Any, each: LayoutLine, ids: NewIds, labels: dict[tuple[str, str], str]) -> None:
-    line = _add(block, "TextLine", ID=ids.new(each.line.id or "line"))
+    line = append_child(block, "TextLine", ID=ids.new(each.line.id or "line"))
     if each.label:
         line.set("TAGREFS", labels["line", each.label])
     if each.line.baseline is not None and len(each.line.baseline):
-        line.set("BASELINE", _points(each.line.baseline))
+        line.set("BASELINE", format_points(each.line.baseline))
     _set_place(line, each.line.polygon)
     if each.words:
         set_alto_words(line, each.words, AS_IT_IS)
         return
-    string = _add(line, "String", CONTENT=each.line.text)
+    string = append_child(line, "String", CONTENT=each.line.text)
     _set_box(string, each.line.polygon)
     if math.isfinite(each.confidence):
         string.set("WC", significant(each.confidence))
@@ -187,7 +190,7 @@ def _set_place(element: Any, polygon: np.ndarray | None) -> None:
     """Say where something is: its box, and its polygon if it has any."""
     _set_box(element, polygon)
     if polygon is not None and len(polygon) >= 3:
-        _add(_add(element, "Shape"), "Polygon", POINTS=_points(polygon))
+        append_child(append_child(element, "Shape"), "Polygon", POINTS=format_points(polygon))
 
 
 def _set_box(element: Any, polygon: np.ndarray | None) -> None:
@@ -200,19 +203,19 @@ def _set_box(element: Any, polygon: np.ndarray | None) -> None:
 def _page_xml(page: Page, regions: Sequence[Region], date: str) -> Any:
     root = etree.Element(f"{{{PAGE}}}PcGts", nsmap={None: PAGE, "xsi": XSI})
     root.set(f"{{{XSI}}}schemaLocation", f"{PAGE} {PAGE}/pagecontent.xsd")
-    metadata = _add(root, "Metadata")
+    metadata = append_child(root, "Metadata")
     software = f"{SOFTWARE} {own_version()}"
     for name, text in (("Creator", software), ("Created", date), ("LastChange", date)):
-        _add(metadata, name).text = text
-    _add(metadata, "MetadataItem", type="processingStep", name=STEP, value=f"{software}, from ALTO", date=date)
+        append_child(metadata, name).text = text
+    append_child(metadata, "MetadataItem", type="processingStep", name=STEP, value=f"{software}, from ALTO", date=date)
     width, height = (str(math.ceil(side)) for side in page.size or (0, 0))
-    sheet = _add(root, "Page", imageFilename=writable(page.image), imageWidth=width, imageHeight=height)
+    sheet = append_child(root, "Page", imageFilename=writable(page.image), imageWidth=width, imageHeight=height)
     ids = NewIds(root)
     names = [ids.new(region.name or "region") for region in regions]
     if regions:
-        order = _add(_add(sheet, "ReadingOrder"), "OrderedGroup", id=ids.new("reading_order"))
+        order = append_child(append_child(sheet, "ReadingOrder"), "OrderedGroup", id=ids.new("reading_order"))
         for place, name in enumerate(names):
-            _add(order, "RegionRefIndexed", index=str(place), regionRef=name)
+            append_child(order, "RegionRefIndexed", index=str(place), regionRef=name)
     for region, name in zip(regions, names, strict=True):
         _add_page_region(sheet, region, name, ids)
     return root
@@ -220,27 +223,27 @@ def _page_xml(page: Page, regions: Sequence[Region], date: str) -> Any:
 
 def _add_page_region(sheet: Any, region: Region, name: str, ids: NewIds) -> None:
     tag = {"text": "TextRegion", "separator": "SeparatorRegion"}.get(region.kind, "ImageRegion")
-    element = _add(sheet, region.sort if region.sort in PICTURES else tag, id=name)
+    element = append_child(sheet, region.sort if region.sort in PICTURES else tag, id=name)
     if region.rotation and region.kind == "text":
         element.set("orientation", f"{180 - (180 - region.rotation) % 360:g}")
     if region.kind == "text":
         _set_label(element, region.sort, TEXT_TYPES)
-    _add(element, "Coords", points=_points(_outline(region)))
+    append_child(element, "Coords", points=format_points(_outline(region)))
     texts = []
     for each in region.lines:
-        line = _add(element, "TextLine", id=ids.new(each.line.id or "line"))
+        line = append_child(element, "TextLine", id=ids.new(each.line.id or "line"))
         _set_label(line, each.label, frozenset())
-        _add(line, "Coords", points=_points(_corners(each.line.polygon)))
+        append_child(line, "Coords", points=format_points(_corners(each.line.polygon)))
         if each.line.baseline is not None and len(each.line.baseline) > 1:
-            _add(line, "Baseline", points=_points(each.line.baseline))
+            append_child(line, "Baseline", points=format_points(each.line.baseline))
         set_page_words(line, each.words, AS_IT_IS, ids)
-        equiv = _add(line, "TextEquiv")
+        equiv = append_child(line, "TextEquiv")
         if math.isfinite(each.confidence):
             equiv.set("conf", significant(each.confidence))
-        _add(equiv, "Unicode").text = each.line.text
+        append_child(equiv, "Unicode").text = each.line.text
         texts.append(each.line.text)
     if region.lines:
-        _add(_add(element, "TextEquiv"), "Unicode").text = "\n".join(texts)
+        append_child(append_child(element, "TextEquiv"), "Unicode").text = "\n".join(texts)
 
 
 def _set_label(element: Any, label: str, types: frozenset[str]) -> None:
@@ -264,13 +267,3 @@ def _outline(region: Region) -> np.ndarray:
 def _corners(polygon: np.ndarray | None) -> np.ndarray:
     """Return a polygon of as many points as PAGE wants; one that is nowhere lies in the corner."""
     return np.zeros((3, 2)) if polygon is None or len(polygon) < 2 else polygon
-
-
-def _points(points: np.ndarray) -> str:
-    return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
-
-
-def _add(parent: Any, tag: str, **attributes: str) -> Any:
-    child = append_child(parent, tag)
-    child.attrib.update(attributes)
-    return child

@@ -28,28 +28,28 @@ WITH_WORDS, WITH_CHARACTERS = "ocrx_word", "ocrx_cinfo"
 def write_hocr(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
     """Return the hOCR file of a page whose points are pixels: the lines that were read, and the provenance `made`."""
     html = new_html()
-    head = _add(html, "head")
-    _add(head, "title").text = writable(page.name)
-    _add(head, "meta", name="ocr-system", content=SOFTWARE if made is None else writable(str(made)))
+    head = append_child(html, "head")
+    append_child(head, "title").text = writable(page.name)
+    append_child(head, "meta", name="ocr-system", content=SOFTWARE if made is None else writable(str(made)))
     if made is not None:
-        _add(head, "meta", name="DCTERMS.created", content=made.date)
-    _add(head, "meta", name="ocr-capabilities", content=_capabilities(lines_read))
+        append_child(head, "meta", name="DCTERMS.created", content=made.date)
+    append_child(head, "meta", name="ocr-capabilities", content=_capabilities(lines_read))
     width, height = page.size or (0, 0)
     title = f'image "{_quoted(page.image)}"; bbox 0 0 {width:g} {height:g}'
-    body = _add(_add(html, "body"), "div", **{"class": "ocr_page", "id": "page_1", "title": title})
+    body = append_child(append_child(html, "body"), "div", **{"class": "ocr_page", "id": "page_1", "title": title})
     pairs = [(line, read) for line, read in zip(page.lines, lines_read, strict=True) if read is not None]
     numbered = enumerate(pairs, 1)
     for place, (_, group) in enumerate(groupby(numbered, key=lambda item: item[1][0].region), 1):
         lines = list(group)
         points = np.concatenate([line.polygon for _, (line, _) in lines if line.polygon is not None])
-        area = _add(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
+        area = append_child(body, "div", **{"class": "ocr_carea", "id": f"area_1_{place}", "title": _box(points)})
         for number, (line, read) in lines:
             title = _box(line.polygon)
             if math.isfinite(read.confidence):
                 title += f"; x_wconf {_per_cent(read.confidence)}"
             if read.orientation:
                 title += f"; textangle {read.orientation:g}"
-            span = _add(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
+            span = append_child(area, "span", **{"class": "ocr_line", "id": f"line_1_{number}", "title": title})
             span.text = ""  # so that the file's indentation does not come between the characters of a word
             _add_words(span, read.words or _whole(line, read), f"word_1_{number}")
     return html_bytes(html)
@@ -73,20 +73,14 @@ def _add_words(line: Any, words: Sequence[Word], name: str) -> None:
     """Add the words of a line, separated by spaces."""
     for number, word in enumerate(words, 1):
         title = f"{_box(np.array(word.polygon))}; x_wconf {_per_cent(word.confidence)}"
-        span = _add(line, "span", **{"class": WITH_WORDS, "id": f"{name}_{number}", "title": title})
+        span = append_child(line, "span", **{"class": WITH_WORDS, "id": f"{name}_{number}", "title": title})
         span.tail = " " if number < len(words) else None
         if not word.characters:
             span.text = word.text
         for character in word.characters:
             box = _box(np.array(character.polygon)).replace("bbox", "x_bboxes")
             title = f"{box}; x_conf {_per_cent(character.confidence)}"
-            _add(span, "span", **{"class": "ocrx_cinfo", "title": title}).text = character.text
-
-
-def _add(parent: Any, tag: str, **attributes: str) -> Any:
-    child = append_child(parent, tag)
-    child.attrib.update(attributes)
-    return child
+            append_child(span, "span", **{"class": "ocrx_cinfo", "title": title}).text = character.text
 
 
 def _per_cent(confidence: float) -> str:

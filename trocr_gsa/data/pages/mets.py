@@ -163,24 +163,24 @@ def write_mets(pages: Sequence[tuple[str, str | None]], made: Provenance) -> byt
         made: what made the texts.
     """
     root = etree.Element(f"{{{METS}}}mets", nsmap={"mets": METS, "xlink": XLINK})
-    header = _add(root, "metsHdr", CREATEDATE=made.date)
-    agent = _add(header, "agent", ROLE="CREATOR", TYPE="OTHER", OTHERTYPE="SOFTWARE")
-    _add(agent, "name").text = made.software
-    _add(agent, "note").text = str(made)
-    section = _add(root, "fileSec")
+    header = append_child(root, "metsHdr", CREATEDATE=made.date)
+    agent = append_child(header, "agent", ROLE="CREATOR", TYPE="OTHER", OTHERTYPE="SOFTWARE")
+    append_child(agent, "name").text = made.software
+    append_child(agent, "note").text = str(made)
+    section = append_child(root, "fileSec")
     groups = {kind: [page[place] for page in pages] for place, kind in ((1, "picture"), (0, "text"))}
     for kind, hrefs in groups.items():
         if any(href is not None for href in hrefs):
-            group = _add(section, "fileGrp", USE=GROUPS[kind])
+            group = append_child(section, "fileGrp", USE=GROUPS[kind])
             for number, href in enumerate(hrefs, 1):
                 if href is not None:
                     _add_file(group, f"{kind}_{number:04}", href)
-    sequence = _add(_add(root, "structMap", TYPE="PHYSICAL"), "div", TYPE="physSequence")
+    sequence = append_child(append_child(root, "structMap", TYPE="PHYSICAL"), "div", TYPE="physSequence")
     for number, (text, picture) in enumerate(pages, 1):
-        division = _add(sequence, "div", TYPE="page", ORDER=str(number), ID=f"page_{number:04}")
+        division = append_child(sequence, "div", TYPE="page", ORDER=str(number), ID=f"page_{number:04}")
         for kind, href in (("picture", picture), ("text", text)):
             if href is not None:
-                _add(division, "fptr", FILEID=f"{kind}_{number:04}")
+                append_child(division, "fptr", FILEID=f"{kind}_{number:04}")
     etree.indent(root)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
 
@@ -188,11 +188,7 @@ def write_mets(pages: Sequence[tuple[str, str | None]], made: Provenance) -> byt
 def _add_file(group: Any, name: str, href: str) -> None:
     known = next((mime for suffix, mime in reversed(MIME_TYPES.items()) if href.endswith(suffix)), None)
     mime = known or mimetypes.guess_type(href)[0] or "application/octet-stream"
-    place = _add(_add(group, "file", ID=name, MIMETYPE=mime), "FLocat", LOCTYPE="OTHER", OTHERLOCTYPE="FILE")
+    place = append_child(
+        append_child(group, "file", ID=name, MIMETYPE=mime), "FLocat", LOCTYPE="OTHER", OTHERLOCTYPE="FILE"
+    )
     place.set(HREF, quote(href))
-
-
-def _add(parent: Any, tag: str, **attributes: str) -> Any:
-    child = append_child(parent, tag)
-    child.attrib.update(attributes)
-    return child

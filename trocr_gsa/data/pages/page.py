@@ -133,6 +133,11 @@ def parse_points(words: str) -> np.ndarray:
     return points
 
 
+def format_points(points: np.ndarray) -> str:
+    """Return points (point, 2) as `x,y x,y …`, in whole pixels of the page."""
+    return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
+
+
 def box_points(left: float, top: float, width: float, height: float) -> np.ndarray:
     """Return the corners of a box, (4, 2)."""
     right, bottom = left + width, top + height

@@ -20,7 +20,7 @@ from ..line import Line
 from ..names import writable
 from ..numbers import significant
 from ..provenance import SOFTWARE, Provenance
-from .page import Page, PageLine
+from .page import Page, PageLine, format_points
 from .xml_files import append_child, children
 
 NAMESPACE = "http://www.tei-c.org/ns/1.0"
@@ -42,15 +42,15 @@ def write_tei(page: Page, lines_read: Sequence[Line | None], made: Provenance | 
     _add_header(root, page, made)
     width, height = page.size or (0, 0)
     corners = {"ulx": "0", "uly": "0", "lrx": f"{width:g}", "lry": f"{height:g}"}
-    surface = _add(_add(root, "facsimile"), "surface", **{ID: PAGE}, **corners)
+    surface = append_child(append_child(root, "facsimile"), "surface", **{ID: PAGE}, **corners)
     image = writable(page.image.replace("\\", "/"))
-    _add(surface, "graphic", url=image.replace(" ", "%20"), width=f"{width:g}px", height=f"{height:g}px")
-    division = _add(_add(_add(root, "text"), "body"), "div")
-    _add(division, "pb", facs=f"#{PAGE}")
+    append_child(surface, "graphic", url=image.replace(" ", "%20"), width=f"{width:g}px", height=f"{height:g}px")
+    division = append_child(append_child(append_child(root, "text"), "body"), "div")
+    append_child(division, "pb", facs=f"#{PAGE}")
     pairs = [(line, read) for line, read in zip(page.lines, lines_read, strict=True) if read is not None]
     numbered = enumerate(pairs, 1)
     for place, (_, group) in enumerate(groupby(numbered, key=lambda item: item[1][0].region), 1):
-        block = _add(division, "ab", n=str(place))
+        block = append_child(division, "ab", n=str(place))
         for number, (line, read) in group:
             _add_line(surface, block, number, line, read)
     return _as_file(root)
@@ -85,50 +85,44 @@ def _join_applications(whole: Any, root: Any) -> None:
 
 
 def _add_header(root: Any, page: Page, made: Provenance | None) -> None:
-    header = _add(root, "teiHeader")
-    file = _add(header, "fileDesc")
-    _add(_add(file, "titleStmt"), "title").text = writable(page.name)
-    _add(_add(file, "publicationStmt"), "p").text = UNPUBLISHED
-    _add(_add(file, "sourceDesc"), "p").text = writable(page.image or page.name)
+    header = append_child(root, "teiHeader")
+    file = append_child(header, "fileDesc")
+    append_child(append_child(file, "titleStmt"), "title").text = writable(page.name)
+    append_child(append_child(file, "publicationStmt"), "p").text = UNPUBLISHED
+    append_child(append_child(file, "sourceDesc"), "p").text = writable(page.image or page.name)
     if made is None:
         return
     version = made.version if VERSION.fullmatch(made.version) else "0"
-    applications = _add(_add(header, "encodingDesc"), "appInfo")
-    application = _add(applications, "application", ident=SOFTWARE, version=version, when=made.date)
-    _add(application, "label").text = SOFTWARE
-    _add(application, "desc").text = writable(str(made))
+    applications = append_child(append_child(header, "encodingDesc"), "appInfo")
+    application = append_child(applications, "application", ident=SOFTWARE, version=version, when=made.date)
+    append_child(application, "label").text = SOFTWARE
+    append_child(application, "desc").text = writable(str(made))
 
 
 def _add_line(surface: Any, block: Any, number: int, line: PageLine, read: Line) -> None:
     """Add a line's zone to the surface, and its break and text to its block."""
     name = f"{PAGE}_line_{number}"
     sure = significant(read.confidence) if math.isfinite(read.confidence) else "unknown"
-    zone = _add(surface, "zone", **{ID: name, "type": "line", "cert": sure})
-    zone.set("points", _points(line.polygon if line.polygon is not None else np.zeros((3, 2))))
+    zone = append_child(surface, "zone", **{ID: name, "type": "line", "cert": sure})
+    zone.set("points", format_points(line.polygon if line.polygon is not None else np.zeros((3, 2))))
     if turned := round(-read.orientation) % 360:  # clockwise, as TEI counts it
         zone.set("rotate", str(turned))
-    ending = _add(block, "lb", n=str(number), facs=f"#{name}")
+    ending = append_child(block, "lb", n=str(number), facs=f"#{name}")
     if not read.words:
         ending.tail = read.text
         return
     for place, word in enumerate(read.words, 1):
         of_word = f"{name}_word_{place}"
-        inner = _add(zone, "zone", **{ID: of_word, "type": "word", "points": _points(np.array(word.polygon))})
+        inner = append_child(
+            zone, "zone", **{ID: of_word, "type": "word", "points": format_points(np.array(word.polygon))}
+        )
         for character in word.characters:
-            _add(inner, "zone", type="character", n=character.text, points=_points(np.array(character.polygon)))
-        marked = _add(block, "w", facs=f"#{of_word}", cert=significant(word.confidence))
+            append_child(
+                inner, "zone", type="character", n=character.text, points=format_points(np.array(character.polygon))
+            )
+        marked = append_child(block, "w", facs=f"#{of_word}", cert=significant(word.confidence))
         marked.text = word.text
         marked.tail = " " if place < len(read.words) else None
-
-
-def _points(points: np.ndarray) -> str:
-    return " ".join(f"{x},{y}" for x, y in points.round().clip(0).astype(int).tolist())
-
-
-def _add(parent: Any, tag: str, **attributes: str) -> Any:
-    child = append_child(parent, tag)
-    child.attrib.update(attributes)
-    return child
 
 
 def _as_file(root: Any) -> bytes:

@@ -173,9 +173,11 @@ def add_child(parent: Any, name: str, before: frozenset[str] = frozenset()) -> A
     return added
 
 
-def append_child(parent: Any, name: str) -> Any:
+def append_child(parent: Any, tag: str, **attributes: str) -> Any:
     """Add a child after all others, in constant time."""
-    return etree.SubElement(parent, f"{{{namespace_of(parent)}}}{name}")
+    child = etree.SubElement(parent, f"{{{namespace_of(parent)}}}{tag}")
+    child.attrib.update(attributes)
+    return child
 
 
 def new_html() -> Any:
