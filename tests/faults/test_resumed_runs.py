@@ -1,6 +1,7 @@
 """A run goes on after a kill or damage as if nothing had happened: from the checkpoint before, if need be."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -8,10 +9,12 @@ import torch
 from safetensors.torch import load_file
 from slow_cases import others_slow
 
-from trocr_gsa.checkpoints.training_state import STATE_FILE
+from trocr_gsa.checkpoints.training_state import STATE_FILE, SUM_FILE, DamagedStateError, load_state, save_state
 from trocr_gsa.train import loop
 from trocr_gsa.train.arguments import TrainingArguments
 from trocr_gsa.train.finetune import finetune
+from trocr_gsa.train.optimisation import AveragedWeights, make_optimizer
+from trocr_gsa.train.sharding import load_optimizer_state, load_trainable_state, optimizer_state, trainable_state
 
 VALUES = {
     "max_steps": 6, "eval_every": 2, "log_every": 1, "warmup_steps": 1, "batch_patches": 40, "device": "cpu",
@@ -94,6 +97,95 @@ def test_a_run_that_has_no_other_checkpoint_says_so(start, cut):
     shutil.rmtree(cut / ".last.previous")
     with pytest.raises(ValueError, match=r"`resume`: .*training_state.pt is damaged.* There is no earlier one"):
         start(cut, resume=True)
+
+
+def test_a_run_whose_checkpoints_are_both_damaged_says_so(start, cut):
+    for folder in ("last", ".last.previous"):
+        (cut / folder / STATE_FILE).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"last/training_state.pt is damaged.* So is the one before it: start again"):
+        start(cut, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("run", 5),
+        ("run", {"step": "x", "seconds": 1.0}),
+        ("run", {"step": -5, "seconds": 1.0}),
+        ("run", {"step": 2.5, "seconds": 1.0}),
+        ("run", {"step": 4, "seconds": math.nan}),
+        ("run", {"step": 4, "seconds": 1.0, "best_cer": "a"}),
+        ("weights", [1]),
+        ("weights", {"w": torch.tensor([math.nan])}),
+        ("average", {}),
+        ("average", {"average": [5]}),
+    ],
+    ids=str,
+)
+def test_a_state_with_other_content_is_as_bad_as_a_damaged_one(cut, part, value):
+    state = load_state(cut / "last")
+    save_state(cut / "last", state | {part: value})
+    with pytest.raises(DamagedStateError, match=f"is not the state of a run: its `{part}` cannot be used"):
+        load_state(cut / "last")
+
+
+def test_a_flipped_byte_is_found_in_a_state_without_a_checksum(cut):
+    path = cut / "last" / STATE_FILE
+    (path.parent / SUM_FILE).unlink()
+    load_state(path.parent)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedStateError, match="is damaged"):
+        load_state(path.parent)
+
+
+def test_a_state_of_another_kind_is_named(start, cut):
+    save_state(cut / "last", load_state(cut / "last") | {"logged": 7})
+    with pytest.raises(ValueError, match=r"`resume`: .*last holds the state of a run of another kind"):
+        start(cut, resume=True)
+
+
+def test_weights_moments_and_averages_of_other_shapes_are_refused():
+    model = torch.nn.Linear(2, 3, bias=False)
+    optimizer, average = make_optimizer(model, 1e-3, 0.1, 0.99), AveragedWeights(model, 0.9)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    weights, state = trainable_state(model), optimizer_state(optimizer)
+    load_trainable_state(model, weights)
+    load_optimizer_state(optimizer, state)
+    with pytest.raises(ValueError, match=r"weight of shape \(\), expected \(3, 2\)"):
+        load_trainable_state(model, {"weight": torch.tensor(1.0)})
+    with pytest.raises(ValueError, match=r"averaged weight of shape \(2,\), expected \(3, 2\)"):
+        average.load_state_dict({"average": [torch.ones(2)]})
+    with pytest.raises(ValueError, match="the optimizer of other parameters"):
+        load_optimizer_state(optimizer, state | {"param_groups": []})
+    state["state"][0]["exp_avg"] = torch.zeros(7)
+    with pytest.raises(ValueError, match=r"exp_avg of shape \(7,\), expected \(3, 2\)"):
+        load_optimizer_state(optimizer, state)
+
+
+def test_a_damaged_best_checkpoint_is_named_and_replaced(start, cut, caplog):
+    weights = cut / "best" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-50])
+    start(cut, resume=True)
+    assert "The best checkpoint cannot be used" in caplog.text
+    assert str(weights) in caplog.text
+    assert load_file(weights)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [(None, "there is no such file"), ("", "got nothing"), ("gradient_checkpointing: fal", "true or false, got 'fal'")],
+)
+def test_damaged_settings_of_a_run_are_named_with_their_file(start, cut, settings, complaint):
+    file = cut / "config.yaml"
+    file.unlink() if settings is None else file.write_text(settings)
+    with pytest.raises(
+        ValueError, match=r"`resume`: .*config.yaml, which holds the settings.* cannot be used: "
+    ) as error:
+        start(cut, resume=True)
+    assert complaint in str(error.value)
 
 
 def test_what_a_killed_save_left_is_removed_and_a_torn_line_of_the_log_too(start, whole, cut):

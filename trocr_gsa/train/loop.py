@@ -84,9 +84,11 @@ class TrainingLoop:
         self.average = AveragedWeights(model, arguments.ema) if arguments.ema else None
         self.logged = LoggedLosses(accelerator)
         if arguments.resume:
-            self._restore(folder.load_state())
+            self._restore(folder.load_state(), folder.last)
         self.started = self.saved = 0.0  # set when the run begins
-        self.has_best = arguments.resume and folder.best.exists()
+        self.has_best = arguments.resume and folder.has_best(arguments.method)
+        if not self.has_best:  # the next evaluation chooses another
+            self.state.best_cer, self.state.evaluated = None, -1
         self.finite = FiniteSteps(arguments, accelerator, None if self.is_sharded else self.trained, processor)
 
     def run(self, batches: Iterator[dict[str, Any]]) -> RunState:
@@ -295,10 +297,16 @@ class TrainingLoop:
             rows=self.rows,
         )
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.state = RunState(**state["run"])
-        self.logged.load_state_dict(state.get("logged"))
-        load_trainable_state(self.trained, state["weights"])
-        load_optimizer_state(self.optimizer, state["optimizer"])
-        if self.average:
-            self.average.load_state_dict(state["average"])
+    def _restore(self, state: dict[str, Any], folder: Path) -> None:
+        try:
+            self.state = RunState(**state["run"])
+            self.logged.load_state_dict(state.get("logged"))
+            load_trainable_state(self.trained, state["weights"])
+            load_optimizer_state(self.optimizer, state["optimizer"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+        except (TypeError, KeyError, IndexError, AttributeError) as error:  # it has other content than we write
+            raise ValueError(
+                f"`resume`: {folder} holds the state of a run of another kind ({type(error).__name__}: {error}). Start "
+                "again with another `output`."
+            ) from error

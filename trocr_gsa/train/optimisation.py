@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from trocr_gsa.train.sharding import in_shards_like, whole
+from trocr_gsa.train.sharding import check_shape, in_shards_like, whole
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:
@@ -82,8 +82,13 @@ class AveragedWeights:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
-        """Restore the average."""
+        """Restore the average.
+
+        Raises:
+            ValueError: if it is the average of other weights.
+        """
         for average, saved in zip(self.average, state["average"], strict=True):
+            check_shape(saved, average.shape, "an averaged weight")
             average.copy_(in_shards_like(saved, average))
 
     @torch.no_grad()

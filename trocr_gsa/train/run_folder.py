@@ -16,8 +16,11 @@ from typing import Any
 import yaml
 
 from trocr_gsa.atomic import naming, previous, recover, remove_leftovers, write_json, write_text
+from trocr_gsa.checkpoints.adapter_files import AdapterFiles
+from trocr_gsa.checkpoints.results import WEIGHTS_FILE
 from trocr_gsa.checkpoints.training_state import DamagedStateError, load_state
 from trocr_gsa.data.numbers import to_json
+from trocr_gsa.model.weight_files import read_json, read_shapes
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 
 logger = logging.getLogger(__name__)
@@ -99,10 +102,32 @@ class RunFolder:
         except DamagedStateError as damage:
             if not previous(self.last).exists():
                 raise ValueError(f"{damage} There is no earlier one: start again with another `output`.") from None
-            state = load_state(previous(self.last))
+            try:
+                state = load_state(previous(self.last))
+            except DamagedStateError:
+                raise ValueError(f"{damage} So is the one before it: start again with another `output`.") from None
             self._last_is_damaged = True
             logger.warning("%s The run continues from the checkpoint before it, step %d.", damage, state["run"]["step"])
             return state
+
+    def has_best(self, method: str) -> bool:
+        """Whether there is a best checkpoint that can be used; log a warning if it is damaged.
+
+        Args:
+            method: of the training; with "lora", the checkpoint is an adapter.
+        """
+        if not self.best.exists():
+            return False
+        try:
+            if method == "lora":
+                AdapterFiles.read(str(self.best))
+            else:
+                read_json(self.best / "config.json", "resume")
+                read_shapes(self.best / WEIGHTS_FILE, "resume")
+        except (ValueError, OSError) as error:
+            logger.warning("The best checkpoint cannot be used: %s The best from here on replaces it.", error)
+            return False
+        return True
 
     def rewind(self, step: int) -> None:
         """Restore the folder to its state at a step: later log entries and checkpoints are removed."""
@@ -122,16 +147,32 @@ class RunFolder:
     def _check_same_run(self, arguments: TrainingArguments) -> None:
         if not self.last.exists():
             raise ValueError(f"`resume`: there is no run to continue in {self.path}. Leave it out to start one.")
-        written = read_config(self.path / "config.yaml")
-        settings = {key: value for key, value in written.items() if key not in FREE_ON_RESUME}
-        # keys that did not exist in the version of the run have their defaults
-        now, before = arguments.to_dict(), TrainingArguments.from_dict(settings).to_dict()
+        now, before = arguments.to_dict(), self._written_settings()
         for key in sorted((now.keys() | before.keys()) - FREE_ON_RESUME):
             if now.get(key) != before.get(key):
                 raise ValueError(
                     f"`{key}` is {now.get(key)}, but the run in {self.path} was started with {before.get(key)}: "
                     "a run continues with its own settings. Start another with `output` elsewhere."
                 )
+
+    def _written_settings(self) -> dict[str, Any]:
+        """Return the settings of the run; keys that did not exist in its version have their defaults.
+
+        Raises:
+            ValueError: if their file is missing or damaged.
+        """
+        path = self.path / "config.yaml"
+        try:
+            if not path.is_file():
+                raise ValueError("there is no such file.")
+            written = read_config(path)
+            settings = {key: value for key, value in written.items() if key not in FREE_ON_RESUME}
+            return TrainingArguments.from_dict(settings).to_dict()
+        except ValueError as error:
+            raise ValueError(
+                f"`resume`: {path}, which holds the settings of the run, cannot be used: {error} Restore it, or start "
+                "again with another `output`."
+            ) from error
 
 
 def _is_logged_until(line: str, step: int) -> bool:

@@ -8,8 +8,10 @@ the number of processes, and a run can continue with another number of processes
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -34,14 +36,25 @@ def load_trainable_state(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Restore the trainable parameters.
 
     Raises:
-        ValueError: if the trainable parameters of model and state differ.
+        ValueError: if the trainable parameters of model and state differ, in their names or shapes.
     """
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     if weights.keys() != state.keys():
         odd = sorted(weights.keys() ^ state.keys())
         raise ValueError(f"`resume`: the checkpoint trains other parameters than this model, such as {odd[0]}.")
     for name, weight in weights.items():
+        check_shape(state[name], weight.shape, name)
         weight.copy_(in_shards_like(state[name], weight))
+
+
+def check_shape(saved: Tensor, shape: Size, name: str) -> None:
+    """Check the shape of a saved tensor; torch would repeat smaller ones, and AdamW read beyond their ends.
+
+    Raises:
+        ValueError: if it has another.
+    """
+    if saved.shape != shape:
+        raise ValueError(f"`resume`: the checkpoint has {name} of shape {tuple(saved.shape)}, expected {tuple(shape)}.")
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -55,8 +68,18 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Restore an optimizer's state."""
+    """Restore the state of AdamW.
+
+    Raises:
+        ValueError: if it is the state of an optimizer of other parameters.
+    """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    counts = [len(group["params"]) for group in optimizer.param_groups]
+    if [len(group["params"]) for group in state["param_groups"]] != counts:
+        raise ValueError("`resume`: the checkpoint has the optimizer of other parameters than this model's.")
+    for number, of_one in state["state"].items():
+        for name in MOMENTS:
+            check_shape(of_one[name], weights[number].shape, f"the moment {name}")
     moments = {
         number: {
             name: in_shards_like(value, weights[number]) if value.shape == weights[number].shape else value
