@@ -1,4 +1,8 @@
-"""Numbers in files: formats of confidences, with enough digits for sorting and always finite; the range of angles."""
+"""Formats of confidences, and the range of angles.
+
+In files, confidences have enough digits for sorting and are always finite. On screens, they have what people take in at
+a glance.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 
 MAX_DEGREES = 360
 DIGITS, DIGITS_OF_CHARACTER = 6, 4  # significant digits: the confidence of a difficult line may be 1e-9
+SMALLEST_SHOWN = 0.001  # of a share, to people
 
 
 def is_angle(degrees: float) -> bool:
@@ -72,3 +77,8 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(each) for each in value]
     return value
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, for people: 58.2 %, or less than 0.1 %."""
+    return f"{100 * share:.1f} %" if share >= SMALLEST_SHOWN else f"less than {100 * SMALLEST_SHOWN:g} %"

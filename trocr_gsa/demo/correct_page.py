@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from trocr_gsa.data.line import Line
+from trocr_gsa.data.numbers import percent
 from trocr_gsa.data.samples import clean_text
 from trocr_gsa.evaluation.evaluate import rotate_image
 
@@ -228,6 +229,7 @@ def _add_learning(app: FastAPI, corrections: Corrections) -> None:
 _templates = Environment(
     loader=PackageLoader("trocr_gsa.demo", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
+_templates.filters["percent"] = percent
 
 
 def _page(view: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from trocr_gsa.data.numbers import to_json
+from trocr_gsa.data.numbers import percent, to_json
 from trocr_gsa.evaluation.evaluate import rotate_image
 from trocr_gsa.reader import Line, LineReader
 
@@ -105,7 +105,7 @@ def _problem(message: str) -> str:
 
 
 def _percent(confidence: float) -> str:
-    return "not" if math.isnan(confidence) else f"{100 * confidence:.3g} %"
+    return "not" if math.isnan(confidence) else percent(confidence)
 
 
 def _facts(line: Line, seconds: float, where: str) -> str:
