@@ -214,6 +214,13 @@ def test_settings_may_be_given_when_a_processor_is_loaded(lines, tmp_path):
     assert AutoProcessor.from_pretrained(tmp_path)(picture(30)).pixel_values.shape != (1, 31, PATCH**2)
 
 
+@pytest.mark.parametrize(("kind", "settings"), [("lines", {"line_height": PATCH + 1}), ("squares", {"patch_size": 5})])
+def test_impossible_ones_are_refused_then(kind, settings, tmp_path):
+    TrOCRGSAProcessor(KINDS[kind](), ByT5Tokenizer(extra_ids=0)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="must be a multiple of `patch_size`"):
+        TrOCRGSAProcessor.from_pretrained(tmp_path, **settings)
+
+
 def test_the_tokenizer_names_what_decoding_starts_from_and_ends_with(lines, reader):
     assert lines.tokenizer.cls_token_id == reader.config.decoder_start_token_id == lines.tokenizer.pad_token_id
     assert lines.tokenizer.sep_token_id == reader.config.eos_token_id == lines.tokenizer.eos_token_id

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_transforms import normalize, rescale
+from transformers.processing_utils import ImagesKwargs
 
 from .misspelt import refuse_misspelt
 from .picture_batches import as_batch, as_list, setting_names, with_settings
@@ -23,6 +24,12 @@ from .pictures import as_picture, pixel_levels
 
 SYMMETRIC_FILTERS = ("BILINEAR", "BICUBIC", "HAMMING", "LANCZOS")
 FILTERS = {Image.Resampling[name].value: name.lower() for name in SYMMETRIC_FILTERS}
+
+
+class SquareSettings(ImagesKwargs, total=False):
+    """Settings that `from_pretrained` passes to the constructor; others it would set without a check."""
+
+    patch_size: int
 
 
 class SquareImageProcessor(BaseImageProcessor):
@@ -51,6 +58,7 @@ class SquareImageProcessor(BaseImageProcessor):
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
+    valid_kwargs = SquareSettings
 
     def __init__(
         self,

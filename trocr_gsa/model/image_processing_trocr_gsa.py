@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.processing_utils import ImagesKwargs
 
 from .misspelt import refuse_misspelt
 from .patches import append_shape, cut_patches
@@ -19,6 +20,16 @@ from .picture_batches import as_batch, as_list, setting_names, with_settings
 from .pictures import as_picture, pixel_levels
 
 MAX_HEIGHT = 4096  # pixels: more than any line of text needs; a larger value in a file would fill the memory
+
+
+class LineSettings(ImagesKwargs, total=False):
+    """Settings that `from_pretrained` passes to the constructor; others it would set without a check."""
+
+    line_height: int
+    patch_size: int
+    num_channels: int
+    max_patches: int
+    pad_to_max_patches: bool
 
 
 class TrOCRGSAImageProcessor(BaseImageProcessor):
@@ -37,6 +48,7 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
+    valid_kwargs = LineSettings
 
     def __init__(
         self,
