@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from huggingface_hub.dataclasses import type_validator
 
-from trocr_gsa.data.lists import in_words
+from trocr_gsa.data.names import in_words
 
 NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", NoneType: "null"}
 NAMES_OF_SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}

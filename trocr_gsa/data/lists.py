@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .names import FolderNames, NameProblem, shown, writable
+from .names import FolderNames, NameProblem, in_words, shown, writable
 from .numbers import is_angle
 from .stored import FilePictures, Record, StoredLines
 from .textfiles import text_rows, usable
@@ -83,15 +83,6 @@ def open_list(path: Path, columns: Columns, root: Path) -> StoredLines:
     except (ValueError, OSError) as error:
         raise ValueError(f"`source`: {path}: {error}") from error
     return StoredLines(records, FilePictures(), problems, str(path.parent))
-
-
-def in_words(value: Any) -> str:
-    """Describe a value of a row for a message, without the notation of Python."""
-    for kind, name in ((dict, "an object"), (list, "a list"), (bytes, "bytes")):
-        if isinstance(value, kind):
-            return name
-    is_json = value is None or isinstance(value, bool | str)
-    return shown(json.dumps(value, ensure_ascii=False, allow_nan=False) if is_json else str(value))
 
 
 class _PictureProblem(Exception):

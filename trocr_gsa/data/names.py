@@ -7,10 +7,12 @@ is the only one that differs just in these respects.
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 SHOWN_CHARACTERS = 120  # of a name in a message
@@ -171,3 +173,12 @@ def split_source(source: str) -> tuple[str, float | None]:
     if not 0 < weight < float("inf"):
         raise ValueError(f"`train`: the weight of {path} must be positive, got {word}.")
     return path, weight
+
+
+def in_words(value: Any) -> str:
+    """Describe a value of a row for a message, without the notation of Python."""
+    for kind, name in ((dict, "an object"), (list, "a list"), (bytes, "bytes")):
+        if isinstance(value, kind):
+            return name
+    is_json = value is None or isinstance(value, bool | str)
+    return shown(json.dumps(value, ensure_ascii=False, allow_nan=False) if is_json else str(value))

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .images import ImageSource
-from .lists import MAX_ROWS, Columns, in_words
-from .names import FolderNames, shown, writable
+from .lists import MAX_ROWS, Columns
+from .names import FolderNames, in_words, shown, writable
 from .numbers import is_angle
 from .stored import ParquetPictures, Record, StoredLines, embedded
 from .textfiles import IS_POINTER, is_pointer
