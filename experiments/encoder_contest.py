@@ -92,6 +92,18 @@ class EncoderWithCTC(nn.Module):
         return self.ctc_head.loss(logits, lengths, labels) + POSE_LOSS * F.nll_loss(out.pose_logits, pose_labels)
 
 
+def make_processor(variant: str) -> TrOCRGSAProcessor:
+    """Return the processor of a variant, whose tokens are bytes."""
+    patches = TrOCRGSAImageProcessor(patch_size=VARIANTS[variant].get("patch_size", 16), max_patches=4096)
+    return TrOCRGSAProcessor(patches, ByT5Tokenizer(extra_ids=0))
+
+
+def make_model(variant: str, tokenizer: Any) -> EncoderWithCTC:
+    """Return a variant with random weights."""
+    settings: dict[str, Any] = {"num_attention_heads": 4} | VARIANTS[variant]
+    return EncoderWithCTC(GSANetConfig(**settings), tokenizer)
+
+
 def kinds(folder: Path) -> dict[str, str]:
     """Return the kind of every set: the one in its parquet file, or "hand"."""
     found = {}
@@ -171,11 +183,8 @@ def main() -> None:
     variant, data, out = options.variant, options.data, options.output
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    settings: dict[str, Any] = {"num_attention_heads": 4} | VARIANTS[variant]
-    config = GSANetConfig(**settings)
-    tokenizer = ByT5Tokenizer(extra_ids=0)
-    processor = TrOCRGSAProcessor(TrOCRGSAImageProcessor(patch_size=config.patch_size, max_patches=4096), tokenizer)
-    model = EncoderWithCTC(config, tokenizer).train()
+    processor = make_processor(variant)
+    model = make_model(variant, processor.tokenizer).train()
     if options.start:
         start_from(model, options.start)
     optimizer, average = make_optimizer(model, RATE, DECAY, 0.98), AveragedWeights(model, EMA)

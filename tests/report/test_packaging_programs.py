@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_checkpoint import draw_line
 
-from experiments import calibrate_confidence, every_set, learning_curve, picture_limits
+from experiments import calibrate_confidence, encoder_table, every_set, learning_curve, picture_limits
+from experiments.encoder_contest import VARIANTS
 from experiments.picture_limits import LIMITS, Doubt, SetOfLines, choose_limit
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.sources import open_source
@@ -120,3 +121,31 @@ def test_every_set_is_read_and_described_by_its_file(tmp_path, monkeypatch, chec
     assert "| letters, held out | hand | 17/18 | fra | 2 |" in page.read_text()
     assert "| fraktur-19 | print | 19 | deu | 2 |" in page.read_text()
     assert {row["same"] for row in json.loads(out.read_text())["rows"]} == {1.0}
+
+
+def test_encoder_variants_are_compared_by_their_last_evaluation(tmp_path, monkeypatch):
+    (tmp_path / "validation").mkdir()
+    compiled(tmp_path / "validation", "letters", kind=["hand", "hand"])
+    early, late = ({"minutes": minutes, "steps": 1, "lines": 9 * minutes, "cer/hand": 2 / minutes, "orientation": 0.9}
+                   for minutes in (10, 20))  # fmt: skip
+    runs = [write_log(tmp_path / name, early, late) for name in ("narrow_24", "narrow_16_k0", "narrow_24-seed1")]
+    page, out = tmp_path / "page.md", tmp_path / "contest.json"
+    page.write_text("<!-- encoder-contest: written by experiments/encoder_table.py -->\n<!-- /encoder-contest -->\n")
+    run(monkeypatch, encoder_table, *runs, tmp_path, "--page", page, "--json", out, "--repeats", 1)
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in page.read_text().splitlines()[3:-1]]
+    assert [row[0] for row in rows] == [encoder_table.DESCRIPTIONS[name] for name in
+                                       ("narrow_16_k0", "narrow_24", "narrow_24")]  # fmt: skip
+    assert [row[1:5] for row in rows] == [["10.0%", "90.0%", "180", "20"]] * 3
+    assert all(speed > 0 for speed in json.loads(out.read_text())["lines_a_second"].values())
+
+
+def test_every_encoder_variant_is_described():
+    assert set(encoder_table.DESCRIPTIONS) == set(VARIANTS)
+
+
+def test_a_run_of_no_encoder_variant_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`runs`: .*wide is not named after a variant"):
+        encoder_table.read_run(write_log(tmp_path / "wide", {"minutes": 10.0}))
+    (tmp_path / "narrow_16").mkdir()
+    with pytest.raises(ValueError, match=r"`runs`: .*narrow_16 has no log\.jsonl"):
+        encoder_table.read_run(tmp_path / "narrow_16")

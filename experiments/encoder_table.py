@@ -1,0 +1,112 @@
+"""Compare the encoder variants of `experiments/encoder_contest.py`: error rates after equal time, and reading speed.
+
+    python -m experiments encoder_table runs/contest/* prepared/ --page trocr_gsa/checkpoint/README.md
+
+Each run's folder is named after its variant; other seeds have a suffix, as `narrow_16-seed1`. Speed is measured here,
+in one thread: the encoder and the CTC head read the same validation lines, the variants in turns, and the fastest of
+`--repeats` counts. The results are also written to experiments/results/encoder_contest.json.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.marked_tables import markdown, write_results
+from experiments.encoder_contest import LONGEST, VARIANTS, make_model, make_processor, validation_lines
+from experiments.record import RESULTS
+from trocr_gsa.data.fit import LineFit
+
+# What tells a variant from the others, in the order of the table
+DESCRIPTIONS = {
+    "today_16": "version 1.3: 192 wide on all poses, patches of 16 pixels",
+    "narrow_16": "narrow stage: 64 wide, 2 heads, K = 1",
+    "narrow_16_pose48": "narrow stage 48 wide",
+    "narrow_16_pose96": "narrow stage 96 wide",
+    "narrow_16_head1": "narrow stage with 1 head",
+    "narrow_16_k0": "narrow stage with K = 0",
+    "narrow_16_k2": "narrow stage with K = 2",
+    "narrow_16_8layers": "8 layers after it",
+    "narrow_16_256": "256 wide after it",
+    "narrow_16_mlp": "second embedding: MLP with a margin of 4 pixels",
+    "narrow_16_conv": "second embedding: convolutions with a margin of 4 pixels",
+    "narrow_24": "patches of 24 pixels",
+    "narrow_24_mlp": "patches of 24 pixels, MLP",
+    "narrow_24_conv": "patches of 24 pixels, convolutions: the packaged encoder",
+    "narrow_24_conv_256": "patches of 24 pixels, convolutions, 256 wide",
+}
+LINES_READ = 16  # lines of each kind, for the speed
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return the last evaluation of a run, with its variant.
+
+    Raises:
+        ValueError: if the folder is not named after a variant, or has no evaluation.
+    """
+    variant, log = folder.name.split("-")[0], folder / "log.jsonl"
+    if variant not in VARIANTS:
+        raise ValueError(f"`runs`: {folder} is not named after a variant. The variants are {', '.join(VARIANTS)}.")
+    if not log.is_file():
+        raise ValueError(f"`runs`: {folder} has no log.jsonl. The first evaluation comes after ten minutes.")
+    return {"variant": variant} | json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+
+
+def reading_speeds(variants: Sequence[str], data: Path, repeats: int) -> dict[str, float]:
+    """Return how many lines each variant reads in a second, in one thread, without the decoder."""
+    torch.set_num_threads(1)
+    jobs: dict[str, Callable[[], Any]] = {}
+    count = 0
+    for variant in variants:
+        processor = make_processor(variant)
+        model = make_model(variant, processor.tokenizer).eval()
+        kinds = validation_lines(data / "validation", LineFit(processor, LONGEST))
+        images = [line.image for lines in kinds.values() for line in lines[:LINES_READ]]
+        inputs, count = processor(images=images), len(images)
+        jobs[variant] = lambda model=model, inputs=inputs: model(**inputs)
+    best = dict.fromkeys(variants, float("inf"))
+    with torch.inference_mode():
+        for _ in range(repeats + 1):  # the first warms up
+            for variant, job in jobs.items():
+                start = time.process_time()
+                job()
+                best[variant] = min(best[variant], time.process_time() - start)
+    return {variant: count / seconds for variant, seconds in best.items()}
+
+
+def table(runs: Sequence[Mapping[str, Any]], speeds: Mapping[str, float]) -> str:
+    """Return the runs as Markdown, in the order of `DESCRIPTIONS`."""
+    kinds = sorted({key for run in runs for key in run if key.startswith("cer/")})
+    head = ["encoder", *(f"CER, {kind.removeprefix('cer/')}" for kind in kinds), "way up right"]
+    head += ["lines learnt", "minutes", "lines read a second"]
+    rows = []
+    for run in sorted(runs, key=lambda run: list(DESCRIPTIONS).index(run["variant"])):
+        rates = [f"{run[kind]:.1%}" if kind in run else "–" for kind in kinds]
+        rows.append([
+            DESCRIPTIONS[run["variant"]], *rates, f"{run['orientation']:.1%}", f"{run['lines']:,}",
+            f"{run['minutes']:.0f}", f"{speeds[run['variant']]:.0f}",
+        ])  # fmt: skip
+    return markdown(head, rows)
+
+
+def main() -> None:
+    """Read the runs, measure the speeds, and write the table and the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs of encoder_contest")
+    parser.add_argument("data", type=Path, help="folder that prepare_hands has written")
+    parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
+    parser.add_argument("--json", type=Path, default=RESULTS / "encoder_contest.json")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    runs = [read_run(folder) for folder in options.runs]
+    speeds = reading_speeds(sorted({run["variant"] for run in runs}), options.data, options.repeats)
+    numbers = {"runs": runs, "lines_a_second": speeds}
+    write_results(numbers, options.json, table(runs, speeds), [options.page], "encoder-contest", __file__)
+
+
+if __name__ == "__main__":
+    main()
