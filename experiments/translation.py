@@ -21,7 +21,6 @@ nothing, and writes no results.
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ from trocr_gsa.atomic import write_json
 from trocr_gsa.data.samples import LineSample
 from trocr_gsa.data.sources import open_source
 from trocr_gsa.evaluation.evaluate import rotate_image
+from trocr_gsa.metrics.error_rates import count_character_errors, error_rate
 from trocr_gsa.reader import Line, LineReader
 from trocr_gsa.train.arguments import TrainingArguments, read_config
 from trocr_gsa.train.finetune import finetune
@@ -49,6 +49,7 @@ CONFIG = "lora_packaged"
 LARGEST = 1_000_000  # bytes of an adapter
 TEST_SEED = 1 << 30  # of texts and images; training lines have smaller ones
 WEIGHTS = "adapter_model.safetensors"
+LEGIBLE = 0.1  # CER of a transcription up to which its line counts as legible to the reader
 
 
 @dataclass(frozen=True)
@@ -107,20 +108,18 @@ def draw(task: str, size: Size, folder: Path, fonts: Path) -> None:
 
 
 def train(task: str, size: Size, folder: Path, model: str | None, minutes: float) -> dict[str, Any]:
-    """Train the adapter of a task, and return the minutes, the processor minutes and the size in bytes."""
+    """Train the adapter of a task, and return its steps, minutes and size in bytes, over all runs that continued it."""
     output = folder / task
     values = {
         "model": model, "train": [str(folder / f"{task}-train.parquet")], "validation": [], "output": str(output),
         "ctc_loss_weight": 0.0, "max_minutes": minutes, "max_steps": size.steps, "resume": (output / "last").is_dir(),
     }  # fmt: skip
-    start = time.process_time()
     state = finetune(TrainingArguments.from_dict(read_config(CONFIG) | values))
     weights = output / "best" / WEIGHTS
     save_file({name: each.half() for name, each in load_file(weights).items()}, weights, metadata={"format": "pt"})
     found = {
         "steps": state.step,
         "minutes": state.seconds / 60,
-        "processor_minutes": (time.process_time() - start) / 60,
         "bytes": weights.stat().st_size,
         "model": model or "packaged",
     }
@@ -148,6 +147,13 @@ def _test(
     meant, hands = [line.text for line in lines], [line.document or line.name for line in lines]
     own = [line.also[0].text if line.also else "" for line in read]
     found: dict[str, Any] = {"adapter": scores.scored(meant, own, hands)}
+    drawn = [line.name.partition(": ")[2] for line in lines]  # as `PairedLines` names them
+    errors = [count_character_errors(*pair) for pair in zip(drawn, (line.text for line in without), strict=True)]
+    found["transcription_cer"] = error_rate(errors)
+    legible = [number for number, each in enumerate(errors) if error_rate([each]) <= LEGIBLE]
+    if legible:
+        some = [[texts[number] for number in legible] for texts in (meant, own, hands)]
+        found["legible"] = scores.scored(*some) | {"lines": len(legible), "hands": len(set(some[2]))}
     if rival is not None:
         looked_up = [rival.modernised(line.text) for line in read]
         found["dictionary"] = scores.scored(meant, looked_up, hands)
@@ -166,38 +172,53 @@ def verdict(results: Mapping[str, Any]) -> str:
     found = []
     if "date" in results:
         least = min(turn["adapter"]["exact"] for turn in results["date"]["turns"].values())
-        word = "supported" if least >= scores.GOAL else "not reached"
+        word = "Supported" if least >= scores.GOAL else "Not reached"
         found.append(
-            f"**Dates and numbers: {word}.** At the worst quarter turn {scores.percent(least)} of the lines are "
+            f"**{word}: dates and numbers.** At the worst quarter turn {scores.percent(least)} of the lines are "
             f"exactly right; the goal is {scores.percent(scores.GOAL)}."
         )
     if "spelling" in results:
         gains = [turn["less_than_dictionary"] for turn in results["spelling"]["turns"].values()]
         wins, losses = sum(gain["low"] > 0 for gain in gains), sum(gain["high"] < 0 for gain in gains)
-        word = {(len(gains), 0): "better", (0, len(gains)): "worse"}.get((wins, losses), "undecided")
+        word = {(len(gains), 0): "Better", (0, len(gains)): "Worse"}.get((wins, losses), "Undecided")
         found.append(
-            f"**Modern spelling: {word}** than a transcription whose words are looked up, by the CER at all quarter "
-            "turns."
+            f"**{word}: modern spelling**, compared with a transcription whose words are looked up, by the CER at all "
+            "quarter turns."
         )
     equal = all(turn["is_bit_equal"] for each in results.values() for turn in each["turns"].values())
     found.append(f"The transcription is {'bit-equal' if equal else 'NOT bit-equal'} to that without the adapter.")
     for task, each in results.items():
+        cer = max(turn["transcription_cer"] for turn in each["turns"].values())
+        found.append(f"The reader transcribes the lines of `{task}` with a CER of {scores.percent(cer)}.")
         trained = each["training"]
         found.append(
-            f"The adapter `{task}` has {trained['bytes'] / 1000:.0f} kB, and took {trained['processor_minutes']:.0f} "
-            f"processor minutes ({trained['steps']} steps) from the {trained['model']} reader."
+            f"The adapter `{task}` has {trained['bytes'] / 1000:.0f} kB, and took {trained['minutes']:.0f} minutes on "
+            f"one processor core ({trained['steps']} steps) from the {trained['model']} reader."
         )
     return " ".join(found)
+
+
+WRITERS = {
+    "adapter": "adapter",
+    "legible": f"adapter, lines transcribed with at most {LEGIBLE:.0%} CER",
+    "dictionary": "dictionary",
+}  # keys of the scores → what the table calls them
 
 
 def table(results: Mapping[str, Any]) -> str:
     """Return the scores as Markdown."""
     head = ["task", "turn", "lines", "hands", "written by", "exactly right", "chrF", "CER"]
     rows = [
-        [task, f"{turn}°", one["lines"], one["hands"], writer, *map(scores.with_interval, _cells(one[writer]))]
+        [
+            task,
+            f"{turn}°",
+            *(one[writer].get(key, one[key]) for key in ("lines", "hands")),
+            name,
+            *map(scores.with_interval, _cells(one[writer])),
+        ]
         for task, each in results.items()
         for turn, one in each["turns"].items()
-        for writer in ("adapter", "dictionary")
+        for writer, name in WRITERS.items()
         if writer in one
     ]
     return markdown(head, rows)

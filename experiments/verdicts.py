@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.marked_tables import markdown, write_between_markers
-from experiments import adapter_tables, adapters, encoder_size, less_data, rotated_mnist_tables, theorems
+from experiments import adapter_tables, adapters, encoder_size, less_data, rotated_mnist_tables, theorems, translation
 from experiments import angles as angle_limits
+from experiments import translation_scores as scores
 from experiments.adapter_variants import EVERY_WEIGHT, LORA, RANKS, Variant
 from experiments.record import PAGE, RESULTS, Mean
 from experiments.sizes import SIZES
@@ -152,6 +153,16 @@ def adapters_forget_less(results: dict[str, Any]) -> tuple[str, str, str]:
     return word, number, _adapters(results)
 
 
+def adapters_translate(results: dict[str, Any]) -> tuple[str, str, str]:
+    """Return word, number and size for adapters that write another text."""
+    turns = results["tasks"]["date"]["turns"].values()
+    worst = min((turn["adapter"] for turn in turns), key=lambda score: score["exact"])
+    share = scores.with_interval((worst["exact"], worst["exact_low"], worst["exact_high"]))
+    one = next(iter(turns))
+    size = f"{one['lines']} lines in {one['hands']} unseen hands, at the worst quarter turn"
+    return first_word(translation.verdict(results["tasks"])), f"dates and numbers exactly right: {share}", size
+
+
 CLAIMS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], tuple[str, str, str]]]] = (
     ("LoRA keeps every layer equivariant", "the-theorems", "theorems", lora_keeps_the_symmetry),
     ("The relative pose must be h₁⁻¹h₂; [RC]'s is not equivariant", "the-theorems", "theorems", corrected_encoding),
@@ -163,6 +174,8 @@ CLAIMS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], tuple[str, str,
     ("It reads at any angle", "arbitrary-angles", "angles", reads_at_any_angle),
     ("Rank 4 to 8 suffices", "rank-and-forgetting-of-adapters", "adapters", a_low_rank_suffices),
     ("Adapters forget less than full training", "rank-and-forgetting-of-adapters", "adapters", adapters_forget_less),
+    ("An adapter translates while it transcribes", "another-text-dates-in-digits-modern-spelling", "translation",
+     adapters_translate),
 )  # claim, section or page, results, row  # fmt: skip
 
 
