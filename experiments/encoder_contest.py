@@ -1,12 +1,15 @@
 """Train one encoder variant with a CTC head on the packaged reader's lines, to compare sizes, patches and embeddings.
 
     python -m experiments encoder_contest narrow_16 prepared/ runs/contest/narrow_16 --minutes 60
-    python -m experiments encoder_contest narrow_16 prepared/ runs/contest/narrow_16 --minutes 60 --start my_model
+    python -m experiments encoder_contest narrow_24_conv_k0 prepared/ runs/contest/k0 --minutes 10 \
+        --start trocr_gsa/checkpoint --anew pose
 
+`--start` takes those weights of a trained reader that fit. `--anew` gives a part random weights all the same: a part
+that is changed begins with random weights, and so the part that it is compared with has to.
 It runs in one thread. Minutes are processor time, so that other load on the machine does not matter. A run that was
 stopped continues from its state. `model.safetensors` contains the averaged weights, for `warm_start=`. `log.jsonl`
 contains the error rates on validation lines by kind, and the share of correct orientations among lines of at least ten
-characters.
+characters. `experiments/encoder_table.py` compares the runs.
 """
 
 import argparse
@@ -61,7 +64,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "narrow_24_mlp": NARROW | BY_24 | MLP,
     "narrow_24_conv": NARROW | BY_24 | CONV,
     "narrow_24_conv_256": NARROW | BY_24 | CONV | WIDE_256,
+    "narrow_24_conv_pose48": NARROW | BY_24 | CONV | {"pose_hidden_size": 48},
+    "narrow_24_conv_pose96": NARROW | BY_24 | CONV | {"pose_hidden_size": 96},
+    "narrow_24_conv_head1": NARROW | BY_24 | CONV | {"pose_num_attention_heads": 1},
+    "narrow_24_conv_k0": NARROW | BY_24 | CONV | {"pose_layers": 0, "num_hidden_layers": 6},
+    "narrow_24_conv_k2": NARROW | BY_24 | CONV | {"pose_layers": 2, "num_hidden_layers": 8},
 }
+PARTS = {
+    "pose": ("embeddings.", "lifting.", "pose_layers.", "pose_head.", "chosen_embeddings.features."),
+    "embedding": ("chosen_embeddings.projection.",),
+}  # of the encoder, with the beginnings of their weights' names: the narrow stage, and the second embedding
 PIXELS_PER_STEP = 4  # width of a CTC frame
 BATCH_PIXELS = 2500 * 16 * 16
 WARM_UP, RATE, DECAY, EMA, POSE_LOSS, CLIP = 200, 1.5e-3, 0.05, 0.998, 0.3, 1.0
@@ -147,10 +159,11 @@ def scores(model: EncoderWithCTC, processor: Any, sets: dict[str, list[LineSampl
     return found | {"orientation": sum(right) / len(right)}
 
 
-def start_from(model: EncoderWithCTC, folder: str) -> None:
-    """Load those weights of a reader's encoder and CTC head whose name and shape agree."""
-    own = model.state_dict()
-    found = {name: weight for name, weight in load_file(Path(folder) / "model.safetensors").items() if name in own}
+def start_from(model: EncoderWithCTC, folder: str, anew: str | None = None) -> None:
+    """Load those weights of a reader's encoder and CTC head whose name and shape agree, but not those of a part."""
+    own, left = model.state_dict(), tuple(f"encoder.{name}" for name in PARTS.get(anew or "", ()))
+    weights = load_file(Path(folder) / "model.safetensors")
+    found = {name: weight for name, weight in weights.items() if name in own and not name.startswith(left)}
     own |= {name: weight.float() for name, weight in found.items() if weight.shape == own[name].shape}
     model.load_state_dict(own)
 
@@ -178,6 +191,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="folder of the run")
     parser.add_argument("--minutes", type=float, required=True, help="training time in minutes of processor time")
     parser.add_argument("--start", help="folder of a reader with the initial weights")
+    parser.add_argument("--anew", choices=PARTS, help="a part that begins with random weights all the same")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     variant, data, out = options.variant, options.data, options.output
@@ -186,7 +200,7 @@ def main() -> None:
     processor = make_processor(variant)
     model = make_model(variant, processor.tokenizer).train()
     if options.start:
-        start_from(model, options.start)
+        start_from(model, options.start, options.anew)
     optimizer, average = make_optimizer(model, RATE, DECAY, 0.98), AveragedWeights(model, EMA)
     out.mkdir(parents=True, exist_ok=True)
     step, lines, spent = 0, 0, 0.0
@@ -214,7 +228,13 @@ def main() -> None:
             with average.applied():
                 found = scores(model, processor, sets)
                 save_file(model.state_dict(), out / "model.safetensors")
-            entry = {"minutes": round(spent, 2), "steps": step, "lines": lines} | found
+            entry = {
+                "variant": variant,
+                "anew": options.anew,
+                "minutes": round(spent, 2),
+                "steps": step,
+                "lines": lines,
+            } | found
             with (out / "log.jsonl").open("a") as log:
                 log.write(to_json(entry) + "\n")
             print(variant, entry, flush=True)

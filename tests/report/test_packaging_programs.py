@@ -7,11 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.torch import load_file
 from tiny_checkpoint import draw_line
 
 from experiments import calibrate_confidence, encoder_table, every_set, learning_curve, picture_limits
-from experiments.encoder_contest import VARIANTS
+from experiments.encoder_contest import PARTS, VARIANTS, make_model, make_processor, start_from
 from experiments.picture_limits import LIMITS, Doubt, SetOfLines, choose_limit
+from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
 from trocr_gsa.data.compile import compile_lines
 from trocr_gsa.data.sources import open_source
 
@@ -126,26 +128,42 @@ def test_every_set_is_read_and_described_by_its_file(tmp_path, monkeypatch, chec
 def test_encoder_variants_are_compared_by_their_last_evaluation(tmp_path, monkeypatch):
     (tmp_path / "validation").mkdir()
     compiled(tmp_path / "validation", "letters", kind=["hand", "hand"])
-    early, late = ({"minutes": minutes, "steps": 1, "lines": 9 * minutes, "cer/hand": 2 / minutes, "orientation": 0.9}
-                   for minutes in (10, 20))  # fmt: skip
-    runs = [write_log(tmp_path / name, early, late) for name in ("narrow_24", "narrow_16_k0", "narrow_24-seed1")]
+    runs = []
+    for number, (variant, anew) in enumerate(
+        [("narrow_24", "embedding"), ("narrow_16_k0", "pose"), ("narrow_16", None)]
+    ):
+        rows = ({"variant": variant, "anew": anew, "minutes": minutes, "steps": 1, "lines": 9 * minutes,
+                 "cer/hand": 2 / minutes, "orientation": 0.9} for minutes in (10, 20))  # fmt: skip
+        runs.append(write_log(tmp_path / str(number), *rows))
     page, out = tmp_path / "page.md", tmp_path / "contest.json"
     page.write_text("<!-- encoder-contest: written by experiments/encoder_table.py -->\n<!-- /encoder-contest -->\n")
     run(monkeypatch, encoder_table, *runs, tmp_path, "--page", page, "--json", out, "--repeats", 1)
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in page.read_text().splitlines()[3:-1]]
-    assert [row[0] for row in rows] == [encoder_table.DESCRIPTIONS[name] for name in
-                                       ("narrow_16_k0", "narrow_24", "narrow_24")]  # fmt: skip
-    assert [row[1:5] for row in rows] == [["10.0%", "90.0%", "180", "20"]] * 3
+    named = [encoder_table.DESCRIPTIONS[name] for name in ("narrow_16", "narrow_16_k0", "narrow_24")]
+    assert [row[:2] for row in rows] == list(
+        map(list, zip(named, ["–", "narrow stage", "second embedding"], strict=True))
+    )
+    assert [row[2:6] for row in rows] == [["10.0%", "90.0%", "180", "20"]] * 3
     assert all(speed > 0 for speed in json.loads(out.read_text())["lines_a_second"].values())
 
 
-def test_every_encoder_variant_is_described():
+def test_every_encoder_variant_and_part_is_described():
     assert set(encoder_table.DESCRIPTIONS) == set(VARIANTS)
+    assert set(encoder_table.BEGAN) == {None, *PARTS}
 
 
-def test_a_run_of_no_encoder_variant_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"`runs`: .*wide is not named after a variant"):
-        encoder_table.read_run(write_log(tmp_path / "wide", {"minutes": 10.0}))
-    (tmp_path / "narrow_16").mkdir()
-    with pytest.raises(ValueError, match=r"`runs`: .*narrow_16 has no log\.jsonl"):
-        encoder_table.read_run(tmp_path / "narrow_16")
+def test_a_run_without_an_evaluation_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`runs`: .* has no log\.jsonl"):
+        encoder_table.read_run(tmp_path)
+
+
+def test_a_part_of_an_encoder_begins_anew_and_all_else_is_taken():
+    tokenizer = make_processor("narrow_24_conv").tokenizer
+    models = {part: make_model("narrow_24_conv", tokenizer) for part in (None, *PARTS)}
+    trained = load_file(PACKAGED_CHECKPOINT / "model.safetensors")
+    for part, model in models.items():
+        start_from(model, str(PACKAGED_CHECKPOINT), part)
+        new = {name for name, weight in model.state_dict().items() if not weight.equal(trained[name].float())}
+        begins = tuple(f"encoder.{name}" for name in PARTS.get(part or "", ()))
+        assert bool(new) == bool(part)
+        assert all(name.startswith(begins) for name in new)
