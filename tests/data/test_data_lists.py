@@ -22,6 +22,12 @@ def folder(tmp_path):
     return tmp_path
 
 
+def all_quoted(table: str) -> str:
+    """Return a table at whose cells a program has put quotation marks."""
+    rows = (row.split("\t") for row in table.splitlines())
+    return "".join("\t".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in rows)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
@@ -38,6 +44,8 @@ def folder(tmp_path):
         ("labels.tsv", TSV),
         ("metadata.tsv", f"file_name\ttext\n{TSV}"),
         ("labels.TSV", "text\timage\n" + "".join(f"{text}\t{number}.png\n" for number, text in enumerate(TEXTS))),
+        ("all_quoted.tsv", all_quoted(f"filename\ttext\n{TSV}")),
+        ("all_quoted.tsv", all_quoted(TSV)),
         ("quoted.tsv", TSV.replace('er sagte: "Ja"', '"er sagte: ""Ja"""')),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -162,13 +163,20 @@ def _table_row(row: str, separator: str, headings: Sequence[str]) -> dict[str, A
 
 
 def _cells(row: str, separator: str) -> list[str]:
-    """Split a row by the rules of CSV, or at tabs, where only cells that were clearly quoted are unquoted."""
-    if separator == "\t":
+    """Split a row by the rules of CSV, or at tabs if not all its words are quoted.
+
+    Quotation marks in a text are usual. So a single cell is only unquoted if all marks inside it are doubled.
+    """
+    if separator == "\t" and not all(map(_is_quoted_or_number, row.split("\t"))):
         return [_unquoted(cell) for cell in row.split("\t")]
     try:
         return next(csv.reader([row], delimiter=separator, strict=True))
     except csv.Error as error:
         raise ValueError(f"its quotation marks do not match ({error}).") from error
+
+
+def _is_quoted_or_number(cell: str) -> bool:
+    return (len(cell) > 1 and cell[0] == cell[-1] == '"') or re.fullmatch(r"-?[0-9.]*", cell) is not None
 
 
 def _unquoted(cell: str) -> str:
