@@ -192,8 +192,8 @@ def verdict(results: Mapping[str, Any]) -> str:
         found.append(f"The reader transcribes the lines of `{task}` with a CER of {scores.percent(cer)}.")
         trained = each["training"]
         found.append(
-            f"The adapter `{task}` has {trained['bytes'] / 1000:.0f} kB, and took {trained['minutes']:.0f} minutes on "
-            f"one processor core ({trained['steps']} steps) from the {trained['model']} reader."
+            f"The adapter `{task}` has {trained['bytes'] / 1000:.0f} kB, and took {trained['steps']} steps, at most "
+            f"{trained['minutes']:.0f} minutes of one processor core, from the {trained['model']} reader."
         )
     return " ".join(found)
 
