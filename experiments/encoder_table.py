@@ -84,15 +84,15 @@ def reading_speeds(variants: Sequence[str], data: Path, repeats: int) -> dict[st
 def table(runs: Sequence[Mapping[str, Any]], speeds: Mapping[str, float]) -> str:
     """Return the runs as Markdown, in the order of `DESCRIPTIONS`."""
     kinds = sorted({key for run in runs for key in run if key.startswith("cer/")})
-    head = ["encoder", "began anew", *(f"CER, {kind.removeprefix('cer/')}" for kind in kinds), "way up right"]
+    head = ["encoder", "began anew", "seed", *(f"CER, {kind.removeprefix('cer/')}" for kind in kinds), "way up right"]
     head += ["lines learnt", "minutes", "lines read a second"]
     rows = []
     order, parts = list(DESCRIPTIONS), list(BEGAN)
-    for run in sorted(runs, key=lambda run: (parts.index(run["anew"]), order.index(run["variant"]))):
+    for run in sorted(runs, key=lambda run: (parts.index(run["anew"]), order.index(run["variant"]), run["seed"])):
         rates = [f"{run[kind]:.1%}" if kind in run else "–" for kind in kinds]
         rows.append([
-            DESCRIPTIONS[run["variant"]], BEGAN[run["anew"]], *rates, f"{run['orientation']:.1%}", f"{run['lines']:,}",
-            f"{run['minutes']:.0f}", f"{speeds[run['variant']]:.0f}",
+            DESCRIPTIONS[run["variant"]], BEGAN[run["anew"]], run["seed"], *rates, f"{run['orientation']:.1%}",
+            f"{run['lines']:,}", f"{run['minutes']:.0f}", f"{speeds[run['variant']]:.0f}",
         ])  # fmt: skip
     return markdown(head, rows)
 

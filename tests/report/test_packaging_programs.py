@@ -132,7 +132,7 @@ def test_encoder_variants_are_compared_by_their_last_evaluation(tmp_path, monkey
     for number, (variant, anew) in enumerate(
         [("narrow_24", "embedding"), ("narrow_16_k0", "pose"), ("narrow_16", None)]
     ):
-        rows = ({"variant": variant, "anew": anew, "minutes": minutes, "steps": 1, "lines": 9 * minutes,
+        rows = ({"variant": variant, "anew": anew, "seed": 0, "minutes": minutes, "steps": 1, "lines": 9 * minutes,
                  "cer/hand": 2 / minutes, "orientation": 0.9} for minutes in (10, 20))  # fmt: skip
         runs.append(write_log(tmp_path / str(number), *rows))
     page, out = tmp_path / "page.md", tmp_path / "contest.json"
@@ -143,7 +143,7 @@ def test_encoder_variants_are_compared_by_their_last_evaluation(tmp_path, monkey
     assert [row[:2] for row in rows] == list(
         map(list, zip(named, ["–", "narrow stage", "second embedding"], strict=True))
     )
-    assert [row[2:6] for row in rows] == [["10.0%", "90.0%", "180", "20"]] * 3
+    assert [row[2:7] for row in rows] == [["0", "10.0%", "90.0%", "180", "20"]] * 3
     assert all(speed > 0 for speed in json.loads(out.read_text())["lines_a_second"].values())
 
 
