@@ -135,7 +135,7 @@ def test_the_field_of_an_adapter_that_is_wrong_is_named_and_not_its_base_blamed(
             {"base_model_name_or_path": {"a": 1}},
             "`base_model_name_or_path` in {path} must be a text or null, got an ob",
         ),
-        ({"target_modules": 5}, "`target_modules` in {path} must be a text or a list of texts or null, got 5."),
+        ({"target_modules": 5}, "`target_modules` in {path} must be a list of texts or a text or null, got 5."),
         ({"use_rslora": "no"}, '`use_rslora` in {path} must be true or false, got "no".'),
         ({"bias": None}, '`bias` in {path} must be "none" or "all" or "lora_only", got null.'),
     ],

@@ -43,7 +43,8 @@ def _described(hint: Any) -> str:
     """Describe a type for a message, in the terms of JSON instead of Python's."""
     kind, inner = get_origin(hint) or hint, get_args(hint)
     if kind in (Union, UnionType):
-        return " or ".join(dict.fromkeys(map(_described, inner)))
+        words = set(map(_described, inner))  # whose order depends on which unions Python has seen before
+        return " or ".join(sorted(words, key=lambda word: (word == NAMES[NoneType], word)))
     if kind is Literal:
         return " or ".join(json.dumps(word, allow_nan=False) for word in inner)
     if kind is list:
