@@ -50,6 +50,11 @@ LARGEST = 1_000_000  # bytes of an adapter
 TEST_SEED = 1 << 30  # of texts and images; training lines have smaller ones
 WEIGHTS = "adapter_model.safetensors"
 LEGIBLE = 0.1  # CER of a transcription up to which its line counts as legible to the reader
+WRITERS = {
+    "adapter": "adapter",
+    "legible": f"adapter, lines transcribed with at most {LEGIBLE:.0%} CER",
+    "dictionary": "dictionary",
+}  # keys of the scores → what the table calls them
 
 
 @dataclass(frozen=True)
@@ -196,13 +201,6 @@ def verdict(results: Mapping[str, Any]) -> str:
             f"{trained['minutes']:.0f} minutes of one processor core, from the {trained['model']} reader."
         )
     return " ".join(found)
-
-
-WRITERS = {
-    "adapter": "adapter",
-    "legible": f"adapter, lines transcribed with at most {LEGIBLE:.0%} CER",
-    "dictionary": "dictionary",
-}  # keys of the scores → what the table calls them
 
 
 def table(results: Mapping[str, Any]) -> str:

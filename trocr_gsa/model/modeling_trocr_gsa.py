@@ -79,9 +79,8 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
     base_model_prefix = "trocr_gsa"
     accepts_loss_kwargs = False  # the loss is the mean over the batch; it ignores Trainer's `num_items_in_batch`
     _supports_flex_attn = True
-    _tied_weights_keys: ClassVar[
-        dict[str, str]
-    ] = {}  # none but the decoder's; PEFT finds those if this is a dictionary
+    # none but the decoder's; PEFT finds those if this is a dictionary
+    _tied_weights_keys: ClassVar[dict[str, str]] = {}
     encoder: GSANetModel
     decoder: PreTrainedModel
 
