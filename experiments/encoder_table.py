@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,14 @@ def read_run(folder: Path) -> dict[str, Any]:
 def reading_speeds(variants: Sequence[str], data: Path, repeats: int) -> dict[str, float]:
     """Return how many lines each variant reads in a second, in one thread, without the decoder."""
     torch.set_num_threads(1)
+    fit = LineFit(make_processor(variants[0]), LONGEST)
+    kinds = validation_lines(data / "validation", fit)
+    images = [line.image for lines in kinds.values() for line in lines[:LINES_READ]]
     jobs: dict[str, Callable[[], Any]] = {}
-    count = 0
     for variant in variants:
         processor = make_processor(variant)
         model = make_model(variant, processor.tokenizer).eval()
-        kinds = validation_lines(data / "validation", LineFit(processor, LONGEST))
-        images = [line.image for lines in kinds.values() for line in lines[:LINES_READ]]
-        inputs, count = processor(images=images), len(images)
-        jobs[variant] = lambda model=model, inputs=inputs: model(**inputs)
+        jobs[variant] = partial(model, **processor(images=images))
     best = dict.fromkeys(variants, float("inf"))
     with torch.inference_mode():
         for _ in range(repeats + 1):  # the first warms up
@@ -78,7 +78,7 @@ def reading_speeds(variants: Sequence[str], data: Path, repeats: int) -> dict[st
                 start = time.process_time()
                 job()
                 best[variant] = min(best[variant], time.process_time() - start)
-    return {variant: count / seconds for variant, seconds in best.items()}
+    return {variant: len(images) / seconds for variant, seconds in best.items()}
 
 
 def table(runs: Sequence[Mapping[str, Any]], speeds: Mapping[str, float]) -> str:
