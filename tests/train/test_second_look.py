@@ -1,4 +1,4 @@
-"""Where the pose head is in doubt, the reading that is surest of itself decides."""
+"""Where the pose head is in doubt, the CTC head decides, or the decoder if there is no such head."""
 
 from contextlib import contextmanager
 
@@ -10,7 +10,8 @@ from trocr_gsa.reader import decoding as reading
 from trocr_gsa.reader.decoding import read_images
 
 DOUBT = reading.DOUBT
-PICTURES = [draw_line("abc", 40), draw_line("defghijk", 90), draw_line("fedcba", 70)]
+TEXTS = {"abc": 40, "defghijk": 90, "fedcba": 70, "kj": 30, "hi hi": 50, "bcdfghij": 100}
+PICTURES = [draw_line(text, width) for text, width in TEXTS.items()]
 
 
 @pytest.fixture(autouse=True)
@@ -29,17 +30,22 @@ def reader(tiny):
     return model.double().eval(), processor
 
 
-def upright_alone(reader, angle):
-    """Readings by pose of the group, each told as certain."""
+def in_every_pose(reader, num_beams):
+    """For each picture, its reading in every pose, each told as certain."""
     group = reader[0].encoder.group
-    pictures = [picture.rotate(angle, expand=True) for picture in PICTURES]
-    return [read_images(*reader, pictures, {turn: 1.0}) for turn in group.angles[: group.num_rotations]]
+    poses = [{turn: 1.0} for turn in group.angles[: group.num_rotations]]
+    return zip(*(read_images(*reader, PICTURES, pose, num_beams) for pose in poses), strict=True)
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
-def test_a_reader_in_doubt_takes_the_surest_reading_at_every_turn(reader, angle):
+@pytest.mark.parametrize("judge", ["CTC head", "decoder"])
+def test_in_doubt_the_surest_pose_is_read_at_every_turn(reader, judge, angle, monkeypatch):
     """The pose head is untrained: every pose is a doubt."""
-    expected = [max(same, key=lambda found: found.confidence) for same in zip(*upright_alone(reader, 0), strict=True)]
+    if judge == "decoder":
+        monkeypatch.setattr(reader[0], "ctc_head", None)
+    judged = in_every_pose(reader, 0 if judge == "CTC head" else 1)
+    surest = [max(range(len(same)), key=lambda pose, same=same: same[pose].confidence) for same in judged]
+    expected = [same[pose] for same, pose in zip(in_every_pose(reader, 1), surest, strict=True)]
     assert len({found.orientation for found in expected}) > 1
     found = read_images(*reader, [picture.rotate(angle, expand=True) for picture in PICTURES])
     for line, best in zip(found, expected, strict=True):
@@ -66,7 +72,7 @@ def test_what_the_prior_rules_out_is_not_looked_at(reader):
 def test_a_pose_is_read_inside_what_its_line_needs(reader):
     """Whoever reads lines of several adapters is told which lines encoder and decoder look at, whenever they do."""
     model, processor = reader
-    inside, looked = [], {"encoder": [], "decoder": []}
+    inside, looked = [], {"encoder": [], "ctc_head": [], "decoder": []}
 
     @contextmanager
     def applied(places):
@@ -85,7 +91,10 @@ def test_a_pose_is_read_inside_what_its_line_needs(reader):
     for name in looked:
         getattr(model, name).register_forward_pre_hook(note(name), with_kwargs=True)
     read_images(model, processor, PICTURES, applied=applied)
-    assert sorted(looked["encoder"][0]) == sorted(looked["decoder"][0]) == [0, 1, 2]
+    everywhere = list(range(len(PICTURES)))
+    assert sorted(looked["encoder"][0]) == sorted(looked["decoder"][0]) == everywhere
     again = [place for places in looked["encoder"][1:] for place in places]
-    assert sorted(again) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert {place for places in looked["decoder"] for place in places} == {0, 1, 2}
+    assert sorted(again) == sorted(3 * everywhere)
+    assert {place for places in looked["decoder"] for place in places} == set(everywhere)
+    assert sorted(looked["ctc_head"][0]) == everywhere  # to compare poses, then to draft
+    assert {place for places in looked["ctc_head"] for place in places} == set(everywhere)

@@ -85,61 +85,73 @@ class CTCHead(nn.Module):
         )  # fmt: skip
         return losses / present.sum().clamp_min(1)
 
-    def score(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Return log p of every token given the tokens before it, and log p of every text.
-
-        p(c | g) = ψ(g·c) / ψ(g), where ψ(g) is the probability of all texts that begin with g,
-        ψ(g·c) = Σ_t p(frames before t spell g) p_t(c)
-
-        The product of p(c | g) over the tokens of a text is ψ(text). p(text) is smaller: it requires that nothing
-        follows.
-
-        Args:
-            logits: (batch, frame, vocab).
-            lengths: (batch,) long, frames of each line.
-            texts: token ids, as `read` returns them.
-
-        Returns: (batch, token) float64, undefined after the end of a text; (batch,) float64.
-        """
-        count = torch.tensor([[len(text)] for text in texts], device=logits.device)
-        longest = int(count.max())
-        padded = [[*text, *[self.blank] * (longest - len(text))] for text in texts]
-        letters = torch.tensor(padded, dtype=torch.long, device=logits.device)
-        states = letters.new_full((len(letters), 2 * longest + 1), self.blank)  # blank, token, blank, token, …, blank
-        states[:, 1::2] = letters
-        p = self._probabilities(logits, lengths, states)
-        jumps = torch.zeros_like(p[:, 0])  # from a token to the next one, without a blank between them
-        jumps[:, 3::2] = (letters[:, 1:] != letters[:, :-1]).double()
-        alpha = F.one_hot(torch.full_like(lengths, 2), states.shape[1] + 2).double()  # the first two columns stay 0
-        entered, scales = [], []
-        for of_step in p.unbind(1):
-            entering = (alpha[:, 1:-1] + jumps * alpha[:, :-2]) * of_step
-            after = alpha[:, 2:] * of_step + entering
-            scale = after.sum(-1, keepdim=True)
-            alpha = F.pad(after / scale, (2, 0))
-            entered.append(entering[:, 1::2])
-            scales.append(scale)
-        size = F.pad(torch.cat(scales, dim=-1).log().cumsum(-1), (1, 0))
-        psi = F.pad(_summed(torch.stack(entered, dim=1), size[:, :-1]), (1, 0))
-        ends = alpha.gather(1, 2 * count + 2) + alpha.gather(1, 2 * count + 1)
-        return psi.diff(dim=1), ends[:, 0].log() + size[:, -1]
-
-    def _probabilities(self, logits: Tensor, lengths: Tensor, states: Tensor) -> Tensor:
-        """Return p_t of every state's token, (batch, frame, state) float64; after the end of a line, p_t(blank) = 1."""
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        chosen = logits.gather(2, states[:, None].expand(-1, logits.shape[1], -1)).double()
-        p = (chosen - logits.logsumexp(-1, keepdim=True)).exp()
-        past_the_end = torch.arange(logits.shape[1], device=lengths.device)[None] >= lengths[:, None]
-        return torch.where(past_the_end[..., None], (states == self.blank).double()[:, None], p)
-
     def read(self, logits: Tensor, lengths: Tensor) -> list[list[int]]:
-        """Return the token ids of the best path of every line, with repeats merged and blanks removed."""
-        paths = logits.argmax(-1)
-        texts = []
-        for path, length in zip(paths, lengths.tolist(), strict=True):
-            joined = torch.unique_consecutive(path[:length])
-            texts.append(joined[joined != self.blank].tolist())
-        return texts
+        """Return the token ids of the best path of every line, as the function `read` does."""
+        return read(logits, lengths, self.blank)
+
+    def score(self, logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return log p of every token given the tokens before it, and of every text, as the function `score` does."""
+        return score(logits, lengths, texts, self.blank)
+
+
+def read(logits: Tensor, lengths: Tensor, blank: int) -> list[list[int]]:
+    """Return the token ids of the best path of every line, with repeats merged and blanks removed."""
+    paths = logits.argmax(-1)
+    texts = []
+    for path, length in zip(paths, lengths.tolist(), strict=True):
+        joined = torch.unique_consecutive(path[:length])
+        texts.append(joined[joined != blank].tolist())
+    return texts
+
+
+def score(logits: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]], blank: int) -> tuple[Tensor, Tensor]:
+    """Return log p of every token given the tokens before it, and log p of every text.
+
+    p(c | g) = ψ(g·c) / ψ(g), where ψ(g) is the probability of all texts that begin with g,
+    ψ(g·c) = Σ_t p(frames before t spell g) p_t(c)
+
+    The product of p(c | g) over the tokens of a text is ψ(text). p(text) is smaller: it requires that nothing
+    follows.
+
+    Args:
+        logits: (batch, frame, vocab).
+        lengths: (batch,) long, frames of each line.
+        texts: token ids, as `read` returns them.
+        blank: id of the blank.
+
+    Returns: (batch, token) float64, undefined after the end of a text; (batch,) float64.
+    """
+    count = torch.tensor([[len(text)] for text in texts], device=logits.device)
+    longest = int(count.max())
+    padded = [[*text, *[blank] * (longest - len(text))] for text in texts]
+    letters = torch.tensor(padded, dtype=torch.long, device=logits.device)
+    states = letters.new_full((len(letters), 2 * longest + 1), blank)  # blank, token, blank, token, …, blank
+    states[:, 1::2] = letters
+    p = _probabilities(logits, lengths, states, blank)
+    jumps = torch.zeros_like(p[:, 0])  # from a token to the next one, without a blank between them
+    jumps[:, 3::2] = (letters[:, 1:] != letters[:, :-1]).double()
+    alpha = F.one_hot(torch.full_like(lengths, 2), states.shape[1] + 2).double()  # the first two columns stay 0
+    entered, scales = [], []
+    for of_step in p.unbind(1):
+        entering = (alpha[:, 1:-1] + jumps * alpha[:, :-2]) * of_step
+        after = alpha[:, 2:] * of_step + entering
+        scale = after.sum(-1, keepdim=True)
+        alpha = F.pad(after / scale, (2, 0))
+        entered.append(entering[:, 1::2])
+        scales.append(scale)
+    size = F.pad(torch.cat(scales, dim=-1).log().cumsum(-1), (1, 0))
+    psi = F.pad(_summed(torch.stack(entered, dim=1), size[:, :-1]), (1, 0))
+    ends = alpha.gather(1, 2 * count + 2) + alpha.gather(1, 2 * count + 1)
+    return psi.diff(dim=1), ends[:, 0].log() + size[:, -1]
+
+
+def _probabilities(logits: Tensor, lengths: Tensor, states: Tensor, blank: int) -> Tensor:
+    """Return p_t of every state's token, (batch, frame, state) float64; after the end of a line, p_t(blank) = 1."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    chosen = logits.gather(2, states[:, None].expand(-1, logits.shape[1], -1)).double()
+    p = (chosen - logits.logsumexp(-1, keepdim=True)).exp()
+    past_the_end = torch.arange(logits.shape[1], device=lengths.device)[None] >= lengths[:, None]
+    return torch.where(past_the_end[..., None], (states == blank).double()[:, None], p)
 
 
 def _summed(parts: Tensor, size: Tensor) -> Tensor:

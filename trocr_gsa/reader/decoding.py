@@ -3,9 +3,9 @@
 What is unusual:
 - the encoder runs once, and its output gives the pose, the CTC text and the text of a line;
 - with a CTC head, greedy decoding verifies its draft (`reader/drafting.py`) instead of decoding token by token;
-- if the pose head is in doubt, a line is also read in other poses, and the reading with the highest confidence is kept:
-  text that is upside down has a low confidence. The pose probabilities are equivariant, so this commutes with
-  rotations of the image.
+- if the pose head is in doubt, a line is also encoded in other poses, and the CTC head keeps the one in which it is
+  surest of its text: text that is upside down has a low confidence. The pose probabilities are equivariant, so this
+  commutes with rotations of the image.
 """
 
 import math
@@ -18,12 +18,14 @@ from typing import TypeGuard
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers.utils.generic import ModelOutput
 
 from trocr_gsa.data.buckets import cut_by_length
 from trocr_gsa.data.line import Alternative, Line
 from trocr_gsa.data.words import Word
+from trocr_gsa.model import ctc
 from trocr_gsa.model.modeling_gsa_net import GSANetModelOutput
 from trocr_gsa.model.modeling_trocr_gsa import Orientation
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
@@ -45,7 +47,7 @@ NO_LANGUAGE_MODEL = (
     "`language_model` needs a reader whose CTC head drafts the text, which a converted TrOCR and an export lack, and "
     "`num_beams` = 1. Read without it."
 )
-DOUBT = 0.02  # a pose with at least this probability is read too
+DOUBT = 0.02  # a pose with at least this probability is looked at too
 
 Written = list[tuple[list[int], list[float], float]]  # for each line: tokens, log p of each token, log p of the text
 
@@ -140,21 +142,79 @@ def _read_twice_in_doubt(
     wanted: _Wanted,
     applied: Applied,
 ) -> list[Line]:
-    """Read a batch, and lines whose pose is in doubt in other poses too."""
+    """Read a batch. Lines whose pose is in doubt are encoded in other poses too, and the best pose is kept.
+
+    The CTC head compares the poses, which is as reliable as the decoder and much cheaper; without it, the decoder does.
+    """
     encoded = _encode(encode, model, processor, pictures, applied)
-    lines = _read(model, processor, encoded, pictures, wanted, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
+    others: list[tuple[list[int], ModelOutput]] = []
     for pose in doubts.any(0).nonzero().flatten().tolist():
         places = doubts[:, pose].nonzero().flatten().tolist()
         some, inside = [pictures[place] for place in places], _those(applied, places)
-        encoded = _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)
-        others = _read(model, processor, encoded, some, wanted, inside)
-        for place, other in zip(places, others, strict=True):
-            lines[place] = max(lines[place], other, key=lambda line: line.confidence)
+        others.append((places, _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)))
+    if others and can_draft(model) and not wanted.decoder_alone:
+        encoded, others = _in_the_poses_that_fit(model, encoded, others, applied), []
+    lines = _read(model, processor, encoded, pictures, wanted, applied)
+    surest = _sureness(model, encoded, lines, wanted) if others else []
+    for places, other in others:
+        some, inside = [pictures[place] for place in places], _those(applied, places)
+        found = _read(model, processor, other, some, wanted, inside)
+        for place, line, sure in zip(places, found, _sureness(model, other, found, wanted), strict=True):
+            if sure > surest[place]:
+                lines[place], surest[place] = line, sure
     # Only after the comparison: with a small temperature, most confidences round to zero.
     temperature = model.config.confidence_temperature
     return [replace(line, confidence=line.confidence ** (1 / temperature)) for line in lines]
+
+
+def _in_the_poses_that_fit(
+    model: DraftingBackend, encoded: ModelOutput, others: Sequence[tuple[list[int], ModelOutput]], applied: Applied
+) -> GSANetModelOutput:
+    """Return all lines, each encoded in the pose in which the CTC head is surest of its text.
+
+    Args:
+        model: a reader with a CTC head.
+        encoded: all lines, each in its most likely pose.
+        others: some of the lines, by index, in another pose.
+        applied: line indices → a context manager inside which these lines are computed.
+    """
+    chosen = list(range(len(encoded["pose"])))  # row of each line in all encodings one after the other
+    doubtful = sorted({place for places, _ in others for place in places})
+    surest = dict(zip(doubtful, _fit(model, _rows(encoded, doubtful), _those(applied, doubtful)), strict=True))
+    first = len(chosen)
+    for places, other in others:
+        for row, (place, sure) in enumerate(zip(places, _fit(model, other, _those(applied, places)), strict=True)):
+            if sure > surest[place]:
+                chosen[place], surest[place] = first + row, sure
+        first += len(places)
+    return _joined([encoded, *(other for _, other in others)], chosen)
+
+
+def _fit(model: DraftingBackend, encoded: ModelOutput, applied: Applied) -> list[float]:
+    """Return how sure the CTC head is of the text that it reads in every encoded line."""
+    with applied(range(len(encoded["pose"]))):
+        return _ctc_sureness(*_columns(model, encoded), model.config.pad_token_id)
+
+
+def _ctc_sureness(logits: Tensor, lengths: Tensor, blank: int) -> list[float]:
+    """Return log p_CTC(text) / tokens, for the text of the best path of every line."""
+    texts = ctc.read(logits, lengths, blank)
+    totals = ctc.score(logits, lengths, texts, blank)[1].tolist()
+    return [total / max(1, len(text)) for text, total in zip(texts, totals, strict=True)]
+
+
+def _sureness(model: Backend, encoded: ModelOutput, lines: Sequence[Line], wanted: _Wanted) -> list[float]:
+    """Return numbers by which readings of a line in two poses are compared; an export has its CTC output beside it."""
+    if encoded.get("ctc_logits") is None or wanted.decoder_alone:
+        return [line.confidence for line in lines]
+    return _ctc_sureness(encoded["ctc_logits"], encoded["ctc_lengths"], model.config.pad_token_id)
+
+
+def _columns(model: DraftingBackend, encoded: ModelOutput) -> tuple[Tensor, Tensor]:
+    """Return the output of the CTC head: logits (line, frame, vocab), and the number of frames (line,) long."""
+    return model.ctc_head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
 
 
 def _encode(
@@ -251,7 +311,7 @@ def _read_with_ctc(
     if not (drafts or wanted.ctc_text or num_beams == 0):
         return None, nothing
     with applied(range(count)):
-        logits, lengths = head(encoded["pose_hidden_state"], encoded["pose_positions"], encoded["pose_mask"])
+        logits, lengths = _columns(model, encoded)
     ctc_texts = nothing
     if wanted.ctc_text:
         ctc_texts = processor.batch_decode(head.read(logits, lengths), skip_special_tokens=True)
