@@ -1,9 +1,10 @@
 """Write the learning curve of a reader from the logs of its runs: error rates by kind of lines and hours of training.
 
     python -m experiments learning_curve runs/reader_hands_* --page trocr_gsa/checkpoint/README.md
+    python -m experiments learning_curve runs/reader_hands_7 --after experiments/results/learning_curve.json --page …
 
-Give the runs in their order. Each run started from the weights of the previous one, so hours and steps add up. The
-error rates are those on the validation lines of the runs; the rate of a kind is the mean over its sets. The results are
+Give the runs in their order. Each run started from the weights of the previous one, so hours and steps add up. With
+`--after`, the runs follow those of an earlier result, whose logs are not needed. The error rates are those on the validation lines of the runs; the rate of a kind is the mean over its sets. The results are
 also written to experiments/results/learning_curve.json.
 """
 
@@ -49,13 +50,14 @@ class Point:
         return statistics.mean(rates) if rates else None
 
 
-def read_runs(folders: Sequence[Path]) -> list[Point]:
-    """Return the evaluations of consecutive runs.
+def read_runs(folders: Sequence[Path], earlier: Sequence[Point] = ()) -> list[Point]:
+    """Return the evaluations of consecutive runs, after those of earlier ones.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if the runs have none.
     """
-    points, minutes, steps = [], 0.0, 0
+    points: list[Point] = []
+    minutes, steps = (60 * earlier[-1].hours, earlier[-1].steps) if earlier else (0.0, 0)
     for folder in folders:
         rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         for row in rows:
@@ -67,7 +69,12 @@ def read_runs(folders: Sequence[Path]) -> list[Point]:
         raise ValueError(
             "`runs`: their logs contain no error rate of a set. Give runs with several sets for validation."
         )
-    return points
+    return [*earlier, *points]
+
+
+def read_results(path: Path) -> list[Point]:
+    """Return the points of an earlier result."""
+    return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))["points"]]
 
 
 def table(points: Sequence[Point]) -> str:
@@ -89,10 +96,11 @@ def main() -> None:
     """Read the logs, and write the table and the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, each with a log.jsonl")
+    parser.add_argument("--after", type=Path, help="the results of the runs before them, as --json has them")
     parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/learning_curve.json"))
     options = parser.parse_args()
-    points = read_runs(options.runs)
+    points = read_runs(options.runs, read_results(options.after) if options.after else ())
     numbers = {"points": [asdict(point) for point in points]}
     write_results(numbers, options.json, table(points), [options.page], "learning-curve", __file__)
 
