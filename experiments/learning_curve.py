@@ -1,11 +1,12 @@
 """Write the learning curve of a reader from the logs of its runs: error rates by kind of lines and hours of training.
 
     python -m experiments learning_curve runs/reader_hands_* --page trocr_gsa/checkpoint/README.md
-    python -m experiments learning_curve runs/reader_hands_7 --after experiments/results/learning_curve.json --page …
+    python -m experiments learning_curve runs/reader_hands_7 --after earlier.json --page trocr_gsa/checkpoint/README.md
 
 Give the runs in their order. Each run started from the weights of the previous one, so hours and steps add up. With
-`--after`, the runs follow those of an earlier result, whose logs are not needed. The error rates are those on the validation lines of the runs; the rate of a kind is the mean over its sets. The results are
-also written to experiments/results/learning_curve.json.
+`--after`, they follow the runs of an earlier result, whose logs are not needed. The error rates are those on the
+validation lines of the runs; the rate of a kind is the mean over its sets. The results are also written to
+experiments/results/learning_curve.json.
 """
 
 import argparse
@@ -50,14 +51,35 @@ class Point:
         return statistics.mean(rates) if rates else None
 
 
-def read_runs(folders: Sequence[Path], earlier: Sequence[Point] = ()) -> list[Point]:
+@dataclass(frozen=True)
+class Curve:
+    """The evaluations of consecutive runs.
+
+    Attributes:
+        points: in their order.
+        hours: hours of training of all runs, which may end after the last evaluation.
+        steps: training steps of all runs.
+    """
+
+    points: list[Point]
+    hours: float = 0.0
+    steps: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> "Curve":
+        """Return an earlier result."""
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return cls([Point(**point) for point in found["points"]], found["hours"], found["steps"])
+
+
+def read_runs(folders: Sequence[Path], earlier: Curve | None = None) -> Curve:
     """Return the evaluations of consecutive runs, after those of earlier ones.
 
     Raises:
         ValueError: if the runs have none.
     """
-    points: list[Point] = []
-    minutes, steps = (60 * earlier[-1].hours, earlier[-1].steps) if earlier else (0.0, 0)
+    earlier = earlier or Curve([])
+    points, minutes, steps = list[Point](), 60 * earlier.hours, earlier.steps
     for folder in folders:
         rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         for row in rows:
@@ -69,12 +91,7 @@ def read_runs(folders: Sequence[Path], earlier: Sequence[Point] = ()) -> list[Po
         raise ValueError(
             "`runs`: their logs contain no error rate of a set. Give runs with several sets for validation."
         )
-    return [*earlier, *points]
-
-
-def read_results(path: Path) -> list[Point]:
-    """Return the points of an earlier result."""
-    return [Point(**point) for point in json.loads(path.read_text(encoding="utf-8"))["points"]]
+    return Curve([*earlier.points, *points], minutes / 60, steps)
 
 
 def table(points: Sequence[Point]) -> str:
@@ -100,9 +117,10 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="Markdown file with the table's two marker comments")
     parser.add_argument("--json", type=Path, default=Path("experiments/results/learning_curve.json"))
     options = parser.parse_args()
-    points = read_runs(options.runs, read_results(options.after) if options.after else ())
-    numbers = {"points": [asdict(point) for point in points]}
-    write_results(numbers, options.json, table(points), [options.page], "learning-curve", __file__)
+    if options.after and options.after.resolve() == options.json.resolve():
+        parser.error("`--after` is the file that is written: called again, the runs would count twice. Copy it.")
+    curve = read_runs(options.runs, Curve.read(options.after) if options.after else None)
+    write_results(asdict(curve), options.json, table(curve.points), [options.page], "learning-curve", __file__)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ NARROW = {
 def save_checkpoint(folder: Path, dtype: torch.dtype = torch.float32, sure: bool = False, **sizes: object) -> Path:
     """Save an untrained reader, determined by `sizes`, which are keys of a training configuration.
 
-    An untrained pose head doubts every pose, so a line is decoded once per rotation of the group. A reader that is
-    `sure` scores poses so differently that it decodes nearly every line once, which costs a third.
+    An untrained pose head doubts every pose, so a line is encoded once per rotation of the group. A reader that is
+    `sure` scores poses so differently that it encodes nearly every line once, which costs less.
     """
     torch.manual_seed(0)
     arguments = TrainingArguments.from_dict(SIZES | {"train": "lines", "method": "full"} | sizes)

@@ -88,14 +88,17 @@ def test_the_hours_of_runs_that_continue_each_other_add_up(tmp_path, monkeypatch
 
 
 def test_a_learning_curve_continues_without_the_logs_of_earlier_runs(tmp_path, monkeypatch):
-    first = write_log(tmp_path / "1", {"step": 20, "minutes": 60.0, "cer/timeus.parquet": 0.8})
+    first = write_log(tmp_path / "1", {"step": 20, "minutes": 60.0, "cer/timeus.parquet": 0.8},
+                      {"step": 30, "minutes": 90.0, "decoder_loss": 1.0})  # fmt: skip
     second = write_log(tmp_path / "2", {"step": 5, "minutes": 30.0, "cer/timeus.parquet": 0.2})
     whole, begun, continued = (tmp_path / f"{name}.json" for name in ("whole", "begun", "continued"))
     run(monkeypatch, learning_curve, first, second, "--json", whole)
     run(monkeypatch, learning_curve, first, "--json", begun)
     run(monkeypatch, learning_curve, second, "--after", begun, "--json", continued)
     assert len(json.loads(begun.read_text())["points"]) == 1
-    assert json.loads(continued.read_text())["points"] == json.loads(whole.read_text())["points"]
+    assert json.loads(continued.read_text()) == json.loads(whole.read_text())
+    with pytest.raises(SystemExit):
+        run(monkeypatch, learning_curve, second, "--after", begun, "--json", begun)
 
 
 def test_logs_without_error_rates_are_refused(tmp_path):

@@ -26,7 +26,7 @@ def make_line(text: str, document: str = "book", width: int = 64) -> LineSample:
 
 @pytest.fixture(autouse=True)
 def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read each line in its most probable pose only: an untrained reader doubts all, and would decode it four times."""
+    """Read each line in its most probable pose only: an untrained reader doubts all, and would look at four."""
     monkeypatch.setattr("trocr_gsa.reader.decoding.DOUBT", 1.0)
 
 

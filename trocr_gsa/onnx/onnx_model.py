@@ -132,7 +132,7 @@ class OnnxModel:
         ValueError: if onnxruntime is missing, a file cannot be loaded, or weights are NaN.
     """
 
-    ctc_head = None  # it is part of the encoder's graph, and `generate` uses its output
+    ctc_head = None  # it is part of the encoder's graph
     device = torch.device("cpu")
 
     def __init__(self, folder: Path) -> None:

@@ -65,7 +65,7 @@ class Backend(Protocol):
 
     @property
     def ctc_head(self) -> CTCHead | None:
-        """The head that reads an encoded line without the decoder; None: there is none, or only `generate` uses it."""
+        """The head that reads an encoded line without the decoder; None: there is none, or it is in the encoder."""
         ...
 
     def encode(
@@ -80,7 +80,8 @@ class Backend(Protocol):
             orientation: "any", "upright" or {degrees counter-clockwise: probability}.
 
         Returns: the input of `generate`, with `pose`, (batch,) long, and `pose_logits`, (batch, pose), log p(pose); if
-            there is a `ctc_head`, also `pose_hidden_state`, `pose_positions` and `pose_mask`.
+            there is a `ctc_head`, also `pose_hidden_state`, `pose_positions` and `pose_mask`; if the head is in the
+            encoder, `ctc_logits` and `ctc_lengths`, which compare poses.
         """
         ...
 

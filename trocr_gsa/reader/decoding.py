@@ -3,13 +3,13 @@
 What is unusual:
 - the encoder runs once, and its output gives the pose, the CTC text and the text of a line;
 - with a CTC head, greedy decoding verifies its draft (`reader/drafting.py`) instead of decoding token by token;
-- if the pose head is in doubt, a line is also encoded in other poses, and the CTC head keeps the one in which it is
-  surest of its text: text that is upside down has a low confidence. The pose probabilities are equivariant, so this
-  commutes with rotations of the image.
+- if the pose head is in doubt, a line is also encoded in other poses, and the one in which the CTC head, or without it
+  the decoder, is surest of its text is kept: text that is upside down has a low confidence. The pose probabilities are
+  equivariant, so this commutes with rotations of the image.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -120,7 +120,7 @@ def read_images(
     lines: dict[int, Line] = {}
     for batch in cut_by_length([line.num_patches for line in prepared], batch_patches):
         pictures, inside = [prepared[place] for place in batch], _those(applied, batch)
-        found = _read_twice_in_doubt(model, processor, encode, pictures, wanted, inside)
+        found = _read_in_best_pose(model, processor, encode, pictures, wanted, inside)
         for place, line in zip(batch, found, strict=True):
             turned = replace(line, orientation=(line.orientation + prepared[place].tilt) % 360)
             lines[place] = turned.with_words_on(prepared[place].placement, images[place].size)
@@ -134,7 +134,7 @@ def _those(applied: Applied, batch: Sequence[int]) -> Applied:
 
 
 @torch.inference_mode()
-def _read_twice_in_doubt(
+def _read_in_best_pose(
     model: Backend,
     processor: TrOCRGSAProcessor,
     encode: Callable[..., ModelOutput],
@@ -144,34 +144,45 @@ def _read_twice_in_doubt(
 ) -> list[Line]:
     """Read a batch. Lines whose pose is in doubt are encoded in other poses too, and the best pose is kept.
 
-    The CTC head compares the poses, which is as reliable as the decoder and much cheaper; without it, the decoder does.
+    The CTC head compares the poses, and then only the best one is decoded: the head is as reliable as the decoder, and
+    much cheaper. Where it has no say, every pose is decoded, and the decoder compares them.
     """
     encoded = _encode(encode, model, processor, pictures, applied)
     log_p = encoded["pose_logits"].cpu()
     doubts = (log_p > math.log(DOUBT)) & (torch.arange(log_p.shape[1]) != log_p.argmax(-1, keepdim=True))
-    others: list[tuple[list[int], ModelOutput]] = []
-    for pose in doubts.any(0).nonzero().flatten().tolist():
-        places = doubts[:, pose].nonzero().flatten().tolist()
-        some, inside = [pictures[place] for place in places], _those(applied, places)
-        others.append((places, _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)))
-    if others and can_draft(model) and not wanted.decoder_alone:
-        encoded, others = _in_the_poses_that_fit(model, encoded, others, applied), []
-    lines = _read(model, processor, encoded, pictures, wanted, applied)
-    surest = _sureness(model, encoded, lines, wanted) if others else []
-    for places, other in others:
-        some, inside = [pictures[place] for place in places], _those(applied, places)
-        found = _read(model, processor, other, some, wanted, inside)
-        for place, line, sure in zip(places, found, _sureness(model, other, found, wanted), strict=True):
-            if sure > surest[place]:
-                lines[place], surest[place] = line, sure
+
+    def others() -> Iterator[tuple[list[int], ModelOutput]]:
+        """Yield, for each pose, the lines that may be in it, by index, and their encodings."""
+        for pose in doubts.any(0).nonzero().flatten().tolist():
+            places = doubts[:, pose].nonzero().flatten().tolist()
+            some, inside = [pictures[place] for place in places], _those(applied, places)
+            yield places, _encode(partial(model.encoder, only_pose=pose), model, processor, some, inside)
+
+    if can_draft(model) and _head_compares(model, wanted):
+        encoded = _in_surest_poses(model, encoded, others(), applied)
+        lines = _read(model, processor, encoded, pictures, wanted, applied)
+    else:
+        lines = _read(model, processor, encoded, pictures, wanted, applied)
+        surest = _surenesses(model, encoded, lines, wanted) if doubts.any() else []
+        for places, other in others():
+            some, inside = [pictures[place] for place in places], _those(applied, places)
+            found = _read(model, processor, other, some, wanted, inside)
+            for place, line, sure in zip(places, found, _surenesses(model, other, found, wanted), strict=True):
+                if sure > surest[place]:
+                    lines[place], surest[place] = line, sure
     # Only after the comparison: with a small temperature, most confidences round to zero.
     temperature = model.config.confidence_temperature
     return [replace(line, confidence=line.confidence ** (1 / temperature)) for line in lines]
 
 
-def _in_the_poses_that_fit(
-    model: DraftingBackend, encoded: ModelOutput, others: Sequence[tuple[list[int], ModelOutput]], applied: Applied
-) -> GSANetModelOutput:
+def _head_compares(model: Backend, wanted: _Wanted) -> bool:
+    """Whether a CTC head compares poses: it does if it has a say in the text."""
+    return not wanted.decoder_alone and (wanted.num_beams == 0 or model.config.ctc_decoding_weight > 0)
+
+
+def _in_surest_poses(
+    model: DraftingBackend, encoded: ModelOutput, others: Iterable[tuple[list[int], ModelOutput]], applied: Applied
+) -> ModelOutput:
     """Return all lines, each encoded in the pose in which the CTC head is surest of its text.
 
     Args:
@@ -180,36 +191,37 @@ def _in_the_poses_that_fit(
         others: some of the lines, by index, in another pose.
         applied: line indices → a context manager inside which these lines are computed.
     """
-    chosen = list(range(len(encoded["pose"])))  # row of each line in all encodings one after the other
-    doubtful = sorted({place for places, _ in others for place in places})
-    surest = dict(zip(doubtful, _fit(model, _rows(encoded, doubtful), _those(applied, doubtful)), strict=True))
-    first = len(chosen)
+
+    def surenesses(encoded: ModelOutput, places: Sequence[int]) -> list[float]:
+        with applied(places):
+            return _ctc_surenesses(*_columns(model, encoded), model.config.pad_token_id)
+
+    surest: dict[int, float] = {}
     for places, other in others:
-        for row, (place, sure) in enumerate(zip(places, _fit(model, other, _those(applied, places)), strict=True)):
+        new = [place for place in places if place not in surest]
+        if new:
+            surest |= zip(new, surenesses(_rows(encoded, new), new), strict=True)
+        rows = list(range(len(encoded["pose"])))  # of each line in both encodings, one after the other
+        for row, (place, sure) in enumerate(zip(places, surenesses(other, places), strict=True)):
             if sure > surest[place]:
-                chosen[place], surest[place] = first + row, sure
-        first += len(places)
-    return _joined([encoded, *(other for _, other in others)], chosen)
+                rows[place], surest[place] = len(rows) + row, sure
+        encoded = _joined([encoded, other], rows)
+    return encoded
 
 
-def _fit(model: DraftingBackend, encoded: ModelOutput, applied: Applied) -> list[float]:
-    """Return how sure the CTC head is of the text that it reads in every encoded line."""
-    with applied(range(len(encoded["pose"]))):
-        return _ctc_sureness(*_columns(model, encoded), model.config.pad_token_id)
-
-
-def _ctc_sureness(logits: Tensor, lengths: Tensor, blank: int) -> list[float]:
-    """Return log p_CTC(text) / tokens, for the text of the best path of every line."""
+def _ctc_surenesses(logits: Tensor, lengths: Tensor, blank: int) -> list[float]:
+    """Return log p_CTC(text) / tokens of every line, for the text that the CTC head reads."""
     texts = ctc.read(logits, lengths, blank)
     totals = ctc.score(logits, lengths, texts, blank)[1].tolist()
     return [total / max(1, len(text)) for text, total in zip(texts, totals, strict=True)]
 
 
-def _sureness(model: Backend, encoded: ModelOutput, lines: Sequence[Line], wanted: _Wanted) -> list[float]:
-    """Return numbers by which readings of a line in two poses are compared; an export has its CTC output beside it."""
-    if encoded.get("ctc_logits") is None or wanted.decoder_alone:
+def _surenesses(model: Backend, encoded: ModelOutput, lines: Sequence[Line], wanted: _Wanted) -> list[float]:
+    """Return how sure readings are: by the output of the CTC head if an export has it, otherwise by the decoder."""
+    logits = encoded.get("ctc_logits")
+    if logits is None or not _head_compares(model, wanted):
         return [line.confidence for line in lines]
-    return _ctc_sureness(encoded["ctc_logits"], encoded["ctc_lengths"], model.config.pad_token_id)
+    return _ctc_surenesses(logits, encoded["ctc_lengths"], model.config.pad_token_id)
 
 
 def _columns(model: DraftingBackend, encoded: ModelOutput) -> tuple[Tensor, Tensor]:
@@ -237,9 +249,9 @@ def _encode(
 
 
 def _joined(parts: Sequence[ModelOutput], order: Sequence[int]) -> GSANetModelOutput:
-    """Return the encoded lines of all parts, padded to the longest, in the given order."""
+    """Return the encoded lines with these indices into all parts one after the other, padded to the longest."""
     joined = {}
-    for name, tensor in parts[0].items():
+    for name, tensor in _tensors(parts[0]):
         rows = [row for part in parts for row in part[name]]
         rows = [rows[place] for place in order]
         padding = torch.finfo(tensor.dtype).min if name == "attention_mask" else 0
@@ -335,7 +347,12 @@ def _drafts(model: Backend) -> TypeGuard[DraftingBackend]:
 
 def _rows(encoded: ModelOutput, lines: Sequence[int]) -> GSANetModelOutput:
     """Return some of the encoded lines."""
-    return GSANetModelOutput(**{name: tensor[list(lines)] for name, tensor in encoded.items()})
+    return GSANetModelOutput(**{name: tensor[list(lines)] for name, tensor in _tensors(encoded)})
+
+
+def _tensors(encoded: ModelOutput) -> list[tuple[str, Tensor]]:
+    """Return the tensors of an encoder's output, without tuples of all layers' features."""
+    return [(name, value) for name, value in encoded.items() if isinstance(value, Tensor)]
 
 
 def _alternatives(
