@@ -125,7 +125,7 @@ def test_damaged_weights_are_named(call, tmp_path, monkeypatch, damage):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"), [({"confidence": 0.9}, "confidence 0.900"), ({"text": "nein"}, "expected 'nein'")]
+    ("change", "complaint"), [({"confidence": 0.5}, "confidence 0.500"), ({"text": "nein"}, "expected 'nein'")]
 )
 def test_text_and_confidence_are_both_compared(call, known, change, complaint):
     known("short.png", **change)
