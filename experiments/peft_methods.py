@@ -59,6 +59,7 @@ METHODS: dict[str, Callable[[], Any]] = {
 }
 RESULTS = Path(__file__).parent / "results" / "peft_methods.json"
 STEPS, LEARNING_RATE = 5, 3e-3
+ROWS, COLUMNS = 2, 7  # of patches of the image
 TOKENS = torch.tensor([[100, 101, 102, 1]])
 LEAST_CHANGE, EXACT = 1e-3, 1e-11
 
@@ -94,7 +95,9 @@ def main() -> None:
     parser.add_argument("page", type=Path, help="Markdown file with the table's two marker comments")
     page = parser.parse_args().page.resolve()
     torch.manual_seed(0)
-    reader, image = load_model(None)[0], torch.randn(1, 1, 48, 160, dtype=torch.float64)
+    reader = load_model(None)[0]
+    side = reader.encoder.config.patch_size
+    image = torch.randn(1, 1, ROWS * side, COLUMNS * side, dtype=torch.float64)
     rows = [measure(reader, method, image, TOKENS) for method in METHODS]
     control = symmetry_error(on_one_pose_only(reader), image, TOKENS)
     found = {"methods": [asdict(row) for row in rows], "on_one_pose_only": control}

@@ -88,7 +88,10 @@ def outputs(reader: TrOCRGSAModel, image: Tensor) -> dict[str, Tensor]:
     encoder, seen, hooks = reader.encoder, dict[str, Any](), []
     layers: dict[str, nn.Module] = {"embeddings": encoder.embeddings, "lifting": encoder.lifting}
     layers |= {f"pose_layers.{k}": layer for k, layer in enumerate(encoder.pose_layers)}
-    layers |= {POSE: encoder.pose_head} | {f"layers.{k}": layer for k, layer in enumerate(encoder.layers)}
+    layers |= {POSE: encoder.pose_head}
+    if encoder.chosen_embeddings is not None:
+        layers["chosen_embeddings"] = encoder.chosen_embeddings
+    layers |= {f"layers.{k}": layer for k, layer in enumerate(encoder.layers)}
     layers |= {"CTC head": cast(nn.Module, reader.ctc_head), DECODER: reader.decoder}
     for name, layer in layers.items():
         hooks.append(layer.register_forward_hook(lambda _, __, out, name=name: seen.__setitem__(name, out)))
@@ -129,7 +132,7 @@ def translation_errors(reader: TrOCRGSAModel, dtype: torch.dtype) -> float:
     noise = torch.Generator().manual_seed(0)
     for layer in reader.encoder.modules():
         if isinstance(layer, ExtendedSelfAttention):
-            shape = (1, layer.group.order, len(positions), reader.encoder.config.hidden_size)
+            shape = (1, layer.group.order, len(positions), layer.q_proj.in_features)
             field = torch.randn(shape, generator=noise, dtype=torch.float64).to(dtype)
             here, there = layer(field, positions), layer(field, positions + MOVED.to(dtype))
             worst = max(worst, ((here - there).abs().max() / here.abs().max()).item())
