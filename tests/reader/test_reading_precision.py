@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from PIL import Image
 from tiny_adapters import save_adapter
 from tiny_checkpoint import draw_line, save_checkpoint
 from typer.testing import CliRunner
 
 from trocr_gsa import LineReader
 from trocr_gsa.cli.app import app
+from trocr_gsa.cli.doctor import LINES
 
 PICTURES = [draw_line(text, width) for text, width in {"abc": 40, "defghijk": 90, "a longer line": 120}.items()]
 
@@ -30,13 +32,16 @@ def test_rounded_weights_compute_nearly_the_same(folder, rounded):
     assert 1e-4 < (found - expected).norm() / expected.norm() < 0.2
 
 
-@pytest.mark.parametrize("angle", [90, 180, 270])
-def test_a_rounded_reader_reads_the_same_at_every_quarter_turn(rounded, angle):
-    upright = rounded.read(PICTURES)
-    turned = rounded.read([picture.rotate(angle, expand=True) for picture in PICTURES])
-    assert len({line.text for line in upright}) > 1
-    assert [line.text for line in turned] == [line.text for line in upright]
-    assert [line.orientation for line in turned] == [(line.orientation + angle) % 360 for line in upright]
+def test_the_packaged_reader_reads_the_same_at_every_quarter_turn_if_it_is_rounded():
+    """Trained, because rounding changes what an untrained reader reads."""
+    rounded = LineReader.from_pretrained(device="cpu", precision="int8")
+    pictures = [Image.open(LINES / name) for name in ("german.png", "question.png", "short.png")]
+    upright = rounded.read(pictures)
+    assert len({line.text for line in upright}) == len(pictures)
+    for angle in (90, 180, 270):
+        turned = rounded.read([picture.rotate(angle, expand=True) for picture in pictures])
+        assert [line.text for line in turned] == [line.text for line in upright]
+        assert [line.orientation for line in turned] == [(line.orientation + angle) % 360 for line in upright]
 
 
 def test_one_adapter_is_rounded_with_its_model_and_several_are_refused(folder, tmp_path):
