@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -350,7 +350,7 @@ def _rows(encoded: ModelOutput, lines: Sequence[int]) -> GSANetModelOutput:
     return GSANetModelOutput(**{name: tensor[list(lines)] for name, tensor in _tensors(encoded)})
 
 
-def _tensors(encoded: ModelOutput) -> list[tuple[str, Tensor]]:
+def _tensors(encoded: ModelOutput) -> list[tuple[str, Any]]:
     """Return the tensors of an encoder's output, without tuples of all layers' features."""
     return [(name, value) for name, value in encoded.items() if isinstance(value, Tensor)]
 
