@@ -47,6 +47,12 @@ def test_seed_and_index_determine_the_change(lines):
     assert AugmentedLines(lines, seed=1)[3].image.tobytes() != AugmentedLines(lines, seed=2)[3].image.tobytes()
 
 
+def test_a_share_of_the_lines_is_augmented_and_the_others_are_as_they_were(lines):
+    augmented = AugmentedLines(lines, share=0.25)
+    same = [(augmented[i].image.tobytes() == lines[i].image.tobytes()) for i in range(400)]
+    assert 0.68 < sum(same) / 400 < 0.82
+
+
 def test_worker_processes_make_the_same_change(lines):
     augmented = AugmentedLines(lines)
     here = [augmented[i].image.tobytes() for i in range(8)]

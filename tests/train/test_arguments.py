@@ -46,6 +46,7 @@ def test_plain_values_read_back_as_the_same_arguments():
         ({"learning_rate": float("nan")}, "`learning_rate`"),
         ({"ema": 1}, "`ema` must be below 1"),
         ({"patience": 3}, "`patience` needs lines"),
+        ({"augment_share": 0.5}, "`augment_share` = 0.5 needs `augment: true`"),
         ({"max_steps": None}, "`max_steps` or `max_minutes`"),
         ({"train": []}, "`train` must name"),
         ({"train": ["lines:-1"]}, "`train`: the weight of lines must be positive"),

@@ -215,8 +215,8 @@ class LineReader:
             alternatives: number of texts in `Line.alternatives`, found by a beam search; 0: none.
             advance: called with the number of images that were just read or refused, to show progress.
             also: one or more of `adapters` that read every image too, each into a text of its own in `Line.also`. The
-                decoder writes it alone, because the CTC head cannot change the order of words. The other fields of the
-                line are the same as without.
+                decoder writes it alone, because the CTC head cannot change the order of words. Where the pose is in
+                doubt, it is chosen for each text anew. The other fields of the line are the same as without.
             language_model: chooses among the likely texts of each line the one that fits both the image and the
                 language; its confidence is still that of the reader. None: the reader alone.
 

@@ -172,7 +172,9 @@ class TrainingSources:
         datasets = [self._open(path) for path in paths]
         mixed = _mixed(datasets, weights, self.arguments.mixture_power)
         lines: LineDataset = Mixture(datasets, mixed, seed=self.arguments.seed)
-        return AugmentedLines(lines, seed=self.arguments.seed) if self.arguments.augment else lines
+        if not self.arguments.augment:
+            return lines
+        return AugmentedLines(lines, seed=self.arguments.seed, share=self.arguments.augment_share)
 
     def _open(self, path: str) -> LineDataset:
         if path not in self.opened:

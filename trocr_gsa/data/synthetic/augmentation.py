@@ -159,11 +159,15 @@ class AugmentedLines(LineDataset):
         lines: the dataset.
         augmentation: the augmentation.
         seed: any integer ≥ 0.
+        share: probability in [0, 1] that a line is augmented; otherwise it is returned as it is.
     """
 
-    def __init__(self, lines: LineDataset, augmentation: LineAugmentation | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, lines: LineDataset, augmentation: LineAugmentation | None = None, seed: int = 0, share: float = 1.0
+    ) -> None:
         """Store the dataset, without reading it."""
         self.lines, self.augmentation, self.seed = lines, augmentation or LineAugmentation(), seed
+        self.share = share
         self.problems = lines.problems
 
     def __len__(self) -> int:
@@ -171,9 +175,12 @@ class AugmentedLines(LineDataset):
         return len(self.lines)
 
     def __getitem__(self, index: int) -> LineSample:
-        """Return the augmented line."""
+        """Return the augmented line, or in 1 − `share` of all cases the line as it is."""
         sample = self.lines[index]
-        return replace(sample, image=self.augmentation(sample.image, np.random.default_rng((self.seed, index))))
+        rng = np.random.default_rng((self.seed, index))
+        if self.share < 1 and rng.random() >= self.share:
+            return sample
+        return replace(sample, image=self.augmentation(sample.image, rng))
 
     def text(self, index: int) -> str:
         """Return the text, which does not change."""
