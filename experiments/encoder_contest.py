@@ -231,6 +231,7 @@ def main() -> None:
             entry = {
                 "variant": variant,
                 "anew": options.anew,
+                "seed": options.seed,
                 "minutes": round(spent, 2),
                 "steps": step,
                 "lines": lines,

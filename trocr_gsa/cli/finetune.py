@@ -1,4 +1,4 @@
-"""`trocr-gsa finetune`: the training loop, with the same arguments as `scripts/finetune.py`."""
+"""`trocr-gsa finetune`: the training loop."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,13 +1,18 @@
-"""Selects the lines that a reader can learn from: not too long for encoder and decoder, and within its vocabulary."""
+"""Selects the lines that a reader can learn from: readable, not too long, and within its vocabulary."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from torch.utils.data import Dataset
 
+from .images import ImageError
 from .samples import LineDataset, LineSample
+
+SHOWN = 30  # characters of a text by which a line is named
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class FittingLines(LineDataset):
         self.problems, self.notes = list(lines.problems), lines.notes
         self.kept: list[int] = []
         for index, (text, size) in enumerate(zip(lines.texts(), lines.sizes(), strict=True)):
-            problem = fit.problem(text, size, name=f"line {index + 1} ({text[:30]}…)")
+            problem = fit.problem(text, size, name=_named(index, text))
             if problem is None:
                 self.kept.append(index)
             else:
@@ -96,3 +101,59 @@ class FittingLines(LineDataset):
     def size(self, index: int) -> tuple[int, int]:
         """The size from the dataset."""
         return self.lines.size(self.locate(index))
+
+
+def _named(index: int, text: str) -> str:
+    beginning = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return f"line {index + 1} ({beginning})" if text else f"line {index + 1}"
+
+
+class UsableBatch(NamedTuple):
+    """The lines of a batch that can be used, and why each of the others cannot."""
+
+    lines: list[LineSample]
+    problems: list[str]
+
+
+class UsableLines(Dataset[LineSample]):
+    """Lines whose batches are never empty: if no line of a batch can be used, the next one that can takes its place.
+
+    A line may turn out to be unusable only when it is loaded: a damaged image, or one that augmentation made too wide.
+
+    Args:
+        lines: a dataset whose epochs repeat.
+        fit: the limits of the reader.
+    """
+
+    def __init__(self, lines: LineDataset, fit: LineFit) -> None:
+        """Store the dataset, without reading it."""
+        self.lines, self.fit = lines, fit
+
+    def __getitems__(self, indices: Sequence[int]) -> UsableBatch:
+        """Return the usable lines of a batch, at least one.
+
+        Raises:
+            ValueError: if no line of the dataset can be used.
+        """
+        found = UsableBatch([], [])
+        for index in indices:
+            self._load(index, found)
+        for index in range(indices[-1] + 1, indices[-1] + 1 + len(self.lines)):
+            if found.lines:
+                return found
+            self._load(index, found)
+        if not found.lines:
+            raise ValueError(f"`train`: no line can be used. First problem: {found.problems[0]}")
+        return found
+
+    def _load(self, index: int, found: UsableBatch) -> None:
+        try:
+            line = self.lines[index]
+        except ImageError as error:
+            found.problems.append(str(error))
+            return
+        problem = self.fit.problem(line.text, line.image.size, line.name)
+        if problem is None:
+            found.lines.append(line)
+        else:
+            found.problems.append(problem)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from trocr_gsa.data.buckets import BucketBatchSampler
 from trocr_gsa.data.collate import LineCollator
-from trocr_gsa.data.fit import FittingLines, LineFit
+from trocr_gsa.data.fit import FittingLines, LineFit, UsableBatch, UsableLines
 from trocr_gsa.data.mixture import Mixture
 from trocr_gsa.data.names import split_source
 from trocr_gsa.data.samples import LineDataset, LineSample
@@ -75,17 +76,36 @@ class DealtBatches(Sampler[list[int]]):
 
 
 def endless_batches(
-    lines: LineDataset, batches: DealtBatches, collate: Callable[[list[LineSample]], dict[str, Any]], num_workers: int
+    lines: LineDataset,
+    batches: DealtBatches,
+    collate: LineCollator,
+    num_workers: int,
+    left_out: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Return an endless iterator over collated batches, prepared in advance by `num_workers` processes."""
+    """Yield collated batches endlessly, prepared in advance by `num_workers` processes.
+
+    Lines that cannot be used are left out of their batch. Each is logged once, and appended to `left_out`.
+    """
     loader = DataLoader(
-        lines,
+        UsableLines(lines, collate.fit),
         batch_sampler=batches,
-        collate_fn=collate,
+        collate_fn=partial(_collated, collate),
         num_workers=num_workers,
         prefetch_factor=4 if num_workers else None,
     )
-    return iter(loader)
+    known: set[str] = set()
+    for batch, problems in loader:
+        for problem in problems:
+            if problem not in known:
+                known.add(problem)
+                logger.warning("Skipped: %s", problem)
+                if left_out is not None:
+                    left_out.append(problem)
+        yield batch
+
+
+def _collated(collate: LineCollator, found: UsableBatch) -> tuple[dict[str, Any], list[str]]:
+    return collate(found.lines), found.problems
 
 
 def training_batches(
@@ -124,7 +144,7 @@ def training_batches(
             seed=arguments.seed,
         )
         dealt = DealtBatches(sampler, accelerator.process_index, accelerator.num_processes, start)
-        return endless_batches(lines, dealt, collate, arguments.num_workers)
+        return endless_batches(lines, dealt, collate, arguments.num_workers, left_out)
 
     first = sources.lines(arguments.first_train) if step < arguments.first_steps else None
     main = sources.lines(arguments.train)
