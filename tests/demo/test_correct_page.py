@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
+from threading import Event, Timer
 from types import SimpleNamespace
 
 import pytest
@@ -169,6 +170,33 @@ def test_a_training_that_fails_says_why(tmp_path, monkeypatch):
         teacher.start(lessons)
     found = teacher.wait()
     assert (found.stage, found.problem) == ("failed", "the training ended early: error: `rank` is wrong")
+
+
+LESSONS = [Lesson(str(number), Image.new("L", (40, 20), 255), "text") for number in range(LEAST_LINES)]
+
+
+def test_a_training_that_is_stopped_before_its_first_step_never_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(teaching, "subprocess", SimpleNamespace(Popen=None, DEVNULL=DEVNULL, PIPE=PIPE))
+    teacher = Teacher(Pupil(), lambda path: Pupil(), tmp_path / "learned", {})
+    read, may_read = Pupil().read, Event()
+
+    def read_later(images, *_, **__):
+        may_read.wait(10)
+        return read(images)
+
+    monkeypatch.setattr(teacher.reader, "read", read_later)
+    teacher.start(LESSONS)
+    Timer(0.2, may_read.set).start()
+    teacher.stop()
+    assert teacher.progress.problem == "the training ended early: it was stopped"
+
+
+def test_after_an_error_that_nobody_expected_another_training_may_begin(tmp_path, monkeypatch):
+    teacher = Teacher(Pupil(), lambda path: Pupil(), tmp_path / "learned", {})
+    monkeypatch.setattr(teacher, "_train", lambda folder: {}["key"])
+    for _ in range(2):
+        teacher.start(LESSONS)
+        assert teacher.wait().stage == "failed"
 
 
 def test_held_out_lines_are_not_learned_from_and_stay_when_others_come():

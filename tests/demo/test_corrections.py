@@ -30,6 +30,20 @@ def test_the_least_certain_lines_come_first_and_a_saved_one_is_a_text_file(tmp_p
     assert len(open_source(folder)) == 3
 
 
+def test_a_list_that_cannot_be_read_is_named(tmp_path):
+    folder = make_queue(tmp_path / "queue")
+    (folder / "queue.csv").write_bytes("größer".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"queue\.csv is not UTF-8"):
+        LineFolder(folder)
+
+
+def test_a_list_longer_than_any_text_is_read(tmp_path):
+    folder = make_queue(tmp_path / "queue")
+    with (folder / "queue.csv").open("a") as file:
+        file.writelines(f"gone.png,0.5,scan.png,{'x' * 1000}\n" for _ in range(1001))
+    assert LineFolder(folder).confidences["0003.png"] == 0.97
+
+
 def test_a_draft_that_was_right_is_corrected_once_it_is_saved(tmp_path):
     folder = make_queue(tmp_path / "queue")
     corrections = corrections_of(folder, tmp_path / "pictures")

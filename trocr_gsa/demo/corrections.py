@@ -41,6 +41,7 @@ except ImportError:  # Windows: only the threads of one process are kept apart
 
 MARKS = "corrected.json"  # the lines that people have looked at
 LOCK = ".correcting.lock"
+LONGEST_LIST = 10**9  # characters
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class LineFolder:
         self.confidences: dict[str, float] = {}
         self._drafts: dict[str, str] = {}
         with suppress(FileNotFoundError):
-            for row in csv.DictReader(io.StringIO(read_text(folder / LIST))):
+            for row in csv.DictReader(io.StringIO(_list_of(folder))):
                 with suppress(KeyError, TypeError, ValueError):
                     self.confidences[row["file"]] = float(row["confidence"])
                     self._drafts[row["file"]] = row["text"]
@@ -323,6 +324,13 @@ def _check(now: Saved, version: str, text: str) -> None:
 
 def _version(text: str | None) -> str:
     return "none" if text is None else hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _list_of(folder: Path) -> str:
+    try:
+        return read_text(folder / LIST, LONGEST_LIST)
+    except ValueError as error:
+        raise ValueError(f"{folder / LIST} {error}") from error
 
 
 def _marks(folder: Path) -> set[str]:

@@ -7,12 +7,13 @@ beside it, and it can be ended at any time.
 from __future__ import annotations
 
 import hashlib
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from PIL import Image
@@ -20,6 +21,8 @@ from PIL import Image
 from trocr_gsa.data.sources import TRUTH_SUFFIX
 from trocr_gsa.metrics.error_rates import cer
 from trocr_gsa.reader import LineReader
+
+logger = logging.getLogger(__name__)
 
 CONFIG = "lora_few_lines"
 LEAST_LINES = 25  # that must be corrected
@@ -85,7 +88,7 @@ class Teacher:
     ) -> None:
         self.reader, self.load, self.output, self.settings = reader, load, output, settings
         self.taught: LineReader | None = None
-        self._progress, self._lock = Progress(), Lock()
+        self._progress, self._lock, self._stopped = Progress(), Lock(), Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread: Thread | None = None
         self._run: Path | None = None
@@ -111,6 +114,7 @@ class Teacher:
                 raise ValueError("the reader is learning already. Wait until it has finished.")
             held_out, learned = split(lessons)
             self._progress = Progress("learning", learned=len(learned), held_out=len(held_out))
+            self._stopped.clear()
         self._run = None
         self._thread = Thread(target=self._learn, args=(learned, held_out), daemon=True)
         self._thread.start()
@@ -122,9 +126,11 @@ class Teacher:
         return self._progress
 
     def stop(self) -> None:
-        """End a training that is going on."""
-        if self._process is not None:
-            self._process.terminate()
+        """End a training that is going on, or is about to begin."""
+        with self._lock:
+            self._stopped.set()
+            if self._process is not None:
+                self._process.terminate()
         self.wait()
 
     def _learn(self, learned: Sequence[Lesson], held_out: Sequence[Lesson]) -> None:
@@ -135,8 +141,10 @@ class Teacher:
             adapter = self._train(folder)
             taught = self.load(adapter)
             after = self._error_rate(taught, held_out)
-        except (ValueError, OSError, RuntimeError) as error:
-            self._progress = replace(self._progress, stage="failed", problem=str(error))
+        except Exception as error:  # the page shows it; another training may be started
+            is_expected = isinstance(error, (ValueError, OSError, RuntimeError))
+            logger.warning("the training failed: %s", error, exc_info=not is_expected)
+            self._progress = replace(self._progress, stage="failed", problem=str(error) or type(error).__name__)
             return
         self.taught = taught
         self._progress = replace(self._progress, stage="done", share=1.0, before=before, after=after, adapter=adapter)
@@ -151,8 +159,12 @@ class Teacher:
         keys = {"train": folder / "lines", "output": run, "log_every": 1} | dict(self.settings)
         words = [f"{key}={value}" for key, value in keys.items()]
         command = [sys.executable, "-m", "trocr_gsa", "finetune", CONFIG, *words]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        _, said = self._process.communicate()
+        with self._lock:
+            if self._stopped.is_set():
+                raise ValueError("the training ended early: it was stopped")
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self._process = process
+        _, said = process.communicate()
         if not (run / "best").is_dir():
             last = said.strip().splitlines()[-1:] or ["it was stopped"]
             raise ValueError(f"the training ended early: {last[0]}")

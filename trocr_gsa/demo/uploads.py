@@ -211,7 +211,8 @@ class Service:
             raise ValueError("`layout`: describes one picture. Send this picture, not a PDF, and no `page`.")
         (folder / "page.xml").write_bytes(layout.content)
         (folder / "page.png").write_bytes(picture.content)  # found by the page's name; its format shows in its bytes
-        self.limits.check_pixels(read_header(folder / "page.png", picture.called("picture"), is_scan=True).size, name)
+        called = picture.called("picture")
+        self.limits.check_pixels(read_header(folder / "page.png", called, is_scan=True).size, called)
         page = PageFile(folder / "page.xml", folder, name, is_named=True).read()
         assert page is not None  # because of `is_named`
         opened = fit_picture(replace(page, image=""), folder / "page.xml", folder)
