@@ -2,11 +2,10 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks training_step prepared/train/*.parquet --page docs/speed.md
 
-A step is what `scripts/train_base.py` does with configs/reader_hands.yaml: lines are loaded, augmented and made into a
-batch; then forward with all losses, backward, clipping, AdamW and the moving average. All weights are trained, from
-random ones. Both readers take the same lines in the same batches, so a batch covers the same area of paper. They take
-turns, and times are medians of processor time of one thread. The rows are written to
-benchmarks/results/training_step.json.
+A step is what `trocr-gsa finetune reader_hands` does: lines are loaded, augmented and made into a batch; then forward
+with all losses, backward, clipping, AdamW and the moving average. All weights are trained, from random ones. Both
+readers take the same lines in the same batches, so a batch covers the same area of paper. They take turns, and times
+are medians of processor time of one thread. The rows are written to benchmarks/results/training_step.json.
 """
 
 import argparse

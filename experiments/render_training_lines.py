@@ -82,7 +82,7 @@ def section_fonts(section: str, system: Mapping[str, list[str]], folder: Path) -
     """Return the fonts of a section, from Fontsource and from the system."""
     fonts = find_fonts(folder / section) if (folder / section).is_dir() else []
     families = system.get(section, [])
-    return fonts + (find_fonts(only_families=families) if families else [])
+    return fonts + (find_fonts(only=families) if families else [])
 
 
 def render_set(

@@ -1,6 +1,6 @@
 """Copy a trained reader to the package: float16 weights, configuration and processor, under 16 MB.
 
-    python scripts/package_checkpoint.py runs/base_small/best
+    python scripts/package_checkpoint.py runs/reader_hands/best
 
 The model card in the package is kept; `experiments/accuracy.py` updates its figures.
 """

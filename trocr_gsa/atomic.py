@@ -120,6 +120,7 @@ def write_folder(folder: Path, write: Callable[[Path], object], keep_previous: b
             fresh.rename(folder)
     except BaseException as error:
         shutil.rmtree(fresh, ignore_errors=True)
+        recover(folder)
         _name_the_file(error, folder)
         raise
     _flush_folder(folder.parent)
@@ -155,7 +156,7 @@ def _hidden(path: Path) -> Path:
 def _lock(descriptor: int) -> None:
     if fcntl is not None:
         with suppress(OSError):  # a file system without locks; there leftovers are not removed either
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits while `_is_being_written` of another process looks
 
 
 def _is_being_written(path: Path) -> bool:

@@ -184,11 +184,11 @@ def web_font(font: bytes) -> bytes:
 
 def test_families_can_be_held_out(font_folder):
     family = find_fonts(font_folder)[0].family
-    assert find_fonts(font_folder, only_families=[family.upper()])
-    with pytest.raises(ValueError, match="`exclude_families` leaves none"):
-        find_fonts(font_folder, exclude_families=[family])
-    with pytest.raises(ValueError, match="`only_families`: no usable font of the family 'Times'"):
-        find_fonts(font_folder, only_families=["Times"])
+    assert find_fonts(font_folder, only=[family.upper()])
+    with pytest.raises(ValueError, match="`exclude` leaves none"):
+        find_fonts(font_folder, exclude=[family])
+    with pytest.raises(ValueError, match="`only`: no usable font of the family 'Times'"):
+        find_fonts(font_folder, only=["Times"])
 
 
 def test_a_folder_without_fonts_is_refused(tmp_path):

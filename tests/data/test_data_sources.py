@@ -33,7 +33,7 @@ def test_an_imagefolder_gives_its_lines(imagefolder):
     assert [sample.name for sample in lines][:2] == ["0.png", "1.png"]
     assert {sample.document for sample in lines} == {"book 0", "book 1"}
     assert lines.sizes() == [(200, 48)] * 6
-    assert lines.text_lengths() == [6] * 6
+    assert [len(text) for text in lines.texts()] == [6] * 6
     assert list(lines.problems) == []
     np.testing.assert_array_equal(np.asarray(lines[3].image), np.asarray(picture(seed=3)))
 

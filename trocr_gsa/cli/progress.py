@@ -71,7 +71,7 @@ class Meter:
     def summary(self) -> str:
         """Return the progress as one line: amount, speed, time left."""
         seconds = time.monotonic() - self.started
-        parts = [f"{self.done:g} of {self.total:g} {self.unit}"] if self.unit else []
+        parts = [f"{_amount(self.done)} of {_amount(self.total)} {self.unit}"] if self.unit else []
         parts += [self.text] if self.text else []
         if self.lines and seconds > 0:
             parts.append(f"{self.lines / seconds:.1f} lines/s")
@@ -79,6 +79,10 @@ class Meter:
             left = timedelta(seconds=round(seconds * (self.total - self.done) / (self.done - self.before)))
             parts.append(f"{left} left")
         return f"{self.what}: {', '.join(parts)}" if parts else self.what
+
+
+def _amount(number: float) -> str:
+    return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
 
 
 @contextmanager

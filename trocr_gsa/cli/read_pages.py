@@ -237,7 +237,8 @@ def read_pages(
             left_out += _read_and_write(own, options, parts, lambda: load(processes.device), orientation, beams, meter)
         processes.wait()  # if a process ends with an error, the launcher ends the others
     if parts is not None:
-        parts.merge(options.format.page_header, len(files))
+        with interruptible(_kept(options, parts)):
+            parts.merge(options.format.page_header, len(files))
     made = options.made_with(None)
     if options.mets and options.folder is not None and made is not None and processes.is_first:
         list_in_mets(files, options.folder, options.target, made)
@@ -365,7 +366,8 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
     for file in files:
         path = file.path.resolve()
         is_output = path in kept or (path.is_relative_to(folder) and file.root.resolve() != folder)
-        if is_output or (suffix != ".xml" and file.name.endswith(suffix)):
+        is_beside = suffix != ".xml" and file.name.endswith(suffix) and path.is_relative_to(folder)
+        if is_output or is_beside:
             continue
         target = (options.target(file.name) or path).resolve()
         if target == path:

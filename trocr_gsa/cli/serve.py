@@ -15,7 +15,7 @@ from .read_provenance import provenance_of
 if TYPE_CHECKING:
     from trocr_gsa.reader import LineReader
 
-SHOWN_MIB = 30
+UPLOAD, PIXELS, LINES, WAITING = 30, 60, 500, 32  # default limits of the HTTP API; MiB, million pixels
 
 
 @user_errors()
@@ -46,16 +46,20 @@ def serve(
         Path | None,
         typer.Option(help="With --correct: folder for adapters.", file_okay=False, show_default="FOLDER-learned"),
     ] = None,
-    max_upload: Annotated[int, typer.Option(min=1, help="With --api: largest upload, in MiB.")] = SHOWN_MIB,
-    max_pixels: Annotated[int, typer.Option(min=1, help="With --api: largest picture, in million pixels.")] = 60,
-    max_lines: Annotated[int, typer.Option(min=1, help="With --api: most lines of a page.")] = 500,
-    max_waiting: Annotated[int, typer.Option(min=1, help="With --api: most requests at once.")] = 32,
+    max_upload: Annotated[int, typer.Option(min=1, help="With --api: largest upload, in MiB.")] = UPLOAD,
+    max_pixels: Annotated[int, typer.Option(min=1, help="With --api: largest picture, in million pixels.")] = PIXELS,
+    max_lines: Annotated[int, typer.Option(min=1, help="With --api: most lines of a page.")] = LINES,
+    max_waiting: Annotated[int, typer.Option(min=1, help="With --api: most requests at once.")] = WAITING,
 ) -> None:
     """Serve a web page that reads and rotates images, an HTTP API (--api), or pages to correct lines (--correct).
 
     Needs trocr-gsa[demo].
     """
     silence_libraries()
+    if learned is not None and correct is None:
+        raise ValueError("`--learned` is a folder for the adapters of --correct. Add --correct, or leave it out.")
+    if (max_upload, max_pixels, max_lines, max_waiting) != (UPLOAD, PIXELS, LINES, WAITING) and not api:
+        raise ValueError("`--max-…` options are limits of the HTTP API. Add --api, or leave them out.")
     adapters = options.parse_adapters(adapter)
 
     def ready(address: str) -> None:
@@ -84,8 +88,11 @@ def serve(
     from trocr_gsa.demo.limits import MIB, Limits
     from trocr_gsa.demo.uploads import Service
 
-    limits = Limits(max_upload * MIB, max_pixels * 1_000_000, max_lines, max_waiting)
-    service = Service(load(adapters), limits, provenance_of(model, adapters, {}))
+    service = Service(
+        load(adapters),
+        Limits(max_upload * MIB, max_pixels * 1_000_000, max_lines, max_waiting),
+        provenance_of(model, adapters, {}),
+    )
     _listen(build_api(service), host, port, ready)
 
 

@@ -82,10 +82,6 @@ class LineDataset(Dataset[LineSample]):
         """Return the sizes of the images of an epoch."""
         return [self.size(epoch * len(self) + item) for item in range(len(self))]
 
-    def text_lengths(self, epoch: int = 0) -> list[int]:
-        """Return the number of characters of each line of an epoch."""
-        return [len(text) for text in self.texts(epoch)]
-
     def __iter__(self) -> Iterator[LineSample]:
         """Iterate over the lines of the first epoch."""
         return (self[index] for index in range(len(self)))

@@ -96,25 +96,23 @@ def wer(references: Sequence[str], predictions: Sequence[str]) -> float:
     return error_rate([count_word_errors(*pair) for pair in zip(references, predictions, strict=True)])
 
 
-def bootstrap_interval(
-    counts: Sequence[ErrorCount], documents: Sequence[Hashable], level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the bootstrap interval (percentiles) of the error rate, with documents drawn with replacement.
+INTERVAL = (0.025, 0.975)  # quantiles of the resampled corpora
+DRAWS = 1000  # resampled corpora
+
+
+def bootstrap_interval(counts: Sequence[ErrorCount], documents: Sequence[Hashable]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval (percentiles) of the error rate, with documents drawn with replacement.
 
     If all lines belong to one document, lines are drawn instead; the interval then holds for this document only.
 
     Args:
         counts: error counts of each line.
         documents: document of each line; lines of the same document are drawn together.
-        level: share of the draws inside the interval, in (0, 1).
-        draws: number of resampled corpora.
-        seed: random seed; the same seed gives the same interval.
 
     Raises:
         ValueError: if there is no line, or `documents` does not have one entry per line.
     """
-    rates = _resampled_rates(counts, documents, draws, seed)
-    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(_resampled_rates(counts, documents), INTERVAL)
     return float(low), float(high)
 
 
@@ -122,11 +120,8 @@ def paired_interval(
     counts: Sequence[ErrorCount],
     other_counts: Sequence[ErrorCount],
     documents: Sequence[Hashable],
-    level: float = 0.95,
-    draws: int = 1000,
-    seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the bootstrap interval of rate(other_counts) − rate(counts), with the same documents drawn for both.
+    """Return the 95 % bootstrap interval of rate(other_counts) − rate(counts), with the same documents drawn for both.
 
     Because the draws are paired, lines that are difficult for both readers do not widen the interval.
 
@@ -134,17 +129,14 @@ def paired_interval(
         counts: error counts of each line, of the first reader.
         other_counts: error counts of the second reader, for the same lines in the same order.
         documents: document of each line; if all lines belong to one document, lines are drawn.
-        level: share of the draws inside the interval, in (0, 1).
-        draws: number of resampled corpora.
-        seed: random seed.
 
     Raises:
         ValueError: if there is no line, or the numbers of counts and documents differ.
     """
     if len(counts) != len(other_counts):
         raise ValueError(f"`other_counts` must be of the same {len(counts)} lines, got {len(other_counts)}.")
-    first, second = (_resampled_rates(each, documents, draws, seed) for each in (counts, other_counts))
-    low, high = np.quantile(second - first, [(1 - level) / 2, (1 + level) / 2])
+    first, second = (_resampled_rates(each, documents) for each in (counts, other_counts))
+    low, high = np.quantile(second - first, INTERVAL)
     return float(low), float(high)
 
 
@@ -164,8 +156,8 @@ def bleu(references: Sequence[str], predictions: Sequence[str]) -> float:
     return sacrebleu.corpus_bleu(list(predictions), [list(references)]).score
 
 
-def _resampled_rates(counts: Sequence[ErrorCount], documents: Sequence[Hashable], draws: int, seed: int) -> np.ndarray:
-    """Return the error rate of each resampled corpus, (draw,); the draws depend only on documents and seed."""
+def _resampled_rates(counts: Sequence[ErrorCount], documents: Sequence[Hashable]) -> np.ndarray:
+    """Return the error rate of each resampled corpus, (draw,); the draws depend only on the documents."""
     if len(counts) != len(documents) or not counts:
         raise ValueError(f"`documents` must name one document per line, got {len(documents)} for {len(counts)} lines.")
     if len(set(documents)) == 1:
@@ -175,7 +167,7 @@ def _resampled_rates(counts: Sequence[ErrorCount], documents: Sequence[Hashable]
     for count, document in zip(counts, documents, strict=True):
         totals[index[document]] += (count.errors, count.length)
     share = np.full(len(index), 1 / len(index))
-    drawn = np.random.default_rng(seed).multinomial(len(index), share, size=draws) @ totals  # (draw, errors | length)
+    drawn = np.random.default_rng(0).multinomial(len(index), share, size=DRAWS) @ totals  # (draw, errors | length)
     return drawn[:, 0] / np.maximum(1, drawn[:, 1])
 
 

@@ -14,7 +14,6 @@ from trocr_gsa.model.attention import GatedGroupSelfAttention, HeadGate
 from trocr_gsa.model.decoder_cache import CACHE, decode
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
-ENCODER_INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes", "pose_bias")
 POSE_OUTPUTS = ("attention_mask", "pose_logits", "pose")
 CTC_OUTPUTS = ("ctc_logits", "ctc_lengths")
 

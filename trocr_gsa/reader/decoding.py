@@ -54,7 +54,7 @@ Written = list[tuple[list[int], list[float], float]]  # for each line: tokens, l
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Arguments of `read_images`, under their names.
+    """What `read_images` returns for each line, and how it decodes.
 
     Attributes:
         is_mixed: whether the lines of a batch may have different adapters.

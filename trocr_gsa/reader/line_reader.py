@@ -233,6 +233,11 @@ class LineReader:
             raise ValueError(f"`images` must be a list of pictures, got a {type(images).__name__}.")
         _check_count("num_beams", num_beams, 0, MOST_BEAMS)
         _check_count("alternatives", alternatives, 0, MOST_BEAMS)
+        if alternatives > 1 and not isinstance(self.model, nn.Module):
+            raise ValueError(
+                f"`alternatives` must be at most 1, got {alternatives}: more need a beam search, which an exported "
+                "reader does not have. Load the checkpoint that it was exported from."
+            )
         _check_count("batch_size", batch_size, 1, sys.maxsize)
         images = list(images)
         names = [picture_name(image, index) for index, image in enumerate(images)]

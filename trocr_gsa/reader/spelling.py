@@ -1,7 +1,6 @@
 """Which tokens form which characters of a text, and the probability of each character.
 
 What is unusual: the reader's tokens are bytes, but users need characters. The probability of a character is the product
-
 of the probabilities of its bytes,
 
     p(character | text before) = Π_bytes p(byte | bytes before),

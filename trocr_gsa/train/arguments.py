@@ -63,7 +63,7 @@ class TrainingArguments:
     image_column: str = argument("image", "column of the images in data sets")
     text_column: str = argument("text", "column of the texts in data sets")
     normalize: Literal["none", "policy", "letters"] | None = argument(
-        None, "normalization of texts for training and scoring (docs/transcription.md). Unset: none"
+        None, "normalization of the texts of lines before training and scoring (docs/transcription.md). Unset: none"
     )
     augment: bool = argument(False, "augment the lines: random surroundings, shape, ink and noise in every epoch")
     augment_share: float = argument(1.0, "share of the lines that `augment` changes; others are read as they are", 0, 1)
@@ -261,7 +261,7 @@ def _check_sources(arguments: "TrainingArguments") -> None:
     if arguments.patience is not None and not arguments.validation:
         raise ValueError("`patience` needs lines to validate on: set `validation`, or leave `patience` out.")
     if arguments.augment_share < 1 and not arguments.augment:
-        raise ValueError(f"`augment_share` = {arguments.augment_share} needs `augment: true`: else no line is augmented.")
+        raise ValueError(f"`augment_share` = {arguments.augment_share} needs `augment: true`.")
     if not all(map(is_angle, arguments.angles)):
         raise ValueError(f"`angles` must be degrees from -360 to 360, got {arguments.angles}.")
     if arguments.validation and not arguments.angles:

@@ -41,8 +41,7 @@ def build(arguments: TrainingArguments) -> tuple[nn.Module, TrOCRGSAModel, TrOCR
     )
     reader.encoder.set_attn_implementation(arguments.attn_implementation)
     if arguments.gradient_checkpointing:
-        # transformers renamed it between 5.17 and 5.23
-        getattr(reader, "activation_checkpointing_enable", reader.gradient_checkpointing_enable)()
+        reader.activation_checkpointing_enable()
     if arguments.method == "full":
         for part in frozen_parts(reader, arguments.targets):
             part.requires_grad_(False)

@@ -31,7 +31,7 @@ def lora_config(
 
     Args:
         targets: the parts that get an adapter; `"behind_pose"`: both, without the encoder's layers that work on every
-            pose, which need most of the time of a step.
+            pose; a step then takes about three quarters of the time.
         rank: inner size of B A, at least 1.
         alpha: scale before the division by `rank` (by its square root with `use_rslora`); None: 2 · rank.
         dropout: probability in [0, 1) with which an input of the adapter is dropped.

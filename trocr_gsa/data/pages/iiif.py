@@ -29,7 +29,7 @@ from .xml_files import PageError
 
 SUFFIX = ".json"
 REMOTE = ("http", "https")
-MOST_BYTES = 1_000_000_000  # of an image; a manifest has a tenth
+MOST_BYTES = 1_000_000_000  # of an image; a manifest may have a tenth of it
 MOST_CANVASES = 10_000
 SECONDS = 60  # without a byte
 

@@ -54,7 +54,7 @@ class Region:
     Attributes:
         kind: what it holds.
         name: its id in the file.
-        sort: of a picture, which; of text, its label; as people or the format named it; may be empty.
+        sort: type of the picture or of the text region, as the file has it; may be empty.
         polygon: (point, 2) in the page's units; None where the file gives none.
         rotation: degrees counter-clockwise by which its content is turned; None: the file does not say.
         lines: in reading order.
@@ -69,7 +69,7 @@ class Region:
 
 
 def layout_of(page: Page) -> tuple[list[Region], list[str]]:
-    """Return the regions of a page, those with lines first, in reading order; and what is on it besides, and is not."""
+    """Return the regions of a page, those with lines first, and the number of its other elements, as "2 MapRegion"."""
     read = _PageReader(page) if page.kind == "PAGE" else _AltoReader(page)
     lines: dict[Any, list[LayoutLine]] = {}
     elements = descendants(page.document.root, "TextLine")

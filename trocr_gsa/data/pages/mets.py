@@ -1,4 +1,4 @@
-"""METS: the files of a work by groups, and the order of its pages; in, and out.
+"""Reads and writes METS: the files of a work by groups, and the order of its pages.
 
 What is unusual: a file that METS names is read only if it lies in the folder of the METS file.
 """

@@ -75,7 +75,7 @@ class Page:
         size: width and height in the file's units; None if they are not given.
         lines: the lines in reading order.
         document: the parsed file.
-        problem: a message about a page that can be used.
+        problem: a message about the page, which can be used all the same.
         scale: horizontal and vertical size of the file's unit, in the units of `size` and of the lines' points.
         picture: its image, when it has been found.
     """

@@ -85,10 +85,10 @@ class Corpus:
         for name in self.languages:
             if name not in LANGUAGES:
                 raise ValueError(f"`languages` must be among {sorted(LANGUAGES)}, got {name!r}.")
-        if not self.languages or self.max_length < 1:
-            raise ValueError(
-                f"`languages` and `max_length` must not be empty, got {self.languages} and {self.max_length}."
-            )
+        if not self.languages:
+            raise ValueError("`languages` must name at least one language.")
+        if self.max_length < 1:
+            raise ValueError(f"`max_length` must be at least 1, got {self.max_length}.")
 
     def line(self, rng: np.random.Generator, charset: Collection[str]) -> str:
         """Return one line, at least one character long, with only the characters of `charset`.

@@ -133,44 +133,37 @@ def matches(family: str, patterns: Iterable[str]) -> bool:
     return family.casefold() in {p.casefold() for p in patterns}
 
 
-def find_fonts(
-    folder: str | Path | None = None, only_families: Sequence[str] = (), exclude_families: Sequence[str] = ()
-) -> list[Font]:
-    """Find the fonts of the system, or of `folder`, that can draw Latin text.
+def find_fonts(fonts: str | Path | None = None, only: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Font]:
+    """Find the fonts of the system, or of a folder, that can draw Latin text.
 
     Args:
-        folder: folder to search instead of the system's folders.
-        only_families: if given, only these families are used.
-        exclude_families: families to leave out, for example for a test on unseen fonts.
+        fonts: folder to search instead of the system's folders.
+        only: if given, only these families are used.
+        exclude: families to leave out, for example for a test on unseen fonts.
 
     Raises:
-        ValueError: if `folder` does not exist or has no usable font, a name in `only_families` is not found, or no font
-            is left.
+        ValueError: if `fonts` does not exist or has no usable font, a name in `only` is not found, or no font is left.
     """
-    if folder is not None and not Path(folder).is_dir():
+    if fonts is not None and not Path(fonts).is_dir():
         raise ValueError(
-            f"`folder` must be a folder with fonts, but {folder} does not exist. Leave it out for the system's fonts."
+            f"`fonts` must be a folder with fonts, but {fonts} does not exist. Leave it out for the system's fonts."
         )
-    fonts = list(_scan_all(str(folder) if folder else None))
-    if not fonts:
-        if folder is not None:
+    found = list(_scan_all(str(fonts) if fonts else None))
+    if not found:
+        if fonts is not None:
             suffixes = ", ".join(sorted(FONT_SUFFIXES))
             raise ValueError(
-                f"`folder`: {folder} has no font ({suffixes}) with Latin letters. Leave it out for the system's fonts."
+                f"`fonts`: {fonts} has no font ({suffixes}) with Latin letters. Leave it out for the system's fonts."
             )
-        fonts = [Font("", BUILTIN_FAMILY)]
-    known = {f.family.casefold() for f in fonts}
-    unknown = [name for name in only_families if name.casefold() not in known]
+        found = [Font("", BUILTIN_FAMILY)]
+    known = {f.family.casefold() for f in found}
+    unknown = [name for name in only if name.casefold() not in known]
     if unknown:
         raise ValueError(
-            f"`only_families`: no usable font of the family {unknown[0]!r} was found. "
-            f"Install it, or name one of {sorted({f.family for f in fonts})}."
+            f"`only`: no usable font of the family {unknown[0]!r} was found. "
+            f"Install it, or name one of {sorted({f.family for f in found})}."
         )
-    kept = [
-        f
-        for f in fonts
-        if (not only_families or matches(f.family, only_families)) and not matches(f.family, exclude_families)
-    ]
+    kept = [f for f in found if (not only or matches(f.family, only)) and not matches(f.family, exclude)]
     if not kept:
-        raise ValueError(f"`exclude_families` leaves none of the {len(known)} families found. Exclude fewer.")
+        raise ValueError(f"`exclude` leaves none of the {len(known)} families found. Exclude fewer.")
     return kept

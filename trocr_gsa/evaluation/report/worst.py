@@ -60,13 +60,12 @@ class PictureBudget:
         return uri, image.size
 
 
-def worst_lines(readings: Sequence[SetReading], budget: PictureBudget, most: int = MAX_LINES) -> list[WorstLine]:
+def worst_lines(readings: Sequence[SetReading], budget: PictureBudget) -> list[WorstLine]:
     """Return the lines with the most errors, each once, at the angle at which it has the most.
 
     Args:
         readings: the sets of one reader.
         budget: limit of the images' size.
-        most: maximum number of lines.
     """
     found: list[tuple[ScoredLine, str, list[float]]] = []
     for reading in readings:
@@ -76,4 +75,4 @@ def worst_lines(readings: Sequence[SetReading], budget: PictureBudget, most: int
                 same = [each.angle for each in line if each.prediction == worst.prediction]
                 found.append((worst, reading.name, same))
     found.sort(key=lambda each: -each[0].character_errors.errors)
-    return [WorstLine(line, name, angles, *budget.embed(line.sample)) for line, name, angles in found[:most]]
+    return [WorstLine(line, name, angles, *budget.embed(line.sample)) for line, name, angles in found[:MAX_LINES]]

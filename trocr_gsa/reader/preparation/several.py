@@ -23,14 +23,14 @@ from .grey import histogram, in_few_blocks, line_in_blocks, stands_out
 # Degrees of the lines against the picture's sides: few in a long picture, where any more would lead out of it, and
 # across it, where they make little difference.
 TILTS, ALONG, ACROSS_IT = np.arange(-4.0, 4.5), np.arange(-1.0, 1.5), np.arange(-3.0, 3.5, 3)
-# Between bands there is less ink than this share of what a typical row has, and of what there is in either; so many
-# bands will then do. Short lines fall apart where the share is large, crowded ones into each other where it is small.
+# (share, bands): between two bands there is less ink than this share of a typical row's, and of either band's; at least
+# so many bands are then several lines. A large share splits short lines, a small one joins crowded ones.
 GAPS = ((0.05, 2), (0.15, 2), (0.4, 3))
 LEAST_INK = 0.1  # of the band with most ink: less is dirt
 LEAST_THICKNESS = 0.6  # of the same band's: less is a rule or an accent
 AT_THE_EDGE = 0.75  # the same for bands that the picture's edge cuts: less is a neighbour that peeps in
 SMALLEST_PITCH = 12  # pixels: lines nearer to each other cannot be read
-HEAVY = 3  # so many rules may have more ink than any line
+HEAVY = 3  # at most so many rules may have more ink than every line
 SOLID, PIECES = 0.8, 3  # a band in fewer pieces, whose densest rows are as full as this, is a rule
 # How often as long as their pitch lines are at least: in a long picture, along it; in a square one; across a long one,
 # where letters of a single line look like short lines. Fewer will do where there are many lines at one distance.
