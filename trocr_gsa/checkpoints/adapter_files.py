@@ -31,14 +31,13 @@ from trocr_gsa.model.weight_files import (
     refuse_not_finite,
 )
 
-from .results import WEIGHTS_FILE, Results, weights_sha256
+from .results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS_FILE, Results, weights_sha256
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
 
 from .adapter_config import checked_config, confined
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_REASON = 300  # characters of PEFT's messages
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
-from .adapter_files import ADAPTER_CONFIG, AdapterFiles
+from .adapter_files import AdapterFiles
 from .models import load_model
-from .results import Results
+from .results import ADAPTER_CONFIG, Results
 
 
 @dataclass(frozen=True)

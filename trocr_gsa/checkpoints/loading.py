@@ -11,8 +11,9 @@ import torch
 from trocr_gsa.data.names import check_folder
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
 
-from .adapter_files import ADAPTER_CONFIG, AdapterFiles
+from .adapter_files import AdapterFiles
 from .models import PACKAGED_ADAPTERS, load_model
+from .results import ADAPTER_CONFIG
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -12,6 +12,7 @@ from trocr_gsa.model.weight_files import one_line_errors, refuse_not_finite
 
 from .export_files import ENCODER
 from .model_folder import check_model_folder
+from .results import ADAPTER_CONFIG
 
 PACKAGED_CHECKPOINT = Path(__file__).parents[1] / "checkpoint"
 PACKAGED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # adapters for it, one folder each
@@ -31,7 +32,7 @@ def load_model(path: str | None, trust_remote_code: bool = False) -> tuple[TrOCR
     source = str(PACKAGED_CHECKPOINT) if path is None else path
     if Path(source).is_dir():
         source = str(Path(source).absolute())
-    if (Path(source) / "adapter_config.json").exists():
+    if (Path(source) / ADAPTER_CONFIG).exists():
         raise ValueError(f"`model`: {source} is an adapter. Give the model it was trained on.")
     if (Path(source) / ENCODER).exists():
         raise ValueError(f"`model`: {source} is an export, which is only for reading. Give the model itself.")

@@ -24,6 +24,7 @@ from .typed_fields import check_types
 RESULTS_FILE = "results.json"
 SOURCES = ("train", "validation", "model", "pretrained_decoder", "warm_start")  # settings that may name a path
 WEIGHTS_FILE = "model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from .results import WEIGHTS_FILE, weights_sha256
+from .results import ADAPTER_WEIGHTS, WEIGHTS_FILE, weights_sha256
 
-ADAPTER_FILE = "adapter_model.safetensors"
 SUFFIXES = (".safetensors", ".onnx", ".data", ".bin")
 
 
@@ -21,7 +20,7 @@ def weights_digest(source: str | Path) -> str | None:
     Returns: the SHA-256 of the file, or of all files in the order of their names; None if there are no local files.
     """
     if not os.path.isdir(source):
-        return weights_sha256(str(source), WEIGHTS_FILE) or weights_sha256(str(source), ADAPTER_FILE)
+        return weights_sha256(str(source), WEIGHTS_FILE) or weights_sha256(str(source), ADAPTER_WEIGHTS)
     files = sorted(path for path in Path(source).iterdir() if path.suffix in SUFFIXES)
     if not files:
         return None

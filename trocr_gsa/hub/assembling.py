@@ -15,7 +15,7 @@ from transformers.dynamic_module_utils import custom_object_save
 
 from trocr_gsa.atomic import write_json
 from trocr_gsa.checkpoints.models import PACKAGED_CHECKPOINT
-from trocr_gsa.checkpoints.results import Results
+from trocr_gsa.checkpoints.results import ADAPTER_CONFIG, Results
 from trocr_gsa.data.names import split_source
 from trocr_gsa.equivariance import report
 from trocr_gsa.model.modeling_trocr_gsa import TrOCRGSAModel
@@ -23,7 +23,7 @@ from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 from trocr_gsa.reader import load_reader
 
 from .card import CardContents, write_card
-from .folder import ADAPTER_CONFIG, CARD, MODEL_CONFIG, Source
+from .folder import CARD, MODEL_CONFIG, Source
 from .measurements import read_measurements
 from .statement import Statement, is_hub_id, public_name
 

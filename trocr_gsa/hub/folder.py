@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trocr_gsa.checkpoints.results import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS_FILE
 from trocr_gsa.checkpoints.training_state import STATE_FILE, SUM_FILE
 from trocr_gsa.model.weight_files import INDEX, no_weights, read_json, weight_files
 
-ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
-ADAPTER_WEIGHTS, MODEL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
+MODEL_CONFIG = "config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MODEL_TYPE = "trocr-gsa"
 CARD = "README.md"
@@ -56,10 +56,10 @@ class Source:
                     f"`folder`: {path} holds a model of type {config.get('model_type')}, not {MODEL_TYPE}. Convert a "
                     "stock TrOCR with `TrOCRGSAModel.from_trocr` first."
                 )
-            return cls(path, "model", config, _weights(path, MODEL_WEIGHTS))
+            return cls(path, "model", config, _weights(path, WEIGHTS_FILE))
         run = next((f" Did you mean {path / name}?" for name in ("best", "last") if (path / name).is_dir()), "")
         raise ValueError(
-            f"`folder`: {path} holds neither a model ({MODEL_CONFIG}, {MODEL_WEIGHTS}) nor an adapter "
+            f"`folder`: {path} holds neither a model ({MODEL_CONFIG}, {WEIGHTS_FILE}) nor an adapter "
             f"({ADAPTER_CONFIG}, {ADAPTER_WEIGHTS}).{run}"
         )
 
@@ -71,7 +71,7 @@ class Source:
 
 
 def _weights(path: Path, name: str) -> list[str]:
-    if name == MODEL_WEIGHTS:
+    if name == WEIGHTS_FILE:
         files = [file.name for file in weight_files(path, "folder")]
         return files if files == [name] else [INDEX, *files]
     if (path / name).is_file():
