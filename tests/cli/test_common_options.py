@@ -138,7 +138,7 @@ def test_warnings_of_libraries_are_silenced(call, lines, monkeypatch, category):
     read = LineReader.read
 
     def warn(self, *words, **named):
-        for module in ("peft.tuners.tuners_utils", "transformers.modeling_utils"):
+        for module in ("peft.tuners.tuners_utils", "transformers.modeling_utils", "PIL.TiffImagePlugin"):
             warnings.warn_explicit("look", category, "file.py", 1, module)
         logging.getLogger("transformers.modeling_utils").warning("loading")
         return read(self, *words, **named)

@@ -156,6 +156,14 @@ def test_texts_to_render_are_read_with_a_mark_and_named_in_another_encoding(call
     assert f"{text} line 2 is not UTF-8. Save it as UTF-8" in result.stderr
 
 
+def test_lines_are_not_drawn_into_a_folder_with_pairs(call, tmp_path):
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs" / "one.gt.txt").write_text("text")
+    result = call("render", tmp_path / "pairs", "--count", "1")
+    assert result.exit_code == 2
+    assert "already contains lines" in result.stderr
+
+
 @pytest.mark.parametrize("key", ["train", "validation"])
 def test_a_bad_row_is_named_and_the_rest_learnt_from(call, lines, tmp_path, key):
     bad = tmp_path / "bad"

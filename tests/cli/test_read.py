@@ -40,6 +40,16 @@ def test_jsonl_says_source_text_confidences_orientation_and_adapter(call, lines)
     assert line["orientation"] in (0.0, 90.0, 180.0, 270.0)
 
 
+def test_hidden_files_and_folders_are_read_only_if_they_are_named(call, lines):
+    (lines / ".ipynb_checkpoints").mkdir()
+    for name in ("._one.png", ".ipynb_checkpoints/two-checkpoint.png"):
+        (lines / name).write_bytes((lines / "two.png").read_bytes())
+    (lines / ".DS_Store.pdf").write_bytes(b"x")
+    result = call("read", lines)
+    assert (result.exit_code, len(result.stdout.splitlines()), result.stderr) == (0, 3, "")
+    assert len(call("read", lines / ".ipynb_checkpoints").stdout.splitlines()) == 1
+
+
 def test_a_folder_and_a_pattern_mean_the_pictures_in_them(call, lines):
     named = [str(lines / f"{name}.png") for name in ("one", "three", "two")]
     for words in (lines, lines / "*.png", f"{lines.parent}/**/*.png"):

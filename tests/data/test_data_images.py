@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from trocr_gsa.data import ImageError, frames, images, load_image, pages_of
 from trocr_gsa.data.images import MAX_PIXELS, image_size, read_header
@@ -146,6 +146,21 @@ def test_the_size_is_known_before_the_picture_is_decoded(format, orientation):
     exif[0x0112] = orientation
     content = encoded(Image.fromarray(GRADIENT), format, exif=exif)
     assert image_size(content) == load_image(content).size == ((60, 30) if orientation < 5 else (30, 60))
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16"])
+def test_an_uncompressed_tiff_is_the_same_picture_by_path_and_from_memory(tmp_path, mode, orientation):
+    """Pillow itself scrambles such a file if it opens it by its path: width and height are exchanged."""
+    levels = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8)
+    image = Image.fromarray(levels.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    path = tmp_path / "scan.tif"
+    image.save(path, tiffinfo={ExifTags.Base.Orientation: orientation})
+    by_path = load_image(path)
+    assert by_path.size == read_header(path).size == ((60, 40) if orientation == 3 else (40, 60))
+    assert np.array_equal(by_path, load_image(path.read_bytes()))
+    quarters = {3: 2, 6: -1, 8: 1}[orientation]
+    assert np.array_equal(grey(by_path), np.rot90(levels, quarters))
 
 
 def test_an_animation_gives_its_first_frame():

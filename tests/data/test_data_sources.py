@@ -54,6 +54,50 @@ def test_pages_beside_pairs_of_picture_and_text_are_noted(tmp_path):
     assert list(lines.notes) == [f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files."]
 
 
+def test_pairs_beside_a_list_are_noted(tmp_path):
+    folder = write_imagefolder(tmp_path / "lines", [GOOD], {"good.png": picture()})
+    write_pairs(folder, one="first", two="second")
+    lines = open_source(folder)
+    assert lines.texts() == ["a good line"]
+    (note,) = lines.notes
+    assert note.startswith(f"{folder}: 2 .gt.txt files are not read, because there is metadata.jsonl; the first is ")
+
+
+def test_hidden_copies_are_not_read_unless_their_folder_is_named(tmp_path):
+    write_pairs(tmp_path, one="first")
+    write_pairs(tmp_path / ".ipynb_checkpoints", two="second")
+    write_pairs(tmp_path, **{"._one": "x"})
+    assert open_source(tmp_path).texts() == ["first"]
+    assert open_source(tmp_path / ".ipynb_checkpoints").texts() == ["second"]
+
+
+def test_two_pictures_of_one_text_are_reported(tmp_path):
+    folder = write_pairs(tmp_path, one="first", two="second")
+    picture().save(folder / "two.JPG")
+    picture().save(folder / "one.bin.png")  # another form of the same picture
+    lines = open_source(folder)
+    assert [line.name for line in lines] == ["one.png"]
+    (problem,) = lines.problems
+    assert problem.startswith("two.gt.txt: two.png and two.JPG are both pictures of this text. ")
+
+
+def test_a_text_file_of_several_lines_is_reported(tmp_path):
+    folder = write_pairs(tmp_path, good="first\n\n", bad="first\nsecond\n")
+    lines = open_source(folder)
+    assert lines.texts() == ["first"]
+    assert list(lines.problems) == [
+        "bad.gt.txt: has 2 lines of text, expected 1. Cut the picture into lines, or join the text."
+    ]
+
+
+def test_line_breaks_in_a_list_are_noted_as_the_spaces_that_they_become(tmp_path):
+    rows = [{"file_name": "a.png", "text": "one\ntwo\tthree"}]
+    lines = open_source(write_imagefolder(tmp_path, rows, {"a.png": picture()}))
+    assert lines.texts() == ["one two three"]
+    (note,) = lines.notes
+    assert note.startswith("line breaks in the texts of 1 lines, the first of which is a.png: each is read as a space.")
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 42\n"
 
 

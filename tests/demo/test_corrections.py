@@ -64,6 +64,21 @@ def test_in_a_folder_without_a_list_texts_are_by_people_and_the_rest_is_read(tmp
     assert not (tmp_path / "1.gt.txt").exists()  # what was read is no text of the folder before somebody saves it
 
 
+def test_the_text_of_a_picture_is_the_one_that_is_learnt(tmp_path):
+    for name, text in {"1.bin.png": "1.gt.txt", "2.png": "2.GT.TXT", "3.png": None}.items():
+        draw_line("a").save(tmp_path / name)
+        if text is not None:
+            (tmp_path / text).write_text(f"old {text[0]}\n")
+    draw_line("a").save(tmp_path / "._3.png")
+    lines = LineFolder(tmp_path)
+    assert lines.names == ["1.bin.png", "2.png", "3.png"]
+    for name in lines.names:
+        lines.save(name, f"new {name[0]}", lines.saved(name).version, 0.0)
+    learnt = open_source(tmp_path)
+    assert sorted(learnt.texts()) == ["new 1", "new 2", "new 3"]
+    assert learnt.problems == []
+
+
 def test_pictures_that_share_a_text_file_are_named_and_left_out(tmp_path):
     for name in ("a.png", "a.tif", "b.png"):
         draw_line("a").save(tmp_path / name)

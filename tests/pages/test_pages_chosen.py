@@ -191,3 +191,18 @@ def test_a_named_file_may_look_one_folder_up_from_page_in_capitals(tmp_path):
     (tmp_path / "PAGE").mkdir()
     (file,) = find_pages(tmp_path / "PAGE" / "0001.XML")
     assert file.root == tmp_path
+
+
+def test_pictures_of_a_folder_of_pages_that_no_page_shows_are_noted(folder, read):
+    (folder / "0001.xml").write_text(GOOD)
+    (folder / "named_otherwise.page.xml").write_text(GOOD.replace("0001.png", "images/scan.png"))
+    (folder / "images").mkdir()
+    IMAGE.save(folder / "images" / "scan.png")
+    assert read(folder).stderr == ""
+    for name in ("0002.JPG", "0003.tif"):
+        IMAGE.save(folder / name)
+    result = read(folder)
+    note = f"note: {folder}: 2 images have no PAGE or ALTO file and are not read, the first is {folder}/0002.JPG."
+    assert (result.exit_code, len(result.stderr.splitlines())) == (0, 1)
+    assert result.stderr.startswith(note)
+    assert "no PAGE" not in read(folder / "0001.xml").stderr

@@ -1,5 +1,6 @@
 """PAGE becomes ALTO and ALTO becomes PAGE, and what both know comes back as it was."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -237,8 +238,63 @@ def test_what_makes_no_sense_is_refused(call, tmp_path, source, out, complaint):
     assert complaint in result.stderr
 
 
+@pytest.mark.parametrize("name", ["0001.alto", "0001.page"])
+def test_two_pages_that_would_become_one_file_are_refused(call, tmp_path, name):
+    folder = make_folder(tmp_path / "in", "page", [["one"]])
+    (folder / name).write_text((folder / "0001.xml").read_text())
+    result = call("pages", folder, tmp_path / "out", "--to", "alto")
+    assert result.exit_code == 2
+    assert "`out`:" in result.stderr
+    assert "would both become" in result.stderr
+    assert not (tmp_path / "out").exists()
+    (folder / name).write_text("<mets/>")  # which accompanies pages, and is not written
+    assert call("pages", folder, tmp_path / "out", "--to", "alto").exit_code == 0
+
+
 def test_alto_of_other_versions_is_understood(tmp_path, schema):
     for namespace in ("", "http://www.loc.gov/standards/alto/ns-v2#"):
         content, _ = convert_page(page_of(tmp_path, ALTO.replace(ALTO_4, namespace)), "PAGE")
         schema.assertValid(etree.fromstring(content))
         assert len(list(etree.fromstring(content).iter("{*}Word"))) == 2
+
+
+@pytest.mark.parametrize("name", ["tag_1", "conversion", "page", "²x", "1ª ½", "Ⅷ"])
+def test_ids_of_a_new_alto_file_are_valid_and_unique(tmp_path, name):
+    """The tags and the processing step of the new file have ids too, which a region or line may have had."""
+    line = page_line(1, LINES[0], page_equiv("one"), ' custom="structure {type:heading;}"')
+    body = REGION.format(name, ' type="heading"', "0,0 9,0 9,9", line.replace('id="l1"', f'id="{name}"'))
+    alto, _ = convert_page(page_of(tmp_path, page_xml(body)), "ALTO")
+    assert broken_document_rules(alto) == []
+    ids = [element.get("ID") for element in etree.fromstring(alto).iter() if element.get("ID")]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", each) for each in ids)
+
+
+def test_what_alto_cannot_hold_of_a_line_is_named(tmp_path):
+    custom = ' custom="readingOrder {index:0;} person {offset:0; length:3;} structure {type:x;} place {offset:1;}"'
+    equivs = page_equiv("one", ' index="0"') + page_equiv("on", ' index="1"') + "<TextStyle/>"
+    body = REGION.format("r1", ' primaryLanguage="German"', "0,0 9,0 9,9", page_line(1, LINES[0], equivs, custom))
+    _, dropped = convert_page(page_of(tmp_path, page_xml(body)), "ALTO")
+    assert dropped == [
+        "1 TextStyle", "1 further TextEquiv", "1 person in custom", "1 place in custom", "1 primaryLanguage",
+    ]  # fmt: skip
+
+
+def test_what_page_cannot_hold_of_a_line_is_named(tmp_path):
+    strings = '<String CONTENT="one" STYLEREFS="s1" TAGREFS="t2"><ALTERNATIVE>on</ALTERNATIVE></String>'
+    body = f'<TextBlock ID="b1" LANG="de" TAGREFS="t1 t2">{alto_line(1, LINES[0], strings)}</TextBlock>'
+    _, dropped = convert_page(page_of(tmp_path, alto_xml(body)), "PAGE")
+    assert dropped == ["1 ALTERNATIVE", "1 LANG", "1 STYLEREFS", "2 TAGREFS"]
+
+
+def test_of_many_kinds_of_tags_the_most_frequent_are_named(tmp_path):
+    custom = " ".join(f"tag{number} {{offset:0;}}" for number in range(1000)) + 100_000 * "x"
+    _, dropped = convert_page(page_of(tmp_path, page_xml(page_line(1, LINES[0], more=f' custom="{custom}"'))), "ALTO")
+    assert (len(dropped), dropped[-1]) == (13, "988 others")
+
+
+@pytest.mark.parametrize("unit", ["Pixel", "PIXEL", " pixel "])
+def test_pixels_may_be_written_in_capitals(tmp_path, unit):
+    draw_page(["one"])[0].save(tmp_path / "0001.png")
+    content = alto_xml(alto_line(1, LINES[0]), unit=unit).replace(f'WIDTH="{SIZE[0]}" HEIGHT="{SIZE[1]}"', "")
+    assert convert_page(page_of(tmp_path, content), "PAGE")[0]

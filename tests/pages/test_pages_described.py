@@ -85,6 +85,15 @@ def test_a_region_brings_those_inside_it_unless_they_have_a_place_of_their_own(t
     assert regions_in_order(tmp_path, body, listed.format(order))[2:] == ["other", "last"]
 
 
+@pytest.mark.parametrize(("indices", "expected"), [((2, 0, 1), "bca"), ((2, 0, None), "abc"), ((11, 10, 9), "cba")])
+def test_regions_without_a_reading_order_come_by_the_index_of_transkribus(tmp_path, indices, expected):
+    custom = ["" if index is None else f'custom="readingOrder {{index:{index};}}"' for index in indices]
+    body = "".join(region(name, custom=each) for name, each in zip("abc", custom, strict=True))
+    assert regions_in_order(tmp_path, body, "") == list(expected)
+    listed = "".join(f'<RegionRefIndexed index="{i}" regionRef="{name}"/>' for i, name in enumerate("cab"))
+    assert regions_in_order(tmp_path, body, f'<OrderedGroup id="g">{listed}</OrderedGroup>') == list("cab")
+
+
 @pytest.mark.parametrize("place", ['index="{}"', 'custom="readingOrder {{index:{};}} structure {{type:heading;}}"'])
 def test_lines_of_a_region_come_by_their_index(tmp_path, place):
     lines = [page_line(i, LINES[0], more=" " + place.format(3 - i)) for i in (1, 2, 3)]

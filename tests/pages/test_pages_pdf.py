@@ -12,6 +12,7 @@ from PIL import Image
 from segmenter_makers import make_scans, put_stand_in
 from slow_cases import others_slow
 
+from trocr_gsa.data.images import load_image
 from trocr_gsa.data.pages import PageError, Scan, find_scans
 from trocr_gsa.data.pages.pdf import MAX_SIDE, render_page
 
@@ -102,6 +103,20 @@ def test_another_picture_of_that_name_is_left_as_it_is(call, scan, tmp_path):
     assert (result.exit_code, result.stderr[:24]) == (1, "left out: scan-0001.jpg:")
     assert kept.read_bytes() == before
     assert (tmp_path / "out" / "scan-0002.xml").is_file()
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_kept_picture_is_compared_and_not_only_its_size(call, scan, tmp_path, is_same):
+    words = ["read", scan, "--segment", "--format", "page", "--output-dir", tmp_path / "out"]
+    assert call(*words).exit_code == 0
+    first, second = tmp_path / "out" / "scan-0001.jpg", tmp_path / "out" / "scan-0002.jpg"
+    one, other = load_image(first), load_image(second)
+    assert one.size == other.size
+    (one if is_same else other).save(first, quality=80)
+    before = first.read_bytes()
+    result = call(*words, "--overwrite")
+    assert (result.exit_code, "is another picture" in result.stderr) == ((0, False) if is_same else (1, True))
+    assert first.read_bytes() == before
 
 
 def test_a_page_is_drawn_at_300_dots_per_inch(pdfium, tmp_path):

@@ -139,6 +139,20 @@ def test_a_picture_outside_of_the_folder_is_refused(folder, reference):
         found(folder, "up/secret.png")
 
 
+@pytest.mark.parametrize("name", ["0001.page.xml", "0001.alto.xml", "0001.gt.XML", "0001.jpg.xml", "0001.read.page"])
+def test_a_picture_is_found_by_the_pages_name_without_its_endings(folder, name):
+    (folder / "page" / "0001.png").write_bytes(b"picture")
+    found = find_picture(folder / "page" / name, "gone.png", folder, name)
+    assert found.name == "0001.png"
+
+
+@pytest.mark.parametrize("name", ["Band1.S017.xml", "Band1.2.page", "Band1.1898-03-01.alto.xml"])
+def test_the_page_of_a_volume_is_not_shown_by_the_picture_of_another_page(folder, name):
+    (folder / "page" / "Band1.png").write_bytes(b"the cover")
+    with pytest.raises(PageError, match=r"there is no picture 'S017\.jpg'"):
+        find_picture(folder / "page" / name, "S017.jpg", folder, name)
+
+
 def test_a_picture_that_is_nowhere_is_named(folder):
     with pytest.raises(PageError, match=r"0001\.xml: there is no picture 'gone\.png'"):
         found(folder, "gone.png")

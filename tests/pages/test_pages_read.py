@@ -144,6 +144,14 @@ def test_outputs_among_the_pages_are_not_read_again(call, pages, kind):
         assert sorted(pages.rglob("*.xml")) == files
 
 
+def test_pages_that_have_the_ending_of_the_output_are_read(call, pages, kind, tmp_path):
+    for path in pages.glob("*.xml"):
+        path.rename(path.with_suffix(".read.xml"))
+    result = call("read", pages, "--format", kind, "--suffix", ".read.xml", "--output-dir", tmp_path / "out")
+    assert result.exit_code == 0
+    assert len(list((tmp_path / "out").glob("*.xml"))) == 2
+
+
 def test_lines_that_are_not_sure_are_listed_and_left_as_they_are(call, pages, kind, tmp_path):
     words = ["read", pages, "--format", kind, "--output-dir", tmp_path / "out", "--min-confidence", "1"]
     result = call(*words)
@@ -187,9 +195,25 @@ def test_bad_pages_and_lines_are_named_and_the_rest_is_read(call, tmp_path):
     assert len(messages) == len(starts)
     for message, start in zip(messages, starts, strict=True):
         assert message.startswith(f"left out: {start}")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0001.xml", "2.xml", "7.xml"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == ["0001.xml", "2.xml", "7.xml"]
     assert len(texts_in(tmp_path / "out" / "0001.xml")) == 2
     assert etree.parse(tmp_path / "out" / "2.xml").xpath("count(//*[local-name()='Unicode'])") == 1
+
+
+@pytest.mark.parametrize("format", ["page", "text"])
+def test_a_repeated_run_reports_again_what_was_left_out(call, tmp_path, format):
+    folder = make_folder(tmp_path / "pages", "page", [["one", "two"], ["three"]])
+    content = (folder / "0001.xml").read_text()
+    (folder / "0001.xml").write_text(content.replace("<Baseline points=", '<Baseline points="hello" was=', 1))
+    words = ["read", folder, "--format", format, "--output-dir", tmp_path / "out"]
+    first = call(*words)
+    assert (first.exit_code, first.stderr.count("left out: 0001.xml: line l1: ")) == (1, 1)
+    again = call(*words)
+    remark, *messages = again.stderr.splitlines()
+    assert remark.startswith("already there and left as they are: 2 pages")
+    assert (again.exit_code, messages) == (1, first.stderr.splitlines())
+    make_folder(folder, "page", [["one", "two"], ["three"]])
+    assert (call(*words, "--overwrite").exit_code, call(*words).exit_code) == (0, 0)
 
 
 def test_a_page_that_disappears_is_named(call, pages, kind, tmp_path, monkeypatch):

@@ -380,3 +380,13 @@ def tilted_words(texts: list[str], tilt: float) -> Iterator[Word]:
         box = np.array(corners(left, -30, left + 15 * len(text), 20))
         yield Word(text, 0.5, tuple(map(tuple, box @ [[cosine, -sine], [sine, cosine]] + (850, 600))))
         left += 15 * len(text) + 16
+
+
+@pytest.mark.parametrize(("form", "name"), [("JPEG", "0001.jpg"), ("PNG", "0001.png")])
+def test_a_scan_beyond_pillows_own_limit_becomes_a_pdf(tmp_path, monkeypatch, form, name):
+    page = page_of(tmp_path, draw_page(["x"])[0], name, format=form)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", SIZE[0] * SIZE[1] // 3)
+    content = FORMATS["pdf"].write_page(page, [line_of()])
+    with pikepdf.open(io.BytesIO(content)) as pdf:
+        image = pdf.pages[0].Resources.XObject.Image
+        assert (int(image.Width), int(image.Height)) == SIZE

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from slow_cases import others_slow
 
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.line import Line
-from trocr_gsa.data.pages import Page, PageFile
+from trocr_gsa.data.pages import Page, PageFile, Scan
 from trocr_gsa.data.provenance import Provenance, Weights
 from trocr_gsa.data.words import Character, Word
 
@@ -54,6 +55,28 @@ def test_a_document_has_facsimile_and_text_that_point_at_each_other(page):
     assert (surface.get("lrx"), surface.get("lry")) == ("400", "300")
     (graphic,) = root.iter("{*}graphic")
     assert dict(graphic.attrib) == {"url": "images/a%20b.png", "width": "400px", "height": "300px"}
+
+
+@pytest.mark.parametrize(
+    ("image", "url"),
+    [
+        ("Karte 50%.jpg", "Karte%2050%25.jpg"),
+        ("a#1?.png", "a%231%3F.png"),
+        (r"scans\a:b.png", "scans/a%3Ab.png"),
+        ("Größe.png", "Größe.png"),
+        ("https://example.org/iiif/a b.jpg?x=1#y", "https://example.org/iiif/a%20b.jpg?x=1#y"),
+    ],
+)
+def test_the_name_of_an_image_is_escaped_as_an_address(page, image, url):
+    root = etree.fromstring(FORMATS["tei"].write_page(replace(page, image=image), READ))
+    assert root.find(".//{*}graphic").get("url") == url
+
+
+def test_a_name_that_is_escaped_in_the_page_file_is_not_escaped_again(tmp_path, page):
+    scan = Scan(tmp_path / "Karte Nr 1.jpg", tmp_path, "Karte Nr 1.jpg")
+    escaped = replace(page, image="x/Karte%20Nr%201.jpg", picture=scan)
+    root = etree.fromstring(FORMATS["tei"].write_page(escaped, READ))
+    assert root.find(".//{*}graphic").get("url") == "x/Karte%20Nr%201.jpg"
 
 
 GRAMMAR = Path(__file__).parent / "schemas" / "tei_subset.rng"

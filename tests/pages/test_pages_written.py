@@ -294,3 +294,13 @@ def test_a_long_custom_attribute_takes_no_time(tmp_path):
     start = time.process_time()
     assert b"zwei" in written(tmp_path, content, "page", [Line("zwei", 0.5, 0.0)])
     assert time.process_time() - start < 5
+
+
+def test_the_texts_of_nested_regions_follow_their_lines(tmp_path):
+    inner = '<TextRegion id="{}"><Coords points="0,0 9,0 9,9"/>{}{}</TextRegion>'
+    lines = [page_line(i, line, page_equiv(f"old {i}")) for i, line in enumerate(LINES[:2], 1)]
+    inside = inner.format("r1", lines[0], page_equiv("old 1")) + inner.format("r2", lines[1], "")
+    content = page_xml(inner.format("r", inside, page_equiv("old 1\nold 2")))
+    root = etree.fromstring(written(tmp_path, content, "page", [Line("new", 0.5, 0.0), None]))
+    texts = {each.get("id"): each.findtext("{*}TextEquiv/{*}Unicode") for each in root.iter("{*}TextRegion")}
+    assert texts == {"r": "new\nold 2", "r1": "new", "r2": None}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .messages import LEFT_OUT, interruptible, report_left_out, report_notes, user_errors
+from .messages import LEFT_OUT, interruptible, report_left_out, report_notes, silence_libraries, user_errors
 from .progress import progress
 
 
@@ -29,6 +29,7 @@ def compile(
     from trocr_gsa.data.compile import compile_lines
     from trocr_gsa.data.sources import open_source
 
+    silence_libraries()
     options.check_apart("out", out, [source])
     lines = open_source(source, split, image_column, text_column)
     with interruptible(f"{out} was not written. The same command starts again."):

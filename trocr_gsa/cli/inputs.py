@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trocr_gsa.data.names import visible
 
 from .messages import report_notes
 
@@ -84,7 +86,7 @@ def unread_in(path: Path, suffixes: Collection[str] = OTHER_PICTURES) -> list[st
 
 
 def _files_in(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
-    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    return (str(path) for path in visible(folder) if path.suffix.lower() in suffixes)
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,51 @@ def find_page_files(words: Sequence[str], kind: str, group: str | None = None) -
         raise ValueError("`--file-group` applies to METS files, but there is none among the inputs. Name one.")
     if not holding:
         return PageInputs(None)
-    found: list[tuple[str, list[PageFile]]] = []
+    found: list[PageFile] = []
     problems: list[str] = []
+    notes: list[str] = []
     for name in holding:
         if Path(name).is_file() and is_mets(Path(name)):
             files, missing = pages_in_mets(Path(name), group)
         else:
             files = list(find_pages(Path(name)))
             missing = _without_pages(name, files)
-        found.append((name, files))
+            notes += [] if missing else _pictures_without_page(Path(name), files)
+        found += files
         problems += missing
-    files, notes = one_of_each([file for _, files in found for file in files], kind)
-    return PageInputs(files, problems, notes)
+    files, skipped = one_of_each(found, kind)
+    return PageInputs(files, problems, [*notes, *skipped])
+
+
+def _pictures_without_page(path: Path, files: "Sequence[PageFile]") -> list[str]:
+    """Return a note about the images in a folder that belong to none of its pages; no note if there are none."""
+    from trocr_gsa.data.pages.page_files import pictures_without_page
+
+    others = pictures_without_page(path, files) if path.is_dir() else []
+    if not others:
+        return []
+    return [
+        f"{path}: {len(others)} images have no PAGE or ALTO file and are not read, the first is {others[0]}. Export "
+        "their pages too, or find their lines with --segment."
+    ]
+
+
+def check_targets(targets: "Iterable[tuple[PageFile | Scan, Path]]", field: str) -> None:
+    """Check that each page is written to a file of its own.
+
+    Args:
+        targets: pages, each with its file.
+        field: name of the user's argument for the output folder.
+
+    Raises:
+        ValueError: if two pages have the same file.
+    """
+    pages: dict[Path, PageFile | Scan] = {}
+    for page, target in targets:
+        if target in pages:
+            both = f"{pages[target].path} and {page.path}"
+            raise ValueError(f"`{field}`: {both} would both become {target}. Write them into separate folders.")
+        pages[target] = page
 
 
 def _without_pages(name: str, files: "Sequence[PageFile]") -> list[str]:

@@ -30,7 +30,8 @@ UNUSABLE = 2
 INTERRUPTED = 130  # as shells report a program that SIGINT ended
 PIPE_WIDTH = 160  # columns of a table if there is no terminal
 SHOWN_PROBLEMS = 20
-SILENCED = ("transformers", "peft", "huggingface_hub", "datasets")  # libraries whose warnings are not for users
+# libraries whose warnings are not for users; those of Pillow do not say which image they are about
+SILENCED = ("transformers", "peft", "huggingface_hub", "datasets", "PIL")
 TOO_LITTLE_MEMORY = "there is too little memory. End other programs, use fewer beams, or another --device."
 ESCAPE = "trocr_gsa.escape"  # the name of the codec error handler
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .inputs import check_targets
 from .messages import LEFT_OUT, interruptible, report_left_out, report_notes, user_errors
 from .progress import progress
 
@@ -21,6 +22,7 @@ def pages(
 ) -> None:
     """Write pages in the other format: regions, lines and words with their places, texts and confidences."""
     from trocr_gsa.data.pages import find_pages
+    from trocr_gsa.data.pages.page_files import are_companions
 
     if not source.exists():
         raise ValueError(f"`source`: there is no folder or file {source}. Check the path.")
@@ -28,6 +30,7 @@ def pages(
         raise ValueError(f"`out`: {out} is the folder of the source. Choose another folder.")
     inside = [file for file in find_pages(source) if not file.path.resolve().is_relative_to(out.resolve())]
     targets = {file: out / Path(file.name).with_suffix(".xml") for file in inside}
+    check_targets(((file, target) for file, target in targets.items() if not are_companions([file])), "out")
     todo = [file for file in inside if overwrite or not targets[file].exists()]
     problems: list[str] = []
     kept = f"the finished pages are in {out}. The same command continues."

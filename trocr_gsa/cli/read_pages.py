@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .inputs import STANDARD_INPUT, PageInputs, files_named, unread_in
+from .inputs import STANDARD_INPUT, PageInputs, check_targets, files_named, unread_in
+from .left_out import LeftOut
 from .messages import LEFT_OUT, interruptible, remark, report_notes, say
 from .options import adapter_of_each
 from .page_parts import PageParts
@@ -107,8 +108,7 @@ class PageOptions:
         """Return the path of a page's file, from the page's name; None if all pages go to one file."""
         if self.folder is None:
             return None
-        name = Path(page)
-        return self.folder / name.with_name(name.stem + self.suffix_of_files)
+        return self.folder / _beside(page, self.suffix_of_files)
 
     @property
     def suffix_of_files(self) -> str:
@@ -229,7 +229,7 @@ def read_pages(
         left_out = 0
         if processes.is_first:
             _remove_leftovers(todo, options)
-            left_out = _report_before(inputs, waiting, todo, parts)
+            left_out = _report_before(inputs, waiting, todo, options, parts)
         own = processes.share(todo)
         prints_results = options.folder is None and options.output is None
         shown = progress("reading", len(own), "pages", processes.is_first, prints_results)
@@ -274,7 +274,11 @@ def _remove_leftovers(todo: Sequence[PageToRead], options: PageOptions) -> None:
 
 
 def _report_before(
-    inputs: PageInputs, waiting: Sequence[PageToRead], todo: Sequence[PageToRead], parts: PageParts | None
+    inputs: PageInputs,
+    waiting: Sequence[PageToRead],
+    todo: Sequence[PageToRead],
+    options: PageOptions,
+    parts: PageParts | None,
 ) -> int:
     """Report what is known before a page is read; return the number of problems."""
     if len(todo) < len(waiting):
@@ -282,11 +286,20 @@ def _report_before(
         remark(f"already there and left as they are: {there} pages; --overwrite reads them again")
     report_notes(inputs.notes)
     problems = list(inputs.problems)
-    if parts is not None:
-        done = {page.place for page in waiting} - {page.place for page in todo}
-        problems += [problem for place in sorted(done) for problem in parts.problems(place)]
+    unread = {page.place for page in todo}
+    for page in waiting:
+        if page.place not in unread:
+            problems += _problems_before(page, options, parts)
     _report(problems)
     return len(problems)
+
+
+def _problems_before(page: PageToRead, options: PageOptions, parts: PageParts | None) -> list[str]:
+    """Return the messages of the run that has read a page."""
+    if parts is not None:
+        return parts.problems(page.place)
+    target = options.target(page.file.name)
+    return [] if target is None or options.folder is None else LeftOut(options.folder).problems(target)
 
 
 def _read_and_write(
@@ -335,7 +348,8 @@ def _read_and_write(
             target = options.target(page.file.name)
             if content is None:
                 pass
-            elif target is not None:
+            elif target is not None and options.folder is not None:
+                LeftOut(options.folder).keep(target, problems)
                 write_bytes(target, header.encode() + content)
             elif parts is not None:
                 parts.add(requested.place, content, problems)
@@ -362,21 +376,24 @@ def _inputs(files: "Sequence[PageFile | Scan]", options: PageOptions) -> "list[P
             f"`--output-dir`: {options.folder} is the folder of the pages. Choose another folder for PDFs."
         )
     kept = kept_pictures(files, folder)
-    targets: dict[Path, PageFile | Scan] = {}
+    beside = {name for file in files if (name := _beside(file.name, suffix)) != file.name}
+    targets: list[tuple[PageFile | Scan, Path]] = []
     for file in files:
         path = file.path.resolve()
         is_output = path in kept or (path.is_relative_to(folder) and file.root.resolve() != folder)
-        is_beside = suffix != ".xml" and file.name.endswith(suffix) and path.is_relative_to(folder)
-        if is_output or is_beside:
+        if is_output or (suffix != ".xml" and file.name in beside):
             continue
         target = (options.target(file.name) or path).resolve()
         if target == path:
             raise ValueError(f"`--output-dir`: {file.path} would be overwritten. Choose another folder, or --suffix.")
-        if target in targets:
-            both = f"{targets[target].path} and {file.path}"
-            raise ValueError(f"`--output-dir`: {both} would both become {target}. Read them into separate folders.")
-        targets[target] = file
-    return list(targets.values())
+        targets.append((file, target))
+    check_targets(targets, "--output-dir")
+    return [file for file, _ in targets]
+
+
+def _beside(page: str, suffix: str) -> str:
+    """Return the name that an earlier run has given to a page's file beside the page."""
+    return str(Path(page).with_name(Path(page).stem + suffix))
 
 
 def _sources(todo: Sequence[PageToRead], options: PageOptions) -> "Iterable[PageSource]":

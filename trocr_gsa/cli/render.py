@@ -80,8 +80,9 @@ def write_lines(lines: Iterable["LineSample"], folder: Path) -> None:
         ValueError: if the folder already contains lines.
     """
     from trocr_gsa.atomic import write_text
+    from trocr_gsa.data.sources import find_truths
 
-    if (folder / METADATA).exists():
+    if (folder / METADATA).exists() or find_truths(folder):
         raise ValueError(f"`folder`: {folder} already contains lines. Choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
     rows = []

@@ -41,13 +41,29 @@ def doubtful_characters(lines: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
+def broken_texts(lines: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a list with one message about the texts with line breaks in a set; empty if there are none.
+
+    Args:
+        lines: name and text of each line.
+    """
+    names = [name for name, text in lines if "\n" in text.strip()]
+    if not names:
+        return []
+    return [
+        f"line breaks in the texts of {len(names)} lines, the first of which is {names[0]}: each is read as a space. "
+        "Check that these pictures show one line."
+    ]
+
+
 def is_seen(text: str) -> bool:
     """Whether a text has any visible character."""
     return any(not letter.isspace() and not _is_invisible(letter) for letter in text)
 
 
 def _is_doubtful(letter: str) -> bool:
-    return letter in LOST or _is_invisible(letter)
+    # white space is none: `clean_text` makes it a space
+    return letter in LOST or (_is_invisible(letter) and not letter.isspace())
 
 
 def _is_invisible(letter: str) -> bool:

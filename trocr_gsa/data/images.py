@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from .frames import TIFF, PicturePage, find_pages, what_is_left_out
-from .textfiles import IS_POINTER, is_pointer
+from .textfiles import IS_POINTER, POINTER
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2")
 MIN_SIDE = 4  # pixels
@@ -108,7 +108,7 @@ def pages_of(path: Name) -> list[Name | PicturePage]:
         with Path(path).open("rb") as file:
             if file.read(4) not in TIFF:
                 return [path]
-        with _unlimited(Image.open, path) as image:
+        with unlimited(Image.open, path) as image:
             count = len(find_pages(image))
     except Exception:  # decoders raise errors of all types
         return [path]
@@ -179,17 +179,18 @@ def _opened(source: ImageSource, name: str, is_scan: bool = False) -> Iterator[I
     if not isinstance(source, str | Path | PicturePage | bytes | dict):
         yield _from_array(source, name, is_scan)
         return
-    stream = _stream(source.path if isinstance(source, PicturePage) else source, name)
-    try:
-        image = _unlimited(Image.open, stream)
-    except Exception as error:  # as above: a damaged header may raise any error
-        if isinstance(stream, Path) and is_pointer(stream):
-            raise ImageError(f"{name}: {IS_POINTER}") from error
-        raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
-    with image:
-        _show_page(image, source, name)
-        _check_size(image, name, is_scan)
-        yield image
+    with _stream(source.path if isinstance(source, PicturePage) else source, name) as stream:
+        try:
+            image = unlimited(Image.open, stream)
+        except Exception as error:  # as above: a damaged header may raise any error
+            stream.seek(0)
+            if stream.read(len(POINTER)) == POINTER.encode():
+                raise ImageError(f"{name}: {IS_POINTER}") from error
+            raise ImageError(f"{name}: not a picture that Pillow can read. Convert it to PNG, JPEG or TIFF.") from error
+        with image:
+            _show_page(image, source, name)
+            _check_size(image, name, is_scan)
+            yield image
 
 
 def _from_array(source: Any, name: str, is_scan: bool) -> Image.Image:
@@ -205,7 +206,7 @@ def _from_array(source: Any, name: str, is_scan: bool) -> Image.Image:
     return image
 
 
-def _unlimited(open_image: Any, *args: Any) -> Any:
+def unlimited(open_image: Any, *args: Any) -> Any:
     """Open without Pillow's limit on pixels; `_check_size` has our own limits."""
     with _opening:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -215,20 +216,23 @@ def _unlimited(open_image: Any, *args: Any) -> Any:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> Path | io.BytesIO:
-    """Return the file, or a stream of the bytes, after checking that it is not empty."""
+def _stream(source: str | Path | bytes | dict[str, Any], name: str) -> BinaryIO:
+    """Return a stream of the file or of the bytes, after checking that it is not empty.
+
+    Pillow gets no path: it would map the pixels of an uncompressed TIFF into memory, with width and height exchanged if
+    the TIFF is to be rotated, which scrambles the picture.
+    """
     content: Any = source
     if isinstance(source, dict):
         content = source["bytes"] if source.get("bytes") is not None else source.get("path") or b""
     if not isinstance(content, str | Path | bytes):
         raise ImageError(f"{name}: expected a path or the bytes of a picture, got a {type(content).__name__}.")
-    if isinstance(content, bytes):
-        size, stream = len(content), io.BytesIO(content)
-    else:
-        size, stream = _size_of_file(content, name), Path(content)
-    if not size:
+    if not (len(content) if isinstance(content, bytes) else _size_of_file(content, name)):
         raise ImageError(f"{name}: the file is empty (0 bytes). Copy it again, or leave it out.")
-    return stream
+    try:
+        return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be opened ({error}). Check the path.") from error
 
 
 def _size_of_file(path: Any, name: str) -> int:
@@ -250,7 +254,7 @@ def _show_page(image: Image.Image, source: ImageSource, name: str) -> None:
     if image.format != "TIFF":
         return
     try:
-        pages = _unlimited(find_pages, image)
+        pages = unlimited(find_pages, image)
     except ValueError as error:
         raise ImageError(f"{name}: {error}") from error
     number = source.number if isinstance(source, PicturePage) else 1
@@ -262,7 +266,7 @@ def _show_page(image: Image.Image, source: ImageSource, name: str) -> None:
             "the pages that `trocr_gsa.data.pages_of` returns; or save each page as a file."
         )
     try:
-        _unlimited(image.seek, pages[number - 1])
+        unlimited(image.seek, pages[number - 1])
     except Exception as error:  # as above
         raise ImageError(f"{name}: the page is damaged ({error}). Save it again, or leave it out.") from error
 
@@ -294,7 +298,7 @@ def _large_scan(image: Image.Image, name: str) -> Image.Image:
     from trocr_gsa.model.pictures import as_picture, eight_bit, opaque
 
     image.draft("L", image.size)
-    _unlimited(image.load)
+    unlimited(image.load)
     deep = eight_bit(image, name)
     if deep.mode == "L":
         return as_picture(deep, name)

@@ -52,6 +52,7 @@ def find_table(folder: Path) -> Path | None:
         ValueError: if there are several.
     """
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
+    found = [path for path in found if not path.name.startswith(".")]
     if len(found) > 1:
         raise ValueError(f"`source`: {folder} holds {found[0].name} and {found[1].name}. Give one of them.")
     return found[0] if found else None

@@ -11,6 +11,7 @@ import json
 import os
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -98,6 +99,16 @@ class FolderNames:
                 pass
             self._listed[folder] = dict(entries)
         return self._listed[folder]
+
+
+def visible(folder: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, except hidden names and what lies in hidden folders.
+
+    Editors and systems put copies there, such as .ipynb_checkpoints/ and ._0001.png.
+    """
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # `os.walk` goes into those that are left
+        yield from (Path(parent, name) for name in (*folders, *files) if not name.startswith("."))
 
 
 def shown(name: str) -> str:

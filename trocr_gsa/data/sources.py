@@ -15,7 +15,7 @@ from trocr_gsa.data.pages.page_lines import open_pages
 
 from .images import PICTURE_SUFFIXES
 from .lists import LIST_SUFFIXES, METADATA, Columns, find_list, find_table, open_list
-from .names import FolderNames, NameProblem, may_be_on_hub, shown, writable
+from .names import FolderNames, NameProblem, may_be_on_hub, shown, visible, writable
 from .samples import LineDataset
 from .stored import FilePictures, Record, StoredLines
 from .tables import open_hub, open_parquet, open_saved
@@ -80,18 +80,22 @@ def _open_folder(root: Path, split: str, columns: Columns) -> LineDataset:
     if (root / "dataset_dict.json").is_file() or (root / "dataset_info.json").is_file():
         return open_saved(root, split, columns)
     folder = _split_folder(root, split)
+    truths = find_truths(folder)
     if (metadata := find_list(folder)) is not None:
-        return _open_list(metadata, columns, root)
-    truths = [path for path in folder.rglob("*") if path.name.lower().endswith(TRUTH_SUFFIX)]
+        lines = _open_list(metadata, columns, root)
+        if truths:
+            note = f"{len(truths)} .gt.txt files are not read, because there is {metadata.name}; the first is "
+            lines.notes = [*lines.notes, f"{folder}: {note}{truths[0]}. Add their lines to it, or move them."]
+        return lines
     if truths:
-        pairs = _open_pairs(folder, sorted(truths), FolderNames(root, folder))
+        pairs = _open_pairs(folder, truths, FolderNames(root, folder))
         if holds_pages(folder):
             note = f"{folder} also has pages (PAGE, ALTO), which are not read. Give one of their files."
             pairs.notes = [*pairs.notes, note]
         return pairs
     if holds_pages(folder):
         return open_pages(folder)
-    if any(root.rglob("*.parquet")):
+    if any(path.suffix == ".parquet" for path in visible(root)):
         return open_hub(str(root), split, columns)
     if (table := find_table(folder)) is not None:
         return _open_list(table, columns, root)
@@ -133,13 +137,18 @@ def _split_folder(root: Path, split: str) -> Path:
     return root
 
 
+def find_truths(folder: Path) -> list[Path]:
+    """Return the .gt.txt files below a folder, sorted."""
+    return sorted(path for path in visible(folder) if path.name.lower().endswith(TRUTH_SUFFIX))
+
+
 def _open_pairs(folder: Path, truths: list[Path], names: FolderNames) -> StoredLines:
     problems: list[str] = []
     records: list[Record] = []
     for truth in truths:
         name = str(truth.relative_to(folder))
         try:
-            picture = _picture_beside(truth, names)
+            picture = picture_beside(truth, names)
             text = _truth(truth, names)
         except ValueError as error:
             problems.append(f"{shown(name)}: {error}")
@@ -161,20 +170,28 @@ def _truth(path: Path, names: FolderNames) -> str:
     if path.exists() and not path.is_file():  # to open a named pipe would wait for ever
         raise ValueError("is not a file with a text. Put a file there, or remove it.")
     try:
-        return read_text(path).strip("\r\n")  # the newline at the end of a file is not part of its line
+        text = read_text(path).strip("\r\n")  # the newline at the end of a file is not part of its line
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or error}).") from error
+    count = sum(bool(line.strip()) for line in text.split("\n"))
+    if count > 1:
+        raise ValueError(f"has {count} lines of text, expected 1. Cut the picture into lines, or join the text.")
+    return text
 
 
-def _picture_beside(truth: Path, names: FolderNames) -> Path:
+def picture_beside(truth: Path, names: FolderNames) -> Path:
     """Return the image of a .gt.txt file: 001.png, or as binarisation tools name it: 001.bin.png, 001.nrm.png.
 
     Raises:
-        ValueError: if there is none; the message is written after the file's name.
+        ValueError: if there is none, or several; the message is written after the file's name.
     """
     stem = truth.name[: -len(TRUTH_SUFFIX)]
-    for suffix in PICTURE_SUFFIXES:
-        for middle in ("", ".bin", ".nrm"):
-            if (picture := names.find(truth.parent, stem + middle + suffix)) is not None:
-                return picture
+    for middle in ("", ".bin", ".nrm"):
+        paths = (names.find(truth.parent, stem + middle + suffix) for suffix in PICTURE_SUFFIXES)
+        found = [path for path in paths if path is not None]
+        if len(found) > 1:
+            both = f"{shown(found[0].name)} and {shown(found[1].name)}"
+            raise ValueError(f"{both} are both pictures of this text. Give every picture a text of its own.")
+        if found:
+            return found[0]
     raise ValueError(f"there is no picture {shown(stem)}.png, .jpg, .tif … beside it.")

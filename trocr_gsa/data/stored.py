@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
-from .doubtful import doubtful_characters, is_seen
+from .doubtful import broken_texts, doubtful_characters, is_seen
 from .images import ImageError, ImageSource, image_size, load_image
 from .names import FolderNames, shown
 from .samples import LineDataset, LineSample, clean_text
@@ -135,7 +135,8 @@ class StoredLines(LineDataset):
             raise ValueError(
                 f"{origin} has no line that can be used. " + (f"First problem: {found[0]}" if found else "It is empty.")
             )
-        self.notes = doubtful_characters((shown(record.name), record.text) for record in self.records)
+        texts = [(shown(record.name), record.text) for record in self.records]
+        self.notes = [*broken_texts(texts), *doubtful_characters(texts)]
 
     def _checked_size(self, record: Record, seen: set[int | str]) -> tuple[int, int]:
         name = shown(record.name)

@@ -26,10 +26,11 @@ from trocr_gsa.data.correction_queue import LIST
 from trocr_gsa.data.formats import FORMATS
 from trocr_gsa.data.images import PICTURE_SUFFIXES, load_image
 from trocr_gsa.data.line import Line
+from trocr_gsa.data.names import FolderNames
 from trocr_gsa.data.pages import PageError, PageFile, find_pages, holds_pages, one_of_each
 from trocr_gsa.data.pages.conversion import filled_in
 from trocr_gsa.data.samples import clean_text
-from trocr_gsa.data.sources import TRUTH_SUFFIX
+from trocr_gsa.data.sources import TRUTH_SUFFIX, find_truths, picture_beside
 from trocr_gsa.data.textfiles import read_text
 from trocr_gsa.reader import LineReader
 from trocr_gsa.reader.pages import read_pages
@@ -130,7 +131,9 @@ class LineFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        self._truths = _truths_of_pictures(folder)
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        files = [path for path in inside if path.suffix.lower() in PICTURE_SUFFIXES]
         shared = Counter(self._truth(path.name) for path in files)  # a text could be that of another picture
         self._files = {path.name: path for path in files if shared[self._truth(path.name)] == 1}
         self.problems = [
@@ -183,7 +186,17 @@ class LineFolder:
             _mark(self.folder, name)
 
     def _truth(self, name: str) -> Path:
-        return self.folder / (Path(name).stem + TRUTH_SUFFIX)
+        return self._truths.get(name) or self.folder / (Path(name).stem + TRUTH_SUFFIX)
+
+
+def _truths_of_pictures(folder: Path) -> dict[str, Path]:
+    """Return the .gt.txt files that are there by the names of their pictures, as `open_source` finds these."""
+    names, truths = FolderNames(folder), {}
+    for truth in find_truths(folder):
+        if truth.parent == folder:
+            with suppress(ValueError):  # it has no picture, or several
+                truths.setdefault(picture_beside(truth, names).name, truth)
+    return truths
 
 
 class PageFolder:

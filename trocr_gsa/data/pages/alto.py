@@ -54,7 +54,7 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     if len(pages) != 1:
         raise PageError(f"{name}: expected one Page, got {len(pages)}. Export each page to a file of its own.")
     size = positive_size(pages[0].get("WIDTH"), pages[0].get("HEIGHT"))
-    unit = (root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
+    unit = measurement_unit(root)
     if size is None and unit != "pixel":
         problem = f"measures in {shown(unit)}, but does not give the size of the page. Give Page WIDTH, HEIGHT."
         raise PageError(f"{name}: {problem}")
@@ -64,6 +64,11 @@ def parse_alto(document: XmlDocument, name: str) -> Page:
     lines = tuple(_line(element, places[element], nested.get(element)) for element in _in_order(root, elements))
     image = root.findtext(".//{*}sourceImageInformation/{*}fileName") or ""
     return Page(name, "ALTO", image.strip(), size, lines, document)
+
+
+def measurement_unit(root: Any) -> str:
+    """Return the unit of an ALTO file in lower case, as some programs write Pixel."""
+    return (root.findtext(".//{*}MeasurementUnit") or "pixel").strip().lower()
 
 
 def line_text(line: Any) -> str:

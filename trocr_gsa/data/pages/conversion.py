@@ -17,6 +17,8 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has 
 from ..names import writable
 from ..numbers import significant
 from ..provenance import SOFTWARE, current_date, own_version
+from .alto import measurement_unit
+from .dropped import dropped_from
 from .layout import PICTURES, LayoutLine, Region, layout_of
 from .page import Page, format_points
 from .page_files import PAGE_ROOTS, PageFile, named_errors
@@ -61,7 +63,8 @@ def convert_page(page: Page, kind: str, date: str | None = None) -> tuple[bytes,
     date = date or current_date()
     root = _alto(page, regions, date) if kind == "ALTO" else _page_xml(page, regions, date)
     etree.indent(root)
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n", dropped
+    content = etree.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    return content, [*dropped, *dropped_from(page)]
 
 
 def converted(page: Page, kind: str, date: str | None = None) -> tuple[Page, list[int], list[str]]:
@@ -104,7 +107,7 @@ def filled_in(
             # with the date of the reading: nothing was changed before it was created
             page, order, dropped = converted(page, format.kind, None if made is None else made.date)
             lines = [lines[place] for place in order]
-            notes = [f"{page.name}: {format.kind} has no place for {part}." for part in dropped]
+            notes = [f"{page.name}: {format.kind} has no place for {', '.join(dropped)}."] if dropped else []
         return format.write_page(page, lines, made), notes
 
 
@@ -117,8 +120,7 @@ def in_pixels(file: PageFile) -> Page | None:
     page = file.read()
     if page is None:
         return None
-    unit = (page.document.root.findtext(".//{*}MeasurementUnit") or "pixel").strip()
-    if page.size is not None and unit == "pixel":
+    if page.size is not None and measurement_unit(page.document.root) == "pixel":
         return page
     opened = file.open()
     return None if opened is None else opened[0]

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..names import FolderNames, shown
+from ..images import PICTURE_SUFFIXES
+from ..names import FolderNames, shown, visible
 from .alto import parse_alto
 from .page import Page
-from .page_pictures import PagePicture, find_picture, fit_picture
+from .page_pictures import PagePicture, find_picture, fit_picture, without_endings
 from .page_xml import parse_page
 from .xml_files import PageError, XmlDocument, local_name, root_name
 
@@ -152,6 +153,19 @@ def one_of_each(files: Iterable[PageFile], kind: str = "PAGE") -> tuple[list[Pag
     return [file for file in files if file not in set(others)], [note]
 
 
+def pictures_without_page(folder: Path, files: Iterable[PageFile]) -> list[Path]:
+    """Return the images below a folder that none of its pages shows.
+
+    The pages are read only if an image has another name than all of them.
+    """
+    files = list(files)
+    names = {without_endings(Path(file.name).name) for file in files}
+    pictures = [path for path in visible(folder) if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    others = sorted(path for path in pictures if without_endings(path.name) not in names)
+    described = {_picture_of(file) for file in files} if others else set()
+    return [path for path in others if path.resolve() not in described]
+
+
 def _picture_of(file: PageFile) -> Path | None:
     """Return the path of a file's image; None if one of the two cannot be read (`open` raises the error)."""
     try:
@@ -164,9 +178,8 @@ def _picture_of(file: PageFile) -> Path | None:
 
 
 def _xml_files(folder: Path) -> Iterator[Path]:
-    """Yield the XML files below a folder, except hidden ones, which belong to systems and editors."""
-    for found in folder.rglob("*"):
-        if found.suffix.lower() not in XML_SUFFIXES or not (os.path.isfile(found) or not os.path.exists(found)):
-            continue  # a folder or a pipe; `PageFile.read` raises the error of a file that cannot be accessed
-        if not any(part.startswith(".") for part in found.relative_to(folder).parts):
+    """Yield the XML files below a folder, except hidden ones."""
+    for found in visible(folder):
+        # neither a folder nor a pipe; `PageFile.read` raises the error of a file that cannot be accessed
+        if found.suffix.lower() in XML_SUFFIXES and (os.path.isfile(found) or not os.path.exists(found)):
             yield found

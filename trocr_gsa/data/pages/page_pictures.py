@@ -6,6 +6,7 @@ It is followed if it stays inside the folder. Otherwise the image is searched by
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -18,6 +19,7 @@ from ..names import MAX_PATH, FolderNames, NameProblem, OutsideProblem, shown
 from .page import Page
 from .xml_files import PageError
 
+ENDINGS = (".alto", ".page", ".pagexml", ".xml", ".gt", ".read", *PICTURE_SUFFIXES)  # of 0001.page.xml, 0001.jpg.xml
 NEIGHBOURS = ("", "images", "image", "img")
 # Inverses of EXIF orientations, for pages whose points refer to the pixels as stored
 UNDO = {
@@ -116,8 +118,18 @@ def _candidates(path: Path, reference: str, root: Path, name: str) -> Iterator[t
         yield from ((folder, followed) for folder in folders)
     if base:
         yield from ((place, base) for place in places)
-    stems = dict.fromkeys([path.stem, PurePosixPath(base).stem or path.stem, path.name.split(".")[0]])
+    stems = dict.fromkeys([path.stem, PurePosixPath(base).stem or path.stem, without_endings(path.name)])
     yield from ((place, f"{stem}{suffix}") for place in places for stem in stems for suffix in PICTURE_SUFFIXES)
+
+
+def without_endings(name: str) -> str:
+    """Return the name of a page file without the endings of pages and images.
+
+    What follows another dot is part of the name: Band1.S017.xml is not the page of Band1.jpg, which other pages of the
+    volume would be taken to show too.
+    """
+    stem, suffix = os.path.splitext(name)
+    return without_endings(stem) if suffix.lower() in ENDINGS else name
 
 
 def _parts(reference: str, name: str) -> tuple[str, str]:

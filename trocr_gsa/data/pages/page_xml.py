@@ -3,9 +3,9 @@
 What is written: the line's main TextEquiv with @conf; and in the line's @custom, because the schema has no elements for
 them, `orientation {degrees:90;}` and `characterConfidence {mean:0.98; each:0.99 0.97;}`, one number per character. If
 the reader gives word positions, new words replace the old ones; otherwise the old words are updated to the new text.
-The text of the region is updated too. Everything else is kept, including lines without a reading. Transkribus marks
-parts of a text in @custom by their offset (`person {offset:3; length:5;}`); these marks are removed if the text has
-changed.
+The texts of its regions, which may be nested, are updated too. Everything else is kept, including lines without a
+reading. Transkribus marks parts of a text in @custom by their offset (`person {offset:3; length:5;}`); these marks are
+removed if the text has changed.
 """
 
 from __future__ import annotations
@@ -113,11 +113,21 @@ def _points(name: str, line: Any) -> np.ndarray | None:
 
 
 def _in_order(page: Any) -> list[Any]:
-    """Return the regions that have lines, in the order in which ReadingOrder names them or their parents."""
+    """Return the regions that have lines, in the order in which ReadingOrder names them or their parents.
+
+    Without such references, the order is that of Transkribus' readingOrder, if all regions of the page have it.
+    """
     regions = dict.fromkeys(line.getparent() for line in descendants(page, "TextLine"))
     references = [reference for order in children(page, "ReadingOrder") for reference in _references(order)]
+    if not references:
+        outer = dict.fromkeys(each for region in regions for each in _ancestors(region) if each.getparent() is page)
+        return in_named_order(regions, _by_custom_index(list(outer)))
     by_id = _regions_by_id(page, set(references))
     return in_named_order(regions, (by_id[reference] for reference in references if reference in by_id))
+
+
+def _ancestors(element: Any) -> list[Any]:
+    return [element, *element.iterancestors()]
 
 
 def _regions_by_id(page: Any, references: set[str]) -> dict[str, Any]:
@@ -143,20 +153,20 @@ def _references(group: Any) -> Iterator[str]:
 def _lines_of(region: Any) -> list[Any]:
     """Return a region's lines, sorted by @index or Transkribus' readingOrder if all have it, else as in the file."""
     lines = children(region, "TextLine")
-    for key in (_index, _custom_index):
-        places = [key(line) for line in lines]
-        if None not in places:
-            return sorted(lines, key=lambda line: key(line) or 0)
-    return lines
+    indices = [_number(line.get("index")) for line in lines]
+    return _by_custom_index(lines) if None in indices else _sorted_by(indices, lines)
 
 
-def _index(line: Any) -> int | None:
-    return _number(line.get("index"))
+def _by_custom_index(elements: list[Any]) -> list[Any]:
+    """Return elements sorted by Transkribus' readingOrder if all have it, else as they are."""
+    found = [READING_ORDER.search(element.get("custom", "")) for element in elements]
+    indices = [_number(match[1]) if match else None for match in found]
+    return elements if None in indices else _sorted_by(indices, elements)
 
 
-def _custom_index(line: Any) -> int | None:
-    found = READING_ORDER.search(line.get("custom", ""))
-    return _number(found[1]) if found else None
+def _sorted_by(indices: Sequence[int | None], elements: Sequence[Any]) -> list[Any]:
+    pairs = sorted(zip(indices, elements, strict=True), key=lambda pair: pair[0] or 0)
+    return [element for _, element in pairs]
 
 
 def write_page(page: Page, lines_read: Sequence[Line | None], made: Provenance | None = None) -> bytes:
@@ -173,10 +183,12 @@ def write_page(page: Page, lines_read: Sequence[Line | None], made: Provenance |
     ids = NewIds(page.document.root)
     for line, read in zip(page.lines, lines_read, strict=True):
         element = elements[line.position]
-        regions.setdefault(element.getparent(), []).append(element)
+        around = dict.fromkeys([element.getparent(), *element.iterancestors("{*}TextRegion")])
+        for region in around:
+            regions.setdefault(region, []).append(element)
         if read is not None:
             _fill(element, read, page, ids)
-            changed[element.getparent()] = None
+            changed |= around
     for region in changed:
         if main_equiv(region) is not None:
             texts = [element_text(line) for line in regions[region]]

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..frames import PicturePage
 from ..images import PICTURE_SUFFIXES, ImageError, load_image, pages_of
+from ..names import visible
 from .pdf import count_pages, render_page
 from .xml_files import PageError
 
@@ -60,7 +61,9 @@ def find_scans(path: Path) -> tuple[list[Scan], list[str]]:
         ValueError: if there is a PDF, and pypdfium2 is not installed.
     """
     suffixes = (*PICTURE_SUFFIXES, PDF_SUFFIX)
-    inside = sorted(found for found in path.rglob("*") if found.suffix.lower() in suffixes) if path.is_dir() else [path]
+    inside = [path]
+    if path.is_dir():
+        inside = sorted(found for found in visible(path) if found.suffix.lower() in suffixes)
     root = path if path.is_dir() else path.parent
     scans: list[Scan] = []
     problems: list[str] = []

@@ -22,6 +22,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 from PIL import ExifTags, Image
 
+from ..images import unlimited
 from ..line import Line
 from ..names import writable
 from ..provenance import Provenance
@@ -231,7 +232,7 @@ def _image_stream(pdf: Any, picture: PageImage) -> tuple[Any, float]:
 
 def _open_image(picture: PageImage) -> tuple[Image.Image, float, bool]:
     """Return an image, its dots per inch, and whether its file is a JPEG that PDF holds as it is."""
-    with Image.open(picture.path) as opened:
+    with unlimited(Image.open, picture.path) as opened:
         dpi = float(np.max(opened.info.get("dpi", USUAL_DPI)))
         dpi = dpi if SENSIBLE_DPI[0] <= dpi <= SENSIBLE_DPI[1] else USUAL_DPI
         is_upright = opened.getexif().get(ExifTags.Base.Orientation, 1) == 1

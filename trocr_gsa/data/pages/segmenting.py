@@ -14,9 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from PIL import Image
+
 from trocr_gsa.atomic import write_bytes
 
-from ..images import ImageError, image_size
+from ..images import ImageError, image_size, load_image
 from .page import Page
 from .page_files import PageFile
 from .page_pictures import PagePicture
@@ -25,6 +28,8 @@ from .xml_files import PageError, namespace_of
 
 PAGES_PER_CALL = 8  # pages passed to the segmenter at once, because the program starts slowly
 JPEG_QUALITY = 95
+JPEG_CHANGE = 32  # grey levels by which JPEG changes a pixel at most, in this quality
+MOST_CHANGED = 1e-4  # share of the pixels that may change more; a line of text has more ink
 NAMED_IN = {"PAGE": "Page", "ALTO": "fileName"}  # the element with the name of the image
 
 
@@ -117,7 +122,7 @@ def _put(scan: Scan, picture: Path, keep: Path | None) -> None:
         jpeg = io.BytesIO()
         image.save(jpeg, "JPEG", quality=JPEG_QUALITY)
         write_bytes(kept, jpeg.getvalue())
-    elif _size_of(kept) != image.size:
+    elif not _shows(kept, image):
         raise PageError(f"{scan.name}: {kept} exists and is another picture. Move it, or choose another folder.")
 
 
@@ -131,8 +136,13 @@ def _name_picture(page: Page, image: str) -> None:
             element.text = image
 
 
-def _size_of(picture: Path) -> tuple[int, int] | None:
+def _shows(kept: Path, image: Image.Image) -> bool:
+    """Whether a file shows an image, except for what JPEG changes; pages of other PDFs often have the same size."""
     try:
-        return image_size(picture)
+        before = load_image(kept)
     except ImageError:
-        return None
+        return False
+    if before.size != image.size:
+        return False
+    levels, now = (np.asarray(each.convert("L"), dtype=np.int16) for each in (before, image))
+    return float(np.mean(np.abs(levels - now) > JPEG_CHANGE)) <= MOST_CHANGED

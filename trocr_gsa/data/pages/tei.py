@@ -10,8 +10,9 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # it has no stubs
@@ -27,6 +28,7 @@ NAMESPACE = "http://www.tei-c.org/ns/1.0"
 ID = "{http://www.w3.org/XML/1998/namespace}id"
 PAGE = "page_1"  # how ids of a page begin; joined documents count on
 VERSION = re.compile(r"\d+[a-z]*\d*(\.\d+[a-z]*\d*){0,3}")  # as TEI wants versions
+NOT_IN_ADDRESS = ' %#?:"<>[]^`{|}\\'  # signs with a meaning in an address, or not allowed there
 UNPUBLISHED = "Recognised text, not published."
 
 
@@ -43,8 +45,7 @@ def write_tei(page: Page, lines_read: Sequence[Line | None], made: Provenance | 
     width, height = page.size or (0, 0)
     corners = {"ulx": "0", "uly": "0", "lrx": f"{width:g}", "lry": f"{height:g}"}
     surface = append_child(append_child(root, "facsimile"), "surface", **{ID: PAGE}, **corners)
-    image = writable(page.image.replace("\\", "/"))
-    append_child(surface, "graphic", url=image.replace(" ", "%20"), width=f"{width:g}px", height=f"{height:g}px")
+    append_child(surface, "graphic", url=_address(page), width=f"{width:g}px", height=f"{height:g}px")
     division = append_child(append_child(append_child(root, "text"), "body"), "div")
     append_child(division, "pb", facs=f"#{PAGE}")
     pairs = [(line, read) for line, read in zip(page.lines, lines_read, strict=True) if read is not None]
@@ -54,6 +55,17 @@ def write_tei(page: Page, lines_read: Sequence[Line | None], made: Provenance | 
         for number, (line, read) in group:
             _add_line(surface, block, number, line, read)
     return _as_file(root)
+
+
+def _address(page: Page) -> str:
+    """Return the address of a page's image, in which the signs of a file name are not taken for those of an address."""
+    image = page.image.replace("\\", "/")
+    if "://" in image:  # it is an address
+        return writable(image).replace(" ", "%20")
+    plain = unquote(image)
+    if page.picture is not None and page.picture.path.name == PurePosixPath(plain).name:  # it was escaped in the file
+        image = plain
+    return "".join(quote(letter) if letter in NOT_IN_ADDRESS else letter for letter in writable(image))
 
 
 def join_tei(parts: Iterable[Path], stream: IO[bytes]) -> None:

@@ -19,7 +19,6 @@ from .xml_files import add_child, append_child, children, namespace_of, remove
 AFTER_WORDS = frozenset({"TextEquiv", "TextStyle", "UserDefined", "Labels"})  # elements that must follow Word in PAGE
 AFTER_TEXT = AFTER_WORDS - {"TextEquiv"}
 ALTERNATIVE, BY_ADAPTER = "alternative", "adapter {}"  # @comments of a TextEquiv
-IN_A_NAME = re.compile(r"[^\w.-]")
 ALTO_VERSION = re.compile(r"/ns-v(\d)#$")
 WITH_SHAPES, WITH_GLYPHS = 3, 4  # first versions of ALTO in which strings have shapes and glyphs
 Scale = tuple[float, float]  # pixels in a unit of the file, across and down
@@ -27,22 +26,22 @@ MAX_OFFSET = 0.5  # pixels by which the corners of a word that is not slanted ma
 
 
 class NewIds:
-    """Generates ids that are not used in a PAGE file.
+    """Generates ids that are not used in a PAGE or ALTO file.
 
     Args:
         root: root element of the file.
     """
 
     def __init__(self, root: Any) -> None:
-        self._used = {element.get("id") for element in root.iter() if isinstance(element.tag, str)}
+        self._used = _ids_in(root)
 
     def release(self, element: Any) -> None:
         """Allow the ids of an element and its descendants to be used again."""
-        self._used -= {each.get("id") for each in element.iter() if isinstance(each.tag, str)}
+        self._used -= _ids_in(element)
 
     def new(self, wanted: str) -> str:
         """Return an unused id similar to the wanted one, with only the characters that XML allows."""
-        name = IN_A_NAME.sub("_", wanted)
+        name = "".join(letter if _may_be_in_name(letter) else "_" for letter in wanted)
         name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
         found, number = name, 1
         while found in self._used:
@@ -50,6 +49,18 @@ class NewIds:
             found = f"{name}_{number}"
         self._used.add(found)
         return found
+
+
+def _ids_in(root: Any) -> set[str | None]:
+    """Return the ids of an element and its descendants: `id` in PAGE, `ID` in ALTO."""
+    elements = [element for element in root.iter() if isinstance(element.tag, str)]
+    return {element.get(name) for element in elements for name in ("id", "ID")}
+
+
+def _may_be_in_name(letter: str) -> bool:
+    """Whether XML allows a character in an id: letters and digits, but not ª, º, µ, ² and the like."""
+    is_letter = letter.isalpha() or letter.isdecimal()
+    return letter in "._-" or (is_letter and not "\x80" <= letter < "\xc0")
 
 
 def set_page_words(line: Any, words: Sequence[Word], scale: Scale, ids: NewIds) -> None:
