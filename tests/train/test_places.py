@@ -49,3 +49,12 @@ def test_a_run_goes_on_and_logs_the_same_names_with_a_slash_behind_its_folders(t
     results = json.loads((Path(values["output"]) / "best" / "results.json").read_text())
     assert results["train"] == [source]
     assert results["base"] == checkpoint
+
+
+@pytest.mark.parametrize("key", ["train", "validation"])
+def test_a_folder_without_lines_is_told_by_the_key_that_names_it(tmp_path, source, tiny_architecture, monkeypatch, key):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    values = {"train": source, "validation": source, "output": "run", "method": "full"} | tiny_architecture | QUICK
+    with pytest.raises(ValueError, match=rf"^`{key}`: empty has neither"):
+        finetune(TrainingArguments.from_dict(values | {key: "empty"}))

@@ -236,7 +236,10 @@ def validation_sets(arguments: TrainingArguments, left_out: list[str] | None = N
 
 
 def _open(path: str, split: str, arguments: TrainingArguments, left_out: list[str] | None) -> LineDataset:
-    dataset = open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
+    try:
+        dataset = open_source(path, split, image_column=arguments.image_column, text_column=arguments.text_column)
+    except ValueError as error:  # the key that names the source is called as the split
+        raise ValueError(str(error).replace("`source`", f"`{split}`", 1)) from error
     if arguments.normalize is not None:
         dataset = NormalizedLines(dataset, arguments.normalize)
     for note in dataset.notes:
