@@ -60,6 +60,20 @@ def test_a_function_that_gives_nan_is_not_called_equivariant():
         assert_equivariant(lambda x: x * torch.nan, group, image)
 
 
+@pytest.mark.parametrize("elements", [[], [4], [-1]])
+@pytest.mark.parametrize("measure", [equivariance_error, assert_equivariant])
+def test_testing_no_element_or_an_unknown_one_is_an_error(measure, elements):
+    with pytest.raises(ValueError, match="`elements` must hold at least one element of C4, in 0 … 3, got"):
+        measure(row_means, PointGroup.from_name("C4"), torch.rand(4, 4), elements=elements)
+
+
+def test_a_function_that_gives_integers_has_an_error_too():
+    group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    assert equivariance_error(lambda x: x.sum().long(), group, image) == 0
+    assert equivariance_error(lambda x: x.argmax(), group, image) > 0.1
+    assert equivariance_error(lambda x: x > 1, group, image) == 1
+
+
 def test_the_verdict_names_the_worst_element():
     group, image = PointGroup.from_name("C4"), torch.rand(4, 4, dtype=torch.float64)
     assert_equivariant(lambda x: x.square(), group, image, act_out=turn_image)
@@ -82,7 +96,7 @@ def test_actions_multiply_as_the_group_does(act):
 
 
 def test_an_element_between_pixels_is_not_turned():
-    with pytest.raises(ValueError, match="`angle`"):
+    with pytest.raises(ValueError, match=r"`elements`: element 1 of C8 \(turn by 45°\) would interpolate"):
         turn_image(PointGroup.from_name("C8"), 1, torch.zeros(4, 4))
     assert turn_image(PointGroup.from_name("C8"), 2, torch.zeros(4, 6)).shape == (6, 4)
 

@@ -10,6 +10,7 @@ from tiny_models import PATCH, tiny_encoder
 
 from trocr_gsa.equivariance import equivariance_error, turn_poses
 from trocr_gsa.model import groups
+from trocr_gsa.model.encoding import RelativeEncoding, initial_frequencies
 from trocr_gsa.model.groups import PointGroup, register_group
 
 ORDERS = {
@@ -109,9 +110,9 @@ def test_a_group_is_exact_when_it_maps_the_pixel_grid_onto_itself(group):
     assert group.is_exact is entries_are_integers
 
 
-@pytest.mark.parametrize("name", ["c4", "C0", "C04", "C361", "C9999999", "D-4", "SO2", "C", "", "C4 ", "C٤"])
+@pytest.mark.parametrize("name", ["c4", "C0", "C04", "C361", "C9999999", "D-4", "SO2", "C", "", "C4 ", "C٤", 4, None])
 def test_an_unknown_name_is_an_error_that_says_how_groups_are_called(name):
-    with pytest.raises(ValueError, match=rf"`group` must be C or D and a number .* 360, such as C4 .*'{name}'"):
+    with pytest.raises(ValueError, match=rf"`group` must be C or D and a number .* 360, such as C4 .*{name!r}"):
         PointGroup.from_name(name)
 
 
@@ -191,11 +192,79 @@ def test_an_encoder_of_a_registered_group_is_equivariant(registered):
     assert equivariance_error(pose, other, image, act_out=turn_poses) > 1e-3
 
 
+def mirrored_about(angle: float, n: int) -> torch.Tensor:
+    """Rotations by 2πk/n, then these after the mirror about an axis, which keep their order; float64."""
+    cosine, sine = math.cos(2 * angle), math.sin(2 * angle)
+    rotations = PointGroup.from_name(f"C{n}").matrices
+    return torch.cat((rotations, rotations @ torch.tensor([[cosine, sine], [sine, -cosine]], dtype=torch.float64)))
+
+
+@pytest.mark.parametrize("axis", [0.0, math.pi / 4, math.pi / 3, 0.3])
+@pytest.mark.parametrize("n", [1, 3, 4, 8])
+def test_matrices_of_float32_give_a_group_that_multiplies_exactly(n, axis, monkeypatch):
+    monkeypatch.setattr(groups, "_registered", {})
+    matrices = mirrored_about(axis, n)
+    group = register_group("rounded", matrices.float())
+    products = torch.einsum("aij,bjk->abik", group.matrices, group.matrices)
+    torch.testing.assert_close(products, group.matrices[group.product], rtol=0, atol=1e-14)
+    assert group.angles[:n] == [360 * k / n for k in range(n)]
+    exact = 1e-7 if axis == 0.3 else 1e-14  # an axis that is no round number is known as well as float32 says
+    torch.testing.assert_close(group.matrices, matrices, rtol=0, atol=exact)
+    assert (matrices.float().double() @ matrices.float().double().mT - torch.eye(2)).abs().max() > 1e-14 or n in (1, 4)
+
+
+@pytest.mark.parametrize("axis", [0.0, math.pi / 4, math.pi / 2, math.pi / 3, 0.3])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_the_frequencies_of_a_group_lie_on_none_of_its_mirror_axes_and_see_both_directions(n, axis, monkeypatch):
+    monkeypatch.setattr(groups, "_registered", {})
+    group = register_group("mirrors", mirrored_about(axis, n))
+    frequency = initial_frequencies(group, 1)[0].double()
+    moved = (group.matrices @ frequency - frequency).norm(dim=-1) / frequency.norm()
+    nearest = 2 * math.sin(math.pi / (4 * n))  # a quarter of the way from one axis to the next
+    assert moved[n:].min() == pytest.approx(nearest, rel=1e-5)
+    assert torch.linalg.matrix_rank(RelativeEncoding(group, 4, 1, relative_pose=True).orbit_frequencies()) == 2
+
+
+def test_the_tilt_that_only_knows_the_number_of_mirrors_lies_on_a_diagonal_axis(monkeypatch):
+    """The control: the frequencies of D1, for a group that mirrors about the diagonal."""
+    monkeypatch.setattr(groups, "_registered", {})
+    group = register_group("diagonal", mirrored_about(math.pi / 4, 1))
+    frequency = initial_frequencies(PointGroup.from_name("D1"), 1)[0].double()
+    assert (group.matrices @ frequency - frequency).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("name", [*ORDERS, "C360", "D5", "D7", "D359", "D360"])
+def test_the_frequencies_of_named_groups_are_those_of_earlier_versions(name):
+    group = PointGroup.from_name(name)
+    tilt = math.pi / (4 * group.num_rotations) if group.has_mirrors else 0.0
+    sectors = 2 if name in ("C1", "C2", "D2") else 1
+    for count in (1, 4, 5):
+        ratio = 32.0 ** (1 / max(1, math.ceil(count / sectors) - 1))
+        polar = [(2 * math.pi / (3 * ratio ** (k // sectors)), tilt + k % sectors * math.pi / 2) for k in range(count)]
+        expected = torch.tensor([(radius * math.cos(angle), radius * math.sin(angle)) for radius, angle in polar])
+        assert torch.equal(initial_frequencies(group, count), expected)
+
+
+def test_an_encoder_of_a_diagonal_mirror_sees_patches_along_the_other_diagonal(monkeypatch):
+    monkeypatch.setattr(groups, "_registered", {})
+    register_group("diagonal", mirrored_about(math.pi / 4, 1))
+    model = tiny_encoder(group="diagonal", pose_layers=1)
+    image = torch.rand(1, 1, 2 * PATCH, 2 * PATCH, dtype=torch.float64)
+    exchanged = image.clone()
+    exchanged[..., :PATCH, :PATCH], exchanged[..., PATCH:, PATCH:] = (
+        image[..., PATCH:, PATCH:],
+        image[..., :PATCH, :PATCH],
+    )
+    assert (model(exchanged).pose_logits - model(image).pose_logits).abs().max() > 1e-6
+
+
 @pytest.mark.parametrize(
     ("name", "matrices", "message"),
     [
-        ("C4", ABOUT_THE_OTHER_AXIS, "`name` must not be the name of another group, got 'C4'"),
-        ("x", torch.eye(2), r"`matrices` must be \(order, 2, 2\), got \(2, 2\)"),
+        ("C4", ABOUT_THE_OTHER_AXIS, "`name` must be a text that is not the name of another group, got 'C4'"),
+        (3, ABOUT_THE_OTHER_AXIS, "`name` must be a text .* got 3"),
+        ("x", torch.eye(2), r"`matrices` must be a tensor \(order, 2, 2\), got \(2, 2\)"),
+        ("x", ABOUT_THE_OTHER_AXIS.tolist(), r"`matrices` must be a tensor \(order, 2, 2\), got a list"),
         ("x", 2 * ABOUT_THE_OTHER_AXIS, "`matrices` must be orthogonal"),
         ("x", PointGroup.from_name("C4").matrices[:2], "`matrices` must be a group"),
         ("x", torch.eye(2).expand(2, 2, 2), "`matrices` must be a group"),

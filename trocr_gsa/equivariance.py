@@ -38,6 +38,11 @@ def turn_image(group: PointGroup, element: int, image: Tensor) -> Tensor:
     Raises:
         ValueError: if the element is not a quarter turn or mirror, because it would interpolate.
     """
+    if group.angles[element] % 90:
+        raise ValueError(
+            f"`elements`: element {element} of {group.name} ({describe(group, element)}) would interpolate pixels. "
+            "On images, test quarter turns and their mirrors, or give another action."
+        )
     every = PointGroup.from_name("D4")
     mirrored = every.num_rotations if element >= group.num_rotations else 0
     return every.transform_image(image, every.element(group.angles[element]) + mirrored)
@@ -68,10 +73,25 @@ def element_errors(
     elements: Iterable[int] | None = None,
 ) -> dict[int, float]:
     """Return the error of each element; for the arguments see `equivariance_error`."""
-    y = f(x)
+    y = _floating(f(x))
     size = y.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
     elements = range(group.order) if elements is None else elements
-    return {h: ((f(act_in(group, h, x)) - act_out(group, h, y)).abs().max() / size).item() for h in elements}
+    return {h: ((_floating(f(act_in(group, h, x))) - act_out(group, h, y)).abs().max() / size).item() for h in elements}
+
+
+def _tested(group: PointGroup, elements: Iterable[int] | None) -> list[int]:
+    """Return the elements to test, of which there must be one: otherwise every function would pass."""
+    tested = list(range(group.order) if elements is None else elements)
+    if not tested or not set(tested) <= set(range(group.order)):
+        raise ValueError(
+            f"`elements` must hold at least one element of {group.name}, in 0 … {group.order - 1}, got {tested}."
+        )
+    return tested
+
+
+def _floating(y: Tensor) -> Tensor:
+    """Return integers and bools as float64, of which differences can be taken."""
+    return y if y.is_floating_point() or y.is_complex() else y.double()
 
 
 def equivariance_error(
@@ -96,6 +116,10 @@ def equivariance_error(
 
     Returns: the largest error, relative to the largest output; NaN if f returns NaN.
 
+    Raises:
+        ValueError: if `elements` is empty or has others than the group, or `act_in` or `act_out` cannot transform its
+            argument: `turn_image` only does quarter turns and their mirrors.
+
     Example:
         >>> group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
         >>> equivariance_error(lambda x: x.sum(), group, image)
@@ -103,7 +127,7 @@ def equivariance_error(
         >>> equivariance_error(lambda x: x.mean(-1), group, image)
         0.8...
     """
-    errors = element_errors(f, group, x, act_in, act_out, elements)
+    errors = element_errors(f, group, x, act_in, act_out, _tested(group, elements))
     return torch.tensor(list(errors.values()), dtype=torch.float64).max().item()
 
 
@@ -133,6 +157,7 @@ def assert_equivariant(
 
     Raises:
         AssertionError: naming the layer, the worst element and its error; a NaN counts as an error.
+        ValueError: as in `equivariance_error`.
 
     Example:
         >>> group, image = PointGroup.from_name("C4"), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
@@ -141,7 +166,7 @@ def assert_equivariant(
         Traceback (most recent call last):
         AssertionError: row means is not equivariant under C4: 3 of 4 elements ... element 2 (turn by 180°) with 0.8.
     """
-    errors = element_errors(f, group, x, act_in, act_out, elements)
+    errors = element_errors(f, group, x, act_in, act_out, _tested(group, elements))
     broken = {h: error for h, error in errors.items() if not error <= tolerance}  # NaN is broken too
     if broken:
         worst = max(broken, key=lambda h: float("inf") if broken[h] != broken[h] else broken[h])

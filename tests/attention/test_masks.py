@@ -52,6 +52,23 @@ def test_without_the_mask_padding_would_reach():
         assert (layer(features, positions)[:, :, :VALID] - layer(f, x)).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.long, torch.int32, torch.uint8])
+def test_a_mask_of_integers_is_the_mask_of_bools(dtype):
+    for layer in layers():
+        features, positions, mask = padded(field(2, 4, VALID), grid(2, 3))
+        assert torch.equal(layer(features, positions, mask.to(dtype)), layer(features, positions, mask))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [torch.ones(1, VALID), torch.ones(1, VALID - 1).bool(), torch.ones(VALID).bool(), torch.ones(2, VALID).bool()],
+)
+def test_a_mask_of_floats_or_of_another_shape_is_an_error(mask):
+    for layer in layers():
+        with pytest.raises(ValueError, match=r"`attention_mask` must be \(1, 6\), of bool or of integers 0 and 1, got"):
+            layer(field(1, 4, VALID), grid(2, 3), mask)
+
+
 def test_no_gradient_reaches_padding():
     for layer in layers():
         features, positions, mask = padded(field(1, 4, VALID), grid(2, 3))
@@ -127,6 +144,10 @@ def test_memory_does_not_grow_with_the_square_of_the_tokens():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"group": "C4"}, r"`group` must be a PointGroup.*got 'C4'"),
+        ({"hidden_size": 0}, "`hidden_size` must be at least 1, got 0"),
+        ({"num_heads": 0}, "`num_heads` must be at least 1, got 0"),
+        ({"num_frequencies": -1}, "`num_frequencies` must be at least 0, got -1"),
         ({"hidden_size": 10, "num_heads": 4}, r"`hidden_size`.*`num_heads` = 4, got 10.*8 and 12"),
         ({"pose_sum": "all"}, r"`pose_sum`.*none, query, encoding.*'all'"),
         ({"neighbourhood": 1.0, "neighbourhood_shape": "ring"}, r"`neighbourhood_shape`.*'disc'.*'ring'"),
@@ -134,7 +155,7 @@ def test_memory_does_not_grow_with_the_square_of_the_tokens():
 )
 def test_an_impossible_layer_is_an_error_that_names_the_field(options, message):
     with pytest.raises(ValueError, match=message):
-        GroupSelfAttention(PointGroup.from_name("C4"), **{"hidden_size": 8, "num_heads": 2, **options})
+        GroupSelfAttention(**{"group": PointGroup.from_name("C4"), "hidden_size": 8, "num_heads": 2, **options})
 
 
 def test_a_square_neighbourhood_is_refused_where_it_would_not_turn_onto_itself():
@@ -144,12 +165,28 @@ def test_a_square_neighbourhood_is_refused_where_it_would_not_turn_onto_itself()
 
 @pytest.mark.parametrize(
     ("shape", "positions", "field_name"),
-    [((1, 3, 6), (6, 2), "features"), ((1, 4, 6), (5, 2), "positions"), ((1, 4, 6), (6, 3), "positions")],
+    [
+        ((1, 3, 6, HIDDEN), (6, 2), "features"),
+        ((1, 4, 6, 2 * HIDDEN), (6, 2), "features"),
+        ((1, 4, 6, HIDDEN), (5, 2), "positions"),
+        ((1, 4, 6, HIDDEN), (6, 3), "positions"),
+        ((2, 4, 6, HIDDEN), (3, 6, 2), "positions"),
+        ((1, 4, 6, HIDDEN), (3, 6, 2), "positions"),
+        ((1, 4, 6, HIDDEN), (1, 1, 6, 2), "positions"),
+    ],
 )
 def test_features_and_positions_that_do_not_fit_are_an_error(shape, positions, field_name):
-    layer = GroupSelfAttention(PointGroup.from_name("C4"), HIDDEN, HEADS)
-    with pytest.raises(ValueError, match=f"`{field_name}`"):
-        layer(torch.zeros(*shape, HIDDEN), torch.zeros(positions))
+    for layer in (GroupSelfAttention, LiftingSelfAttention):
+        with pytest.raises(ValueError, match=f"`{field_name}`"):
+            layer(PointGroup.from_name("C4"), HIDDEN, HEADS)(torch.zeros(shape), torch.zeros(positions))
+
+
+def test_lifting_says_that_it_takes_scalar_fields_too():
+    lifting = LiftingSelfAttention(PointGroup.from_name("C4"), HIDDEN, HEADS)
+    with pytest.raises(
+        ValueError, match=r"`features` must be \(batch, position, 8\) or \(batch, 4, position, 8\), with"
+    ):
+        lifting(torch.zeros(6, HIDDEN), grid(2, 3).float())
 
 
 def test_a_scalar_field_is_an_error_for_group_attention():

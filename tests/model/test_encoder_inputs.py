@@ -55,13 +55,14 @@ def test_what_stands_in_the_padding_never_matters(pose_layers, implementation):
 
 
 def test_without_the_mask_it_would():
-    """The control: a mask that calls padding a part of the line."""
+    """The control: a shape and a mask that call padding a part of the line."""
     model = tiny_encoder(group="C4")
     blank, rubbish = (as_set([noise(2, 5)], fill) | {"pixel_attention_mask": None} for fill in (0.0, 1e3))
     counted_in = torch.ones(1, 12, dtype=torch.bool)
     rubbish["pixel_values"][:, :10] = blank["pixel_values"][:, :10]
     assert torch.equal(model(**blank).pose_logits, model(**rubbish).pose_logits)  # rows · columns tell it as well
     blank["pixel_attention_mask"] = rubbish["pixel_attention_mask"] = counted_in
+    blank["spatial_shapes"] = rubbish["spatial_shapes"] = torch.tensor([[2, 6]])
     assert difference(model(**rubbish).pose_logits, model(**blank).pose_logits) > 1e-3
 
 
@@ -152,3 +153,51 @@ def test_half_precision_gives_finite_numbers(dtype):
 def test_pixels_of_a_wrong_shape_are_named(inputs, message):
     with pytest.raises(ValueError, match=message):
         tiny_encoder()(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor([1]), r"got \(1,\) of torch.int64"),
+        (torch.tensor([[1], [1]]), r"got \(2, 1\)"),
+        (torch.tensor([1.0, 1.0]), "of torch.float32"),
+        (torch.tensor([0, 4]), r"got \[0, 4\]"),
+        (torch.tensor([-1, 0]), r"got \[-1, 0\]"),
+    ],
+)
+def test_pose_labels_that_are_not_one_element_for_each_image_are_an_error(labels, message):
+    with pytest.raises(ValueError, match=f"`pose_labels` must be .* of C4.*{message}"):
+        tiny_encoder(group="C4")(noise(1, 2, batch=2), pose_labels=labels)
+
+
+@pytest.mark.parametrize("pose", [4, -1])
+def test_an_only_pose_that_the_group_does_not_have_is_an_error(pose):
+    with pytest.raises(ValueError, match=rf"`only_pose` must be an element in 0 … 3, got {pose}"):
+        tiny_encoder(group="C4")(noise(1, 2), only_pose=pose)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([[3, 3], [2, 3]], "at most 6 patches"),
+        ([[0, 3], [2, 3]], "at least 1 row"),
+        ([[-2, -3], [2, 3]], "at least 1 row"),
+        ([[2, 3]], r"must be \(2, 2\)"),
+        ([[2, 3], [1, 1]], r"must cover all patches .* image 1 has 6, got \[1, 1\]"),
+    ],
+)
+def test_shapes_that_contradict_the_patches_are_an_error(shape, message):
+    patches, _ = cut_patches(noise(2, 3, batch=2), PATCH)
+    whole = torch.ones(2, 6, dtype=torch.bool)
+    with pytest.raises(ValueError, match=f"`spatial_shapes`.*{message}"):
+        tiny_encoder()(patches, whole, torch.tensor(shape))
+
+
+def test_a_line_that_is_all_padding_has_finite_features_and_no_pose_and_leaves_the_others():
+    model, lines = tiny_encoder(group="C4"), as_set([noise(2, 3), noise(1, 2)], filler=0.0)
+    expected = model(**lines)
+    lines["pixel_attention_mask"][1] = False
+    out = model(**lines)
+    torch.testing.assert_close(out.pose_logits[1].exp(), torch.full((4,), 0.25, dtype=torch.float64))
+    assert out.last_hidden_state.isfinite().all()
+    assert torch.equal(out.pose_logits[0], expected.pose_logits[0])

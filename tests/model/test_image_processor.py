@@ -197,6 +197,9 @@ def test_an_option_that_does_not_exist_is_not_swallowed(process):
         ({"line_height": 21, "patch_size": 7}, "`patch_size`"),
         ({"patch_size": 0}, "`patch_size`"),
         ({"num_channels": 2}, "`num_channels`"),
+        ({"line_height": 48.0}, "`line_height` must be a whole number above 0, got 48.0"),
+        ({"max_patches": 0}, "`max_patches` must be a whole number above 0, got 0"),
+        ({"max_patches": None}, "`max_patches` must be a whole number above 0, got None"),
     ],
 )
 def test_impossible_settings_name_their_field(settings, field):

@@ -120,3 +120,23 @@ def test_a_reader_without_anything_to_say_is_told_so(images):
         tiny_reader()(pixel_values=images)
     with pytest.raises(ValueError, match="`pixel_values` or `encoder_outputs`"):
         tiny_reader()(labels=LABELS)
+
+
+@pytest.mark.parametrize("orientation", [{180: 1.0}, {180: 0.5, 270: 0.5}])
+def test_a_prior_that_rules_out_a_labelled_pose_is_an_error(images, orientation):
+    model, message = (
+        tiny_reader(group="C4").train(),
+        "`orientation` must give every labelled pose a probability above 0",
+    )
+    with pytest.raises(ValueError, match=f"{message}, got 0 for element 0"):
+        model(pixel_values=images, labels=LABELS, orientation=orientation)  # without labels, a line is upright
+    with pytest.raises(ValueError, match=f"{message}, got 0 for element 1"):
+        model(pixel_values=images, labels=LABELS, orientation=orientation, pose_labels=torch.tensor([2, 1, 2]))
+
+
+def test_a_prior_that_allows_every_labelled_pose_has_a_finite_loss(images):
+    model = tiny_reader(group="C4").train()
+    given = {"labels": LABELS, "orientation": {0: 0.5, 180: 0.5}}
+    assert model(pixel_values=images, **given).loss.isfinite()
+    assert model(pixel_values=images, **given, pose_labels=torch.tensor([2, 0, 2])).loss.isfinite()
+    assert model.eval()(pixel_values=images, labels=LABELS, orientation={180: 1.0}).loss.isfinite()  # no pose loss

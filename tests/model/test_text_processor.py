@@ -70,6 +70,13 @@ def test_images_and_texts_make_one_batch(processor):
     assert batch.to("cpu", torch.float64)["pixel_values"].dtype == torch.float64
 
 
+@pytest.mark.parametrize(("count", "text"), [(1, ["a", "b"]), (2, "a"), (1, [])])
+def test_another_number_of_texts_than_of_images_is_an_error(processor, count, text):
+    found = 1 if isinstance(text, str) else len(text)
+    with pytest.raises(ValueError, match=f"`text` must hold one text for each of {count} images, got {found}"):
+        processor(images=[image(30)] * count, text=text)
+
+
 def test_nothing_is_an_error(processor):
     with pytest.raises(ValueError, match="`images` or `text` must be given"):
         processor()

@@ -1,5 +1,8 @@
 """Several adapters on one base: every line is read as by its own adapter alone, and the base stays the base."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from slow_cases import others_slow
@@ -191,7 +194,10 @@ def test_a_combined_adapter_joins_the_others(checkpoint, adapters):
         ("a.b", {"fr": 1.0}, "cannot be named 'a.b'"),
         ("both", {}, "`weights` must map"),
         ("both", {"fr": float("nan")}, "`weights` must map"),
+        ("both", {"fr": "x"}, "`weights` must map"),
+        ("both", ["fr"], "`weights` must map"),
         ("both", {"it": 1.0}, "there is no 'it'"),
+        (3, {"fr": 1.0}, "`name` must be the name of a new adapter, got 3"),
     ],
 )
 def test_a_sum_that_makes_no_sense_is_refused(several, name, weights, complaint):
@@ -218,6 +224,17 @@ def test_an_adapter_that_cannot_be_mixed_is_read_in_batches_of_its_own(checkpoin
     assert texts(reader.merged("odd").read(PICTURES)) == texts(reader.read(PICTURES, adapter="odd"))
     with pytest.raises(ValueError, match="`weights`: 'odd' has more than low-rank updates"):
         reader.combine("both", {"odd": 0.5, "fr": 0.5})
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda reader: pickle.loads(pickle.dumps(reader))])
+def test_a_copy_reads_the_same_and_is_independent(checkpoint, adapters, copied):
+    reader = LineReader.from_pretrained(checkpoint, adapters, device="cpu")
+    other = copied(reader)
+    assert other.read(PICTURES, adapter=MIXED[:4]) == reader.read(PICTURES, adapter=MIXED[:4])
+    other.combine("both", {"fr": 0.5, "de": 0.5})
+    assert (other.adapters, reader.adapters) == ([*adapters, "both"], list(adapters))
+    assert other._library.model is other.model
+    assert other._library._lock is not reader._library._lock
 
 
 @pytest.mark.parametrize("changes", [{"bias": "lora_only"}, {"init_lora_weights": "pissa"}], ids=["biases", "PiSSA"])

@@ -26,6 +26,13 @@ def test_the_packaged_checkpoint_is_the_default(checkpoint, reader, monkeypatch)
     assert LineReader.from_pretrained(device="cpu").read(PICTURES) == reader.read(PICTURES)
 
 
+@pytest.mark.parametrize("arguments", [{"path": 3}, {"adapter": 3}, {"adapter": ["fr"]}, {"adapter": {"a": None}}])
+def test_what_is_neither_a_path_nor_a_name_is_an_error(arguments):
+    (field,) = arguments
+    with pytest.raises(ValueError, match=f"`{field}` must be a folder"):
+        LineReader.from_pretrained(**arguments)
+
+
 def test_half_precision_weights_are_put_to_work_in_single(tmp_path):
     reader = LineReader.from_pretrained(save_checkpoint(tmp_path, torch.float16), device="cpu")
     assert {weight.dtype for weight in reader.model.parameters()} == {torch.float32}

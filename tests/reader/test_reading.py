@@ -89,6 +89,7 @@ def test_a_text_without_end_stops_at_the_decoders_last_position(reader, monkeypa
 
 def test_no_pictures_are_no_lines(reader):
     assert reader.read([]) == []
+    assert reader.read([], also=None) == []
 
 
 @pytest.mark.parametrize(
@@ -105,11 +106,14 @@ def test_no_pictures_are_no_lines(reader):
         ({"orientation": {10**400: 1.0}}, "orientation"),
         ({"orientation": "sideways"}, "orientation"),
         ({"orientation": {45: 1.0}}, "orientation"),
+        ({"language_model": "a text"}, "language_model"),
     ],
 )
 def test_an_impossible_argument_names_itself(reader, arguments, field):
     with pytest.raises(ValueError, match=f"`{field}`"):
         reader.read(PICTURES, **arguments)
+    with pytest.raises(ValueError, match=f"`{field}`"):
+        reader.read([], **arguments)
 
 
 @pytest.mark.parametrize("picture", ["line.png", b"...", PICTURES[0], np.zeros((4, 4), np.uint8)])

@@ -82,6 +82,12 @@ class ExtendedSelfAttention(nn.Module):
         attn_implementation: str = "sdpa",
     ) -> None:
         super().__init__()
+        if not isinstance(group, PointGroup):
+            raise ValueError(f'`group` must be a PointGroup, such as PointGroup.from_name("C4"), got {group!r}.')
+        sizes = (("hidden_size", hidden_size, 1), ("num_heads", num_heads, 1), ("num_frequencies", num_frequencies, 0))
+        for name, size, least in sizes:
+            if size < least:
+                raise ValueError(f"`{name}` must be at least {least}, got {size}.")
         if hidden_size % num_heads:
             raise ValueError(
                 f"`hidden_size` must be a multiple of `num_heads` = {num_heads}, got {hidden_size}. The nearest sizes "
@@ -131,19 +137,33 @@ class ExtendedSelfAttention(nn.Module):
         return self._heads(self.k_proj(basis.expand(batch if is_mixed else 1, -1, -1)))
 
     def _layout(self, features: Tensor, positions: Tensor, mask: Tensor | None, query_poses: slice) -> TokenLayout:
-        if features.dim() not in self.field_dims or (features.dim() == 4 and features.shape[1] != self.group.order):
-            raise ValueError(
-                f"`features` must have one slice per element of {self.group.name}: expected "
-                f"(batch, {self.group.order}, position, hidden), got {tuple(features.shape)}."
-            )
-        if positions.shape[-1] != 2 or positions.shape[-2] != features.shape[-2]:
-            raise ValueError(
-                f"`positions` must be (position, 2) or (batch, position, 2) with {features.shape[-2]} positions, "
-                f"got {tuple(positions.shape)}."
-            )
+        self._check(features, positions, mask)
         positions = positions if positions.dim() == 3 else positions[None]
         positions = positions.expand(features.shape[0], -1, -1) if positions.shape[0] == 1 else positions
+        mask = None if mask is None else mask.bool()  # ~ would negate integers bit by bit
         return TokenLayout(self.encoding.waves(positions), mask, self._near(positions), query_poses)
+
+    def _check(self, features: Tensor, positions: Tensor, mask: Tensor | None) -> None:
+        hidden, order = self.num_heads * self.head_size, self.group.order
+        is_field = features.dim() in self.field_dims and (features.dim() == 3 or features.shape[1] == order)
+        if not is_field or features.shape[-1] != hidden:
+            scalar = f"(batch, position, {hidden}) or " if 3 in self.field_dims else ""
+            raise ValueError(
+                f"`features` must be {scalar}(batch, {order}, position, {hidden}), with one slice per element of "
+                f"{self.group.name}, got {tuple(features.shape)}."
+            )
+        batch, length = features.shape[0], features.shape[-2]
+        if positions.dim() not in (2, 3) or positions.shape[-2:] != (length, 2):
+            raise ValueError(
+                f"`positions` must be ({length}, 2) or (batch, {length}, 2), got {tuple(positions.shape)}."
+            )
+        if positions.dim() == 3 and positions.shape[0] not in (1, batch):
+            raise ValueError(f"`positions` must be those of {batch} lines, or of 1, got {tuple(positions.shape)}.")
+        if mask is not None and (mask.shape != (batch, length) or mask.is_floating_point() or mask.is_complex()):
+            raise ValueError(
+                f"`attention_mask` must be ({batch}, {length}), of bool or of integers 0 and 1, "
+                f"got {tuple(mask.shape)} of {mask.dtype}."
+            )
 
     def _near(self, positions: Tensor) -> Tensor | None:
         """Return which pairs are neighbours, (batch, position, position) bool, or None if all are."""
@@ -268,13 +288,13 @@ class LiftingSelfAttention(ExtendedSelfAttention):
         Args:
             features: (batch, position, hidden), or as seen from each pose: (batch, pose, position, hidden).
             positions: (position, 2) or (batch, position, 2), in patches, x right, y up; only differences count.
-            attention_mask: (batch, position) bool, False where a position is padding.
+            attention_mask: (batch, position) bool or integer, False or 0 where a position is padding.
             poses: of the output; other poses are not computed.
 
         Returns: (batch, pose, position, hidden), of these poses.
 
         Raises:
-            ValueError: if `features` or `positions` do not fit the group or each other.
+            ValueError: if `features`, `positions` or `attention_mask` do not fit the group or each other.
         """
         layout = self._layout(features, positions, attention_mask, poses)
         features = features[:, poses] if features.dim() == 4 else features[:, None]
@@ -332,7 +352,7 @@ class GroupSelfAttention(ExtendedSelfAttention):
         Returns: (batch, pose, position, hidden), of these poses.
 
         Raises:
-            ValueError: if `features` or `positions` do not fit the group or each other.
+            ValueError: if `features`, `positions` or `attention_mask` do not fit the group or each other.
         """
         query_poses = poses if self.pose_sum == "none" else EVERY_POSE  # a sum over query poses needs all of them
         layout = self._layout(features, positions, attention_mask, query_poses)

@@ -57,22 +57,29 @@ def orbit(group: PointGroup) -> Orbit:
 
 
 def initial_frequencies(group: PointGroup, num_frequencies: int) -> Tensor:
-    """Return one frequency per orbit, (orbit, 2) in radians per patch, along the axes with geometric wavelengths.
+    """Return one frequency per orbit, (orbit, 2) in radians per patch, with geometric wavelengths.
 
-    A group that never maps the x axis to the y axis gets orbits along both axes in turn; otherwise it could not see one
-    of the two directions. For a group with mirrors the frequencies are tilted away from the mirror axes; otherwise two
-    elements would act on them in the same way.
+    They lie along the x axis, and for C1, C2 and groups of two rotations with mirrors along the y axis in turn;
+    otherwise C1 and C2 could not see one of the two directions. For a group with mirrors all are tilted away from the
+    mirror axes; otherwise two elements would act on them in the same way.
     """
     sectors = 2 if (group.num_rotations, group.has_mirrors) in ((1, False), (2, False), (2, True)) else 1
     steps = math.ceil(num_frequencies / sectors)
     ratio = (LONGEST / SHORTEST) ** (1 / max(1, steps - 1))
-    tilt = math.pi / (4 * group.num_rotations) if group.has_mirrors else 0.0
+    tilt = _tilt(group) if group.has_mirrors else 0.0
     rows = []
     for index in range(num_frequencies):
         radius = 2 * math.pi / (SHORTEST * ratio ** (index // sectors))
         angle = tilt + (index % sectors) * math.pi / 2
         rows.append((radius * math.cos(angle), radius * math.sin(angle)))
     return torch.tensor(rows).view(-1, 2)
+
+
+def _tilt(group: PointGroup) -> float:
+    """Return the smallest angle that is a quarter of the way from one mirror axis to the next, in radians."""
+    n = group.num_rotations
+    axis = n * (180 + group.angles[n]) / 360  # of the first mirror, in steps of π/n from one axis to the next
+    return min((axis - 0.25) % 1, (axis + 0.25) % 1) * math.pi / n
 
 
 class RelativeEncoding(nn.Module):

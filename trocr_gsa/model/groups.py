@@ -17,6 +17,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 MAX_ROTATIONS = 360
+ROUNDING = 1e-6  # largest error of the matrices of a new group: that of float32, with some room
 _NAME = re.compile(r"[CD]([1-9][0-9]{0,2})")
 
 
@@ -62,9 +63,10 @@ class PointGroup:
             >>> PointGroup.from_name("D4"), PointGroup.from_name("C6").is_exact
             (PointGroup(D4, order 8), False)
         """
-        if name in _registered:
+        is_text = isinstance(name, str)
+        if is_text and name in _registered:
             return _registered[name]
-        match = _NAME.fullmatch(name)
+        match = _NAME.fullmatch(name) if is_text else None
         if match is None or int(match[1]) > MAX_ROTATIONS:
             added = f", or one that was registered ({', '.join(_registered)})" if _registered else ""
             raise ValueError(
@@ -138,7 +140,8 @@ def cpu_table(build: Callable[..., T]) -> Callable[..., T]:
 def register_group(name: str, matrices: Tensor) -> PointGroup:
     """Add a group that is not Cn or Dn, for example a mirror about another axis than the one of D1.
 
-    Its tables are computed from its matrices. Register it before a model of this group is built or loaded.
+    Its tables are computed from its matrices, which are stored without the rounding errors of float32. Register it
+    before a model of this group is built or loaded.
 
     Args:
         name: the name for `GSANetConfig(group=…)`.
@@ -155,31 +158,59 @@ def register_group(name: str, matrices: Tensor) -> PointGroup:
         >>> register_group("mirrored in water", upside_down)
         PointGroup(mirrored in water, order 2)
     """
-    if _NAME.fullmatch(name) or name in _registered:
-        raise ValueError(f"`name` must not be the name of another group, got {name!r}.")
-    if matrices.ndim != 3 or matrices.shape[1:] != (2, 2) or not len(matrices):
-        raise ValueError(f"`matrices` must be (order, 2, 2), got {tuple(matrices.shape)}.")
-    matrices = matrices.double()
+    if not isinstance(name, str) or _NAME.fullmatch(name) or name in _registered:
+        raise ValueError(f"`name` must be a text that is not the name of another group, got {name!r}.")
+    if not isinstance(matrices, Tensor) or matrices.ndim != 3 or matrices.shape[1:] != (2, 2) or not len(matrices):
+        found = tuple(matrices.shape) if isinstance(matrices, Tensor) else f"a {type(matrices).__name__}"
+        raise ValueError(f"`matrices` must be a tensor (order, 2, 2), got {found}.")
+    matrices = matrices.detach().cpu().double()
     identity = torch.eye(2, dtype=torch.float64)
-    if not torch.allclose(matrices @ matrices.mT, identity.expand_as(matrices), atol=1e-9):
+    if not torch.allclose(matrices @ matrices.mT, identity.expand_as(matrices), atol=ROUNDING):
         raise ValueError("`matrices` must be orthogonal: rotations and mirrors, without scaling.")
     products = torch.einsum("aij,bjk->abik", matrices, matrices)
-    equal = torch.isclose(products[:, :, None], matrices, atol=1e-6).flatten(-2).all(-1)  # (a, b, element)
+    equal = torch.isclose(products[:, :, None], matrices, atol=ROUNDING).flatten(-2).all(-1)  # (a, b, element)
     if not (equal.sum(-1) == 1).all():
         raise ValueError("`matrices` must be a group: every product of two of them must be one of them, and only one.")
-    if not torch.allclose(matrices[0], identity):
+    if not torch.allclose(matrices[0], identity, atol=ROUNDING):
         raise ValueError(f"`matrices` must begin with the identity, got {matrices[0].tolist()}.")
     product = equal.long().argmax(-1)
-    group = _group(name, matrices, product, (product == 0).long().argmax(-1))
-    rotations = matrices[: group.num_rotations]
-    expected = [360.0 * k / len(rotations) for k in range(len(rotations))]
-    if (torch.linalg.det(rotations) < 0).any() or group.angles[: len(rotations)] != expected:
-        raise ValueError("`matrices` must hold the rotations by increasing angle first, then the mirrors.")
-    _registered[name] = group
-    return group
+    matrices = _unrounded(matrices, product)
+    _registered[name] = _group(name, matrices, product, (product == 0).long().argmax(-1))
+    return _registered[name]
 
 
 _registered: dict[str, PointGroup] = {}
+
+
+def _unrounded(matrices: Tensor, product: Tensor) -> Tensor:
+    """Return the exact matrices of a group: its rotations r, and r ∘ m with the first mirror m.
+
+    Raises:
+        ValueError: if the rotations are not the first ones, by increasing angle.
+    """
+    n = int((torch.linalg.det(matrices) > 0).sum())
+    rotations = _matrices(n, n)
+    if not torch.allclose(matrices[:n], rotations, atol=10 * ROUNDING):
+        raise ValueError("`matrices` must hold the rotations by increasing angle first, then the mirrors.")
+    if n == len(matrices):
+        return rotations
+    exact = torch.empty_like(matrices)
+    exact[:n] = rotations
+    exact[product[:n, n]] = rotations @ _unrounded_mirror(matrices[n], len(matrices))
+    return exact
+
+
+def _unrounded_mirror(matrix: Tensor, order: int) -> Tensor:
+    """Return the mirror r ∘ s that is close to a matrix.
+
+    If it is possible, the angle of r is a whole number of degrees, or a multiple of 90/order degrees.
+    """
+    angle = math.atan2(-float(matrix[0, 1]), float(matrix[1, 1]))
+    steps = math.lcm(360, 4 * order)  # of a turn
+    nearest = round(angle / (2 * math.pi) * steps)
+    if abs(angle - nearest * 2 * math.pi / steps) < 10 * ROUNDING:
+        return _matrix(nearest, steps, mirrored=True)
+    return _orthogonal(math.sin(angle), math.cos(angle), mirrored=True)
 
 
 def _group(name: str, matrices: Tensor, product: Tensor, inverse: Tensor) -> PointGroup:
@@ -210,15 +241,18 @@ def _build(name: str) -> PointGroup:
 
 
 def _matrices(n: int, order: int) -> Tensor:
+    return torch.stack([_matrix(element % n, n, element >= n) for element in range(order)])
+
+
+def _matrix(k: int, n: int, mirrored: bool) -> Tensor:
+    """Return the rotation r by k/n turns, or r ∘ s with s: x → −x."""
     exact = {0: 0.0, 1: 1.0, 2: 0.0, 3: -1.0}  # sine of k quarter turns: math.cos(π/2) is not exactly 0
-    matrices = torch.empty(order, 2, 2, dtype=torch.float64)
-    for element in range(order):
-        k = element % n
-        if (4 * k) % n == 0:
-            quarters = 4 * k // n
-            sine, cosine = exact[quarters % 4], exact[(quarters + 1) % 4]
-        else:
-            sine, cosine = math.sin(2 * math.pi * k / n), math.cos(2 * math.pi * k / n)
-        mirror = -1.0 if element >= n else 1.0
-        matrices[element] = torch.tensor([[cosine * mirror, -sine], [sine * mirror, cosine]], dtype=torch.float64)
-    return matrices
+    if (4 * k) % n:
+        return _orthogonal(math.sin(2 * math.pi * k / n), math.cos(2 * math.pi * k / n), mirrored)
+    quarters = 4 * k // n
+    return _orthogonal(exact[quarters % 4], exact[(quarters + 1) % 4], mirrored)
+
+
+def _orthogonal(sine: float, cosine: float, mirrored: bool) -> Tensor:
+    mirror = -1.0 if mirrored else 1.0
+    return torch.tensor([[cosine * mirror, -sine], [sine * mirror, cosine]], dtype=torch.float64)

@@ -43,8 +43,9 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
         pad_to_max_patches: pad every line to `max_patches`, so that lines that were prepared one by one can be stacked.
 
     Raises:
-        ValueError: if `line_height` is too large or not a multiple of `patch_size`, `patch_size` is odd (then both ends
-            could not be padded equally), `num_channels` is neither 1 nor 3, or a setting is misspelt.
+        ValueError: if a size is not a whole number above 0, `line_height` is too large or not a multiple of
+            `patch_size`, `patch_size` is odd (then both ends could not be padded equally), `num_channels` is neither 1
+            nor 3, or a setting is misspelt.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_attention_mask", "spatial_shapes"]
@@ -61,6 +62,10 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
     ) -> None:
         refuse_misspelt(kwargs, setting_names(TrOCRGSAImageProcessor), TrOCRGSAImageProcessor)
         super().__init__(**kwargs)
+        sizes = {"line_height": line_height, "patch_size": patch_size, "max_patches": max_patches}
+        for name, size in sizes.items():
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"`{name}` must be a whole number above 0, got {size!r}.")
         if patch_size < 2 or patch_size % 2:
             raise ValueError(
                 f"`patch_size` must be even, so that both ends of a line are padded equally, got {patch_size}."
@@ -113,9 +118,10 @@ class TrOCRGSAImageProcessor(BaseImageProcessor):
             input_data_format: "channels_first" or "channels_last"; None: last, unless the shape fits only the first.
             settings: settings for this call only, such as `line_height`.
 
-        Returns: pixel_values (batch, patch, channel · p · p) float32, every line with mean 0 and standard deviation 1,
-            and after its patches one more that stores its shape; pixel_attention_mask (batch, patch) bool;
-            spatial_shapes (batch, 2) long, rows and columns of patches.
+        Returns: pixel_values (batch, patch, channel · p · p) float32, every line with mean 0 and standard deviation 1
+            before it is padded (a smaller one if it varies by less than one grey level), and after its patches one
+            more that stores its shape; pixel_attention_mask (batch, patch) bool; spatial_shapes (batch, 2) long, rows
+            and columns of patches.
 
         Raises:
             ValueError: if an image is not valid, too small, or needs more than `max_patches`; the image is named.

@@ -58,8 +58,11 @@ class GSANetPoseHead(nn.Module):
         self.activation_fn = ACT2FN[config.hidden_act]
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Return scores (batch, pose) of features (batch, pose, position, hidden) with a mask (batch, position)."""
+        """Return scores (batch, pose) of features (batch, pose, position, hidden) with a mask (batch, position).
+
+        They are 0 if all is padding.
+        """
         hidden = self.activation_fn(per_line(self.dense, self.layernorm(features)))
         scores = per_line(self.score, hidden).squeeze(-1)
         weight = mask[:, None].to(scores)
-        return (scores * weight).sum(-1) / weight.sum(-1)
+        return (scores * weight).sum(-1) / weight.sum(-1).clamp_min(1.0)

@@ -3,8 +3,8 @@
 What differs from transformers' ViT:
 - every patch is embedded once per pose, rotated back by the pose, and attention lifts these to a field on the group;
 - the first K layers attend across poses; a pose head then predicts the orientation of the page;
-- the other L−K layers see only the tokens of the most likely pose, in reading order. The choice of the pose commutes
-  with the group, so the output is invariant at a fraction of the cost;
+- the other L−K layers see only the tokens of the most likely pose, for exact groups in reading order. The choice of the
+  pose commutes with the group, so the output is invariant at a fraction of the cost;
 - the layers before the choice may be narrower than those after it (`pose_hidden_size`); the patches of the chosen pose
   are then embedded a second time.
 """
@@ -31,6 +31,7 @@ from .attention import (
     kept_probabilities,
 )
 from .attention_kernels import check_implementation
+from .checks import check_pose_labels
 from .configuration_gsa_net import GSANetConfig
 from .embeddings import ChosenPoseEmbeddings, ConvPatchEmbedding, GSANetEmbeddings, SingleConvPatchEmbedding
 from .encoding import RelativeEncoding, TableEncoding, initial_frequencies, seen_from_poses
@@ -51,7 +52,8 @@ class GSANetModelOutput(BaseModelOutput):
             present, and the dtype's minimum at padding.
         pose_logits: (batch, pose), log p(h), prior included.
         pose: (batch,) long, the most likely element, or the labelled one.
-        pose_hidden_state: (batch, position, hidden), tokens of this pose in reading order.
+        pose_hidden_state: (batch, position, hidden), tokens of this pose; in reading order if the group is exact,
+            otherwise in the order of the image's patches.
         pose_positions: (batch, position, 2), their positions as seen from this pose.
         pose_mask: (batch, position) bool, False at padding.
     """
@@ -113,6 +115,8 @@ class GSANetModel(GSANetPreTrainedModel):
 
     f ← lift(e);  f ← layer_k(f), k ≤ K;  log p(h) = log_softmax_h (score(f(·,h)) + prior(h));
     K < L: f ← f(·, argmax p), in reading order, [embedded again with its patches,] through the other layers.
+
+    A group that is not exact leaves the tokens in the order of the image's patches; attention does not depend on it.
 
     Args:
         config: its configuration.
@@ -195,7 +199,9 @@ class GSANetModel(GSANetPreTrainedModel):
         Returns: a GSANetModelOutput, or a tuple.
 
         Raises:
-            ValueError: if `pixel_values` has another shape, or its `spatial_shapes` are unknown.
+            ValueError: if `pixel_values` has another shape, its `spatial_shapes` are unknown or contradict it, or
+                `pose_labels` or `only_pose` are not elements of the group. The values of tensors are checked only on
+                the CPU.
         """
         keeps_attentions = is_requested(output_attentions, self.config.output_attentions)
         if keeps_attentions and self.config._attn_implementation != "eager":  # as a ViT does
@@ -234,6 +240,10 @@ class GSANetModel(GSANetPreTrainedModel):
         hidden_states: list[Tensor] | None,
     ) -> dict[str, Tensor]:
         """Encode patches, and return the fields of a GSANetModelOutput."""
+        if pose_labels is not None:
+            check_pose_labels(pose_labels, len(patches), self.group)
+        if only_pose is not None and not 0 <= only_pose < self.group.order:
+            raise ValueError(f"`only_pose` must be an element in 0 … {self.group.order - 1}, got {only_pose}.")
         wanted = EVERY_POSE
         if only_pose is not None and pose_labels is None and len(self.layers):  # with K = L all poses are output
             wanted = slice(only_pose, only_pose + 1)
@@ -340,7 +350,10 @@ class GSANetModel(GSANetPreTrainedModel):
     def _choose_pose(
         self, features: Tensor, positions: Tensor, mask: Tensor, pose: Tensor, patches: Tensor, shapes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the tokens of one pose in its reading order, so that even rounding does not depend on the rotation."""
+        """Return the tokens of one pose.
+
+        For exact groups they come in its reading order, so that even rounding does not depend on the rotation.
+        """
         rows = torch.arange(pose.shape[0], device=pose.device)
         positions = seen_from_poses(positions, self.group)[rows, pose]
         features = features[rows, pose] if features.shape[1] == self.group.order else features[:, 0]

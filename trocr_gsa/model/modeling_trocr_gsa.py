@@ -24,6 +24,7 @@ from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from .attention_kernels import check_implementation
+from .checks import check_pose_labels, check_prior
 from .configuration_trocr_gsa import TrOCRGSAConfig
 from .ctc import CTCHead
 from .ctc_prefix import CTCPrefixLogitsProcessor
@@ -204,10 +205,12 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
         Returns: a TrOCRGSAOutput, or a tuple.
 
         Raises:
-            ValueError: if `orientation` is not valid, or the image or both labels and decoder inputs are missing.
+            ValueError: if `orientation` is not valid or rules out a labelled pose, or the image or both labels and
+                decoder inputs are missing.
             TypeError: if the decoder has no such argument.
         """
         if labels is not None and pose_labels is None and self.training and orientation != "upright":
+            check_prior(orientation_bias(orientation, self.encoder.group), torch.zeros(1, dtype=torch.long))
             pose_labels = torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if encoder_outputs is None:
             encoder_outputs = self.encode(
@@ -379,11 +382,14 @@ class TrOCRGSAModel(TakesOverTrOCR, VisionEncoderDecoderModel):
                 otherwise a warning is logged.
 
         Raises:
-            ValueError: if `orientation` is not valid, or the images are missing.
+            ValueError: if `orientation` is not valid or rules out a labelled pose, or the images are missing.
         """
         if pixel_values is None:
             raise ValueError("`pixel_values` or `encoder_outputs` must be given, got neither.")
         bias = orientation_bias(orientation, self.encoder.group)
+        if pose_labels is not None:
+            check_pose_labels(pose_labels, len(pixel_values), self.encoder.group)
+            check_prior(bias, pose_labels)
         return self.encoder(
             pixel_values=pixel_values,
             pixel_attention_mask=pixel_attention_mask,

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_spatial_shapes
 from .groups import PointGroup, cpu_table
 
 SHAPE_SCALE = 1024  # divisor of the stored rows and columns, so that they are as small as pixel values
@@ -53,7 +54,8 @@ def as_patches(
         shapes.
 
     Raises:
-        ValueError: if `pixel_values` has another shape, or is a set of patches whose shapes are unknown.
+        ValueError: if `pixel_values` has another shape, or is a set of patches whose shapes are unknown or contradict
+            it.
     """
     is_image, stores_shapes = pixel_values.dim() == 4 and pixel_values.shape[1] == num_channels, shapes is None
     size = num_channels * patch_size**2
@@ -67,8 +69,10 @@ def as_patches(
         whole = torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device)
         return patches, whole if mask is None else mask.bool(), shapes
     shapes = stored_shapes(pixel_values) if shapes is None else shapes
+    mask = None if mask is None else mask.bool()
+    check_spatial_shapes(shapes, mask, *pixel_values.shape[:2])
     counts = shapes.prod(-1, keepdim=True)
-    mask = torch.arange(pixel_values.shape[1], device=counts.device)[None] < counts if mask is None else mask.bool()
+    mask = torch.arange(pixel_values.shape[1], device=counts.device)[None] < counts if mask is None else mask
     if not torch.compiler.is_compiling():
         longest = int(counts.amax())
         if not mask[:, longest:].any() and (stores_shapes or mask.shape[1] == longest + 1):

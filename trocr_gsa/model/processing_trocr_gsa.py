@@ -81,7 +81,7 @@ class TrOCRGSAProcessor(ProcessorMixin):
             kwargs: settings and arguments of either, for example `line_height` or `padding`.
 
         Raises:
-            ValueError: if neither images nor texts are given.
+            ValueError: if neither images nor texts are given, or not as many texts as images.
             TypeError: if an argument is known neither to the image processor nor to the tokenizer.
         """
         if images is None and text is None:
@@ -91,6 +91,8 @@ class TrOCRGSAProcessor(ProcessorMixin):
         if images is not None:
             data |= self.image_processor(images, return_tensors=return_tensors, **of_images | (images_kwargs or {}))
         texts = [text] if isinstance(text, str) else text or []
+        if text is not None and images is not None and len(texts) != (count := len(data["pixel_values"])):
+            raise ValueError(f"`text` must hold one text for each of {count} images, got {len(texts)}.")
         if text is not None:
             data |= self._labels(texts, return_tensors, of_text | (text_kwargs or {}))
             if images is not None and return_tensors == "pt" and not any(texts):

@@ -29,8 +29,9 @@ class TakesOverTrOCR:
         Args:
             path_or_hub_id: a folder or Hub id of a VisionEncoderDecoderModel of a ViT or DeiT and a TrOCR decoder.
             group: C1, C2, C4, D1, D2 or D4: the rotations and mirrors under which the reader is invariant.
-            pose_layers: K, number of layers after the first that run on all poses, below the ViT's number of layers; by
-                default a third of them, which doubles the encoder's cost with four poses.
+            pose_layers: K, number of layers after the first that run on all poses, below the ViT's number of layers. By
+                default, a third of the ViT's layers run on all poses, the first one included: K = 3 of 12. This doubles
+                the encoder's cost with four poses.
             loading: for transformers' `from_pretrained`, such as `revision` and `token`.
 
         Returns: the reader, in evaluation mode, float32. Its pose head is untrained; train it with

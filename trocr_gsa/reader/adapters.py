@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from numbers import Real
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -42,6 +43,10 @@ class AdapterLibrary:
         self._lock = LOCKS.setdefault(model, threading.RLock())
         with self._lock:
             self._tuner.disable_adapter_layers()
+
+    def __reduce__(self) -> tuple[type["AdapterLibrary"], tuple[PeftModel]]:
+        """Copy and pickle the model alone: a lock can be neither copied nor pickled, so the copy has its own."""
+        return type(self), (self._adapted,)
 
     @property
     def _tuner(self) -> LoraModel:
@@ -139,11 +144,14 @@ class AdapterLibrary:
         Raises:
             ValueError: if a name or a weight is invalid, or an adapter is more than a low-rank update.
         """
+        if not isinstance(name, str):
+            raise ValueError(f"`name` must be the name of a new adapter, got {name!r}.")
         check_name(name)
         if name in self.names:
             raise ValueError(f"`name`: there is already an adapter {name!r}. Choose another name.")
-        if not weights or not all(math.isfinite(weight) for weight in weights.values()):
-            raise ValueError(f"`weights` must map adapters to finite numbers, got {dict(weights)}.")
+        numbers = weights.values() if isinstance(weights, Mapping) else ()
+        if not numbers or not all(isinstance(weight, Real) and math.isfinite(weight) for weight in numbers):
+            raise ValueError(f"`weights` must map adapters to finite numbers, got {weights!r}.")
         for part in weights:
             self.check(part)
             if not self.can_mix(part):

@@ -108,10 +108,7 @@ def read_images(
         ValueError: if `num_beams` is 0 or `with_words` is true, and the model has no CTC head; or if it cannot read
             with a language model.
     """
-    if with_words and not can_draft(model):
-        raise ValueError("`with_words`: this reader has no CTC head, which finds the positions of words. Read without.")
-    if language_model is not None and not (num_beams == 1 and _drafts(model)):
-        raise ValueError(NO_LANGUAGE_MODEL)
+    check_abilities(model, num_beams, with_words, language_model)
     prepared = [prepare_line(image, processor.image_processor, levels=orientation == "any") for image in images]
     is_mixed = applied is not None
     wanted = _Wanted(num_beams, with_ctc_text, with_words, alternatives, is_mixed, decoder_alone, language_model)
@@ -126,6 +123,20 @@ def read_images(
             lines[place] = turned.with_words_on(prepared[place].placement, images[place].size)
         advance(len(batch))
     return [lines[place] for place in range(len(prepared))]
+
+
+def check_abilities(model: Backend, num_beams: int, with_words: bool, language_model: LanguageModel | None) -> None:
+    """Refuse what a model cannot do; for the arguments see `read_images`.
+
+    Raises:
+        ValueError: as `read_images`.
+    """
+    if num_beams == 0 and not can_draft(model):
+        raise ValueError("`num_beams` must be at least 1 for a reader without a CTC head, got 0.")
+    if with_words and not can_draft(model):
+        raise ValueError("`with_words`: this reader has no CTC head, which finds the positions of words. Read without.")
+    if language_model is not None and not (num_beams == 1 and _drafts(model)):
+        raise ValueError(NO_LANGUAGE_MODEL)
 
 
 def _those(applied: Applied, batch: Sequence[int]) -> Applied:
@@ -273,8 +284,6 @@ def _read(
     ctc_texts: Sequence[str | None] = [None] * len(angles)
     if can_draft(model):
         written, ctc_texts = _read_with_ctc(model, processor, encoded, wanted, applied)
-    elif wanted.num_beams == 0:
-        raise ValueError("`num_beams` must be at least 1 for a reader without a CTC head, got 0.")
     if written is None:
         with applied(range(len(angles))):
             weight = {"ctc_weight": 0.0} if wanted.decoder_alone else {}

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, groupby
-from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Self, cast
@@ -31,6 +30,7 @@ from trocr_gsa.data.line import Line, OtherText
 from trocr_gsa.model.modeling_trocr_gsa import Orientation, TrOCRGSAModel
 from trocr_gsa.model.processing_trocr_gsa import TrOCRGSAProcessor
 
+from .arguments import check_count, check_pictures, check_reading, check_sources
 from .backend import Backend, can_draft
 from .decoding import read_images
 from .language_model import LanguageModel
@@ -122,9 +122,11 @@ class LineReader:
                 Without it, such a checkpoint is refused.
 
         Raises:
-            ValueError: if a folder, a device or onnxruntime is missing, an adapter does not fit the checkpoint, or an
-                export is given another adapter, device or precision than it was written with.
+            ValueError: if an argument has another type, a folder, a device or onnxruntime is missing, an adapter does
+                not fit the checkpoint, or an export is given another adapter, device or precision than it was written
+                with.
         """
+        check_sources(path, adapter)
         if path is not None and is_export(path):
             return cls._from_export(Path(path), adapter, device, precision, trust_remote_code)
         check_precision(precision, choose_device(device), isinstance(adapter, Mapping))
@@ -193,7 +195,7 @@ class LineReader:
         with_words: bool = False,
         alternatives: int = 0,
         advance: Callable[[int], object] = lambda count: None,
-        also: str | Sequence[str] = (),
+        also: str | Sequence[str] | None = (),
         language_model: LanguageModel | None = None,
     ) -> list[Line]:
         """Read images of one line each.
@@ -227,22 +229,20 @@ class LineReader:
             ValueError: if `images` is a single image, another argument is out of range, or the reader has no CTC head
                 and `num_beams` is 0 or `with_words` is true, or cannot read with a language model.
         """
-        if isinstance(images, Picture):
-            raise ValueError("`images` must be a list of pictures, got one. Write reader.read([picture])[0].")
-        if not isinstance(images, Iterable):
-            raise ValueError(f"`images` must be a list of pictures, got a {type(images).__name__}.")
-        _check_count("num_beams", num_beams, 0, MOST_BEAMS)
-        _check_count("alternatives", alternatives, 0, MOST_BEAMS)
+        check_pictures(images)
+        check_count("num_beams", num_beams, 0, MOST_BEAMS)
+        check_count("alternatives", alternatives, 0, MOST_BEAMS)
         if alternatives > 1 and not isinstance(self.model, nn.Module):
             raise ValueError(
                 f"`alternatives` must be at most 1, got {alternatives}: more need a beam search, which an exported "
                 "reader does not have. Load the checkpoint that it was exported from."
             )
-        _check_count("batch_size", batch_size, 1, sys.maxsize)
+        check_count("batch_size", batch_size, 1, sys.maxsize)
+        check_reading(self.model, orientation, num_beams, with_words, language_model)
         images = list(images)
         names = [picture_name(image, index) for index, image in enumerate(images)]
         chosen = self._chosen(adapter, len(images))
-        others = list(dict.fromkeys([also] if isinstance(also, str) else also))
+        others = list(dict.fromkeys([also] if isinstance(also, str) else also or ()))
         for name in others:
             self._named("also").check(name)
         lines: dict[int, Line] = {}
@@ -468,12 +468,6 @@ def _named(line: Line, source: str, adapter: str | None) -> Line:
     problem = "the reader computed no finite number: its weights are damaged, or the precision is too low"
     error = ImageError(f"{source}: {problem}. Read it with fp32, or load another model or adapter.")
     return Line.failed(source, error)
-
-
-def _check_count(name: str, value: object, low: int, high: int) -> None:
-    """Raise ValueError if an argument is not a whole number in a range."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
-        raise ValueError(f"`{name}` must be a whole number in {low} … {high}, got {value!r}.")
 
 
 def _empty(source: str, with_words: bool, also: Sequence[str]) -> Line:
