@@ -50,7 +50,6 @@ def test_plain_values_read_back_as_the_same_arguments():
         ({"max_steps": None}, "`max_steps` or `max_minutes`"),
         ({"max_steps": None, "max_minutes": 0}, "`max_minutes` must be greater than 0, got 0"),
         ({"max_minutes": -1}, "`max_minutes` must be greater than 0, got -1"),
-        ({"save_minutes": 0}, "`save_minutes` must be greater than 0"),
         ({"train": []}, "`train` must name"),
         ({"train": ["lines:-1"]}, "`train`: the weight of lines must be positive"),
         ({"encoder_hidden_size": 32}, "`method` must be full"),

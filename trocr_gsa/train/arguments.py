@@ -123,7 +123,7 @@ class TrainingArguments:
     output: str = argument("runs/latest", "folder of the run: best/, last/, log.jsonl, config.yaml")
     resume: bool = argument(False, "continue the run in `output` exactly where it stopped")
     eval_every: int = argument(200, "steps between two evaluations, each followed by a checkpoint", 1)
-    save_minutes: float | None = argument(None, "also save after this many minutes, without evaluation")
+    save_minutes: float | None = argument(None, "also save after this many minutes, without evaluation", 0)
     patience: int | None = argument(None, "evaluations without a better CER after which the run stops", 1)
     log_every: int = argument(20, "steps between two lines of log.jsonl", 1)
     tensorboard: bool = argument(False, "also write TensorBoard events")
@@ -271,10 +271,10 @@ def _check_sources(arguments: "TrainingArguments") -> None:
 def _check_schedule(arguments: "TrainingArguments") -> None:
     if arguments.max_steps is None and arguments.max_minutes is None:
         raise ValueError("`max_steps` or `max_minutes` must be set: one of them ends the run.")
-    for name in ("max_minutes", "save_minutes"):
-        minutes = getattr(arguments, name)
-        if minutes is not None and not minutes > 0:
-            raise ValueError(f"`{name}` must be greater than 0, got {minutes}. For no limit, leave it out.")
+    if arguments.max_minutes is not None and not arguments.max_minutes > 0:
+        raise ValueError(
+            f"`max_minutes` must be greater than 0, got {arguments.max_minutes}. For no limit, leave it out."
+        )
     if arguments.ema == 1 or arguments.adam_beta2 == 1:
         name = "ema" if arguments.ema == 1 else "adam_beta2"
         raise ValueError(f"`{name}` must be below 1, got 1: the average would never move.")
