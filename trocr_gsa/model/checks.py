@@ -12,7 +12,8 @@ from .groups import PointGroup
 
 def is_readable(tensor: Tensor) -> bool:
     """Whether a check may read the values of a tensor."""
-    return tensor.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    is_recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return tensor.device.type == "cpu" and not is_recorded
 
 
 def check_pose_labels(labels: Tensor, batch: int, group: PointGroup) -> None:

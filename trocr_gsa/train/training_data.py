@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from accelerate import Accelerator
@@ -89,7 +89,7 @@ def endless_batches(
     loader = DataLoader(
         UsableLines(lines, collate.fit),
         batch_sampler=batches,
-        collate_fn=partial(_collated, collate),
+        collate_fn=cast(Any, partial(_collated, collate)),
         num_workers=num_workers,
         prefetch_factor=4 if num_workers else None,
     )
