@@ -212,6 +212,10 @@ def test_a_repeated_run_reports_again_what_was_left_out(call, tmp_path, format):
     remark, *messages = again.stderr.splitlines()
     assert remark.startswith("already there and left as they are: 2 pages")
     assert (again.exit_code, messages) == (1, first.stderr.splitlines())
+    (kept,) = (tmp_path / "out" / ".left_out").iterdir()
+    kept.write_text("{")
+    damaged = call(*words)
+    assert (damaged.exit_code, f"{kept}, which holds what was left out, is damaged" in damaged.stderr) == (1, True)
     make_folder(folder, "page", [["one", "two"], ["three"]])
     assert (call(*words, "--overwrite").exit_code, call(*words).exit_code) == (0, 0)
 

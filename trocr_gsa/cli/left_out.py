@@ -33,10 +33,13 @@ class LeftOut:
 
     def problems(self, target: Path) -> list[str]:
         """Return the messages about a page whose file exists."""
+        path = self._path(target)
         try:
-            return json.loads(self._path(target).read_bytes())
+            return [str(problem) for problem in json.loads(path.read_bytes())]
         except FileNotFoundError:
             return []
+        except (ValueError, TypeError) as error:  # the page may lack lines
+            return [f"{target.name}: {path}, which holds what was left out, is damaged ({error}). Use --overwrite."]
 
     def _path(self, target: Path) -> Path:
         # a digest, because a name with a further ending may be too long for a file

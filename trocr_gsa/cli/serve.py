@@ -88,11 +88,8 @@ def serve(
     from trocr_gsa.demo.limits import MIB, Limits
     from trocr_gsa.demo.uploads import Service
 
-    service = Service(
-        load(adapters),
-        Limits(max_upload * MIB, max_pixels * 1_000_000, max_lines, max_waiting),
-        provenance_of(model, adapters, {}),
-    )
+    limits = Limits(max_upload * MIB, max_pixels * 1_000_000, max_lines, max_waiting)
+    service = Service(load(adapters), limits, provenance_of(model, adapters, {}))
     _listen(build_api(service), host, port, ready)
 
 
